@@ -1,0 +1,27 @@
+"""Logs say where something failed, never which value did it (design promise: no identifier)."""
+
+import logging
+import traceback
+from types import TracebackType
+
+ExceptionInfo = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+)
+
+
+class ScrubbingFormatter(logging.Formatter):
+    """Formats a record; exceptions keep their type and places and lose their message."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def formatException(self, ei: ExceptionInfo) -> str:  # noqa: N802 (logging's name)
+        kind, _error, trace = ei
+        frames = "".join(traceback.format_tb(trace)).rstrip()
+        return f"{frames}\n{kind.__module__}.{kind.__qualname__}" if kind else frames
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.name == "celery.app.trace" and record.exc_info:
+            record = logging.makeLogRecord(record.__dict__ | {"msg": "a task failed", "args": ()})
+            record.exc_text = None
+        return super().format(record)

@@ -1,0 +1,181 @@
+"""Who holds what in PostgreSQL: the one place that says it (docs/security.md explains).
+
+Applied by the owner role after every migrate, in one transaction: each table's rights are
+taken away, then given as written here. A table that is not named here is out of reach, and
+`tests/breachportal/test_privileges.py` compares this page with the catalogue.
+"""
+
+from django.db import connections, transaction
+
+WEB, WORKER, OWNER = "breachportal_web", "breachportal_worker", "breachportal_owner"
+
+READ, APPEND, WRITE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE, DELETE"
+
+DIRECTORY = [
+    "insurers_advice",
+    "insurers_advice_sources",
+    "insurers_affiliation",
+    "insurers_amcnumber",
+    "insurers_breach",
+    "insurers_breach_sources",
+    "insurers_breachoperator",
+    "insurers_breachoperator_sources",
+    "insurers_caveat",
+    "insurers_caveat_sources",
+    "insurers_conflict",
+    "insurers_conflict_sources",
+    "insurers_datacategory",
+    "insurers_exposeddata",
+    "insurers_exposeddata_sources",
+    "insurers_impactreport",
+    "insurers_insurer",
+    "insurers_insureralias",
+    "insurers_operator",
+    "insurers_population",
+    "insurers_source",
+    "insurers_timelineentry",
+    "insurers_timelineentry_sources",
+]
+ACCOUNTS = [
+    "breachportal_user",
+    "breachportal_user_groups",
+    "breachportal_user_user_permissions",
+    "auth_group",
+    "auth_group_permissions",
+    "auth_permission",
+    "django_admin_log",
+    "django_content_type",
+    "django_session",
+    "account_emailaddress",
+    "account_emailconfirmation",
+    "mfa_authenticator",
+    "usersessions_usersession",
+]
+
+# table: (rights of the web role, rights of the worker role); None is no right at all.
+PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
+    **dict.fromkeys(DIRECTORY, (WRITE, READ)),
+    **dict.fromkeys(ACCOUNTS, (WRITE, None)),
+    "breachportal_user": (WRITE, READ),
+    "django_migrations": (READ, READ),
+    "audit_auditentry": (APPEND, APPEND),
+    "audit_trailhead": (None, READ),
+    "insurers_membership": (WRITE, READ),
+    "insurers_mandate": (WRITE, READ),
+    "insurers_mandate_breaches": (WRITE, READ),
+    "insurers_mandate_insurers": (WRITE, READ),
+    "insurers_invitation": (WRITE, READ),
+    "insurers_declaration": ("SELECT, INSERT, UPDATE", READ),
+    "insurers_affectedlist": ("SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE"),
+    "insurers_affectedlist_operators": (APPEND, APPEND),
+    "insurers_listproblem": (READ, WRITE),
+    "notifications_notice": (APPEND, READ),
+    "notifications_notice_operators": (APPEND, READ),
+    "notifications_noticeversion": (APPEND, READ),
+    "notifications_campaign": ("SELECT, INSERT, UPDATE", "SELECT, UPDATE"),
+    "notifications_tally": (READ, WRITE),
+    "notifications_dispatchbatch": (None, WRITE),
+    "notifications_notification": (None, WRITE),
+    "notifications_notificationmember": (None, WRITE),
+    "notifications_deliveryevent": (None, APPEND),
+    "notifications_told": (None, WRITE),
+}
+
+OWN = "insurer_id = ANY (portal_insurers())"
+
+
+def _of(parent: str, column: str) -> str:
+    """Return the condition « the parent row is visible » (the parent's policy applies)."""
+    return f"EXISTS (SELECT FROM {parent} AS parent WHERE parent.id = {column})"
+
+
+STAFF = "portal_role() = 'staff'"
+OPERATOR = "portal_role() = 'operator'"
+OWN_USER = "user_id::text = portal_user()"
+
+# table: (rows the web role sees, rows it may write). The worker and the owner see all.
+ROW_POLICIES: dict[str, tuple[str, str]] = {
+    "insurers_membership": (
+        f"{OWN} OR {OWN_USER} OR {OPERATOR}",
+        f"({OWN} AND {STAFF}) OR {OPERATOR} OR portal_role() = 'invited'",
+    ),
+    "insurers_mandate": (f"{OWN_USER} OR {OPERATOR}", OPERATOR),
+    "insurers_mandate_breaches": (_of("insurers_mandate", "mandate_id"), OPERATOR),
+    "insurers_mandate_insurers": (_of("insurers_mandate", "mandate_id"), OPERATOR),
+    "insurers_invitation": (
+        f"{OWN} OR {OPERATOR} OR portal_role() = 'invited'",
+        f"({OWN} AND {STAFF}) OR {OPERATOR} OR portal_role() = 'invited'",
+    ),
+    "insurers_declaration": (OWN, f"{OWN} AND {STAFF}"),
+    "insurers_affectedlist": (OWN, f"{OWN} AND {STAFF}"),
+    "insurers_affectedlist_operators": (
+        _of("insurers_affectedlist", "affectedlist_id"),
+        f"{_of('insurers_affectedlist', 'affectedlist_id')} AND {STAFF}",
+    ),
+    "insurers_listproblem": (_of("insurers_affectedlist", "list_id"), "false"),
+    "notifications_notice": (OWN, f"{OWN} AND {STAFF}"),
+    "notifications_notice_operators": (
+        _of("notifications_notice", "notice_id"),
+        f"{_of('notifications_notice', 'notice_id')} AND {STAFF}",
+    ),
+    "notifications_noticeversion": (
+        _of("notifications_notice", "notice_id"),
+        f"{_of('notifications_notice', 'notice_id')} AND {STAFF}",
+    ),
+    "notifications_campaign": (OWN, f"{OWN} AND {STAFF}"),
+    "notifications_tally": (OWN, "false"),
+    "audit_auditentry": (
+        "scope = ANY (portal_scopes()) OR (scope = 'portal' AND portal_role() IN"
+        " ('operator', 'auditor'))",
+        "true",
+    ),
+}
+
+FUNCTIONS = f"""
+CREATE OR REPLACE FUNCTION portal_insurers() RETURNS uuid[] LANGUAGE sql STABLE AS $$
+    SELECT string_to_array(nullif(current_setting('portal.insurers', true), ''), ',')::uuid[] $$;
+CREATE OR REPLACE FUNCTION portal_scopes() RETURNS text[] LANGUAGE sql STABLE AS $$
+    SELECT array(SELECT 'insurer:' || insurer::text FROM unnest(portal_insurers()) AS insurer) $$;
+CREATE OR REPLACE FUNCTION portal_role() RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce(current_setting('portal.role', true), '') $$;
+CREATE OR REPLACE FUNCTION portal_user() RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce(current_setting('portal.user', true), '') $$;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {WEB}, {WORKER};
+"""
+
+
+def statements() -> list[str]:
+    """Return the SQL that makes the database as this module says."""
+    sql = ["SET LOCAL lock_timeout = '10s'", FUNCTIONS]
+    for table, (web, worker) in PRIVILEGES.items():
+        sql += [
+            f"GRANT {rights} ON {table} TO {role}"
+            for role, rights in ((WEB, web), (WORKER, worker))
+            if rights
+        ]
+    for table, (seen, written) in ROW_POLICIES.items():
+        sql += [
+            f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+            f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+        ]
+        policies = [("everything", "ALL", f"{WORKER}, {OWNER}", "USING (true)")]
+        policies += [("seen", "SELECT", WEB, f"USING ({seen})")]
+        policies += [
+            (f"written_{verb.lower()}", verb, WEB, condition)
+            for verb, condition in (
+                ("INSERT", f"WITH CHECK ({written})"),
+                ("UPDATE", f"USING ({written}) WITH CHECK ({written})"),
+                ("DELETE", f"USING ({written})"),
+            )
+        ]
+        for name, verb, role, condition in policies:
+            sql.append(f"DROP POLICY IF EXISTS {name} ON {table}")
+            sql.append(f"CREATE POLICY {name} ON {table} FOR {verb} TO {role} {condition}")
+    return sql
+
+
+def apply_privileges(*, using: str = "default") -> None:
+    """Apply all of it, as the owner role, or nothing."""
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        for statement in statements():
+            cursor.execute(statement)

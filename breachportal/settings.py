@@ -1,0 +1,243 @@
+"""One settings file; everything that differs between installations is in the environment.
+
+A process has one database role (PORTAL_ROLE: web, worker or owner), is given that role's
+address only, and the secrets of that role only (docs/security.md, « Who holds what »).
+"""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from breachportal import environment as env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+ROLE = env.read("PORTAL_ROLE", "web")
+if ROLE not in {"web", "worker", "owner"}:
+    raise ImproperlyConfigured("PORTAL_ROLE must be web, worker or owner.")
+DEMO = env.flag("PORTAL_DEMO")
+
+PORTAL_URL = env.read("PORTAL_URL").rstrip("/")
+PORTAL_HOST = urlsplit(PORTAL_URL).hostname or ""
+HTTPS = PORTAL_URL.startswith("https://")
+if not (HTTPS or DEMO):
+    raise ImproperlyConfigured("PORTAL_URL must start with https:// outside the demo.")
+
+SECRET_KEY = env.read("SECRET_KEY")
+DEBUG = False
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", PORTAL_HOST)
+CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
+
+# Who runs this installation: shown on the legal pages, never invented.
+PORTAL_OPERATOR = {
+    "name": env.read("PORTAL_OPERATOR_NAME", ""),
+    "address": env.read("PORTAL_OPERATOR_ADDRESS", ""),
+    "email": env.read("PORTAL_OPERATOR_EMAIL", ""),
+    "phone": env.read("PORTAL_OPERATOR_PHONE", ""),
+    "publisher": env.read("PORTAL_PUBLISHER_NAME", ""),
+    "dpo": env.read("PORTAL_DPO_CONTACT", ""),
+    "host": env.read("PORTAL_HOSTING_PROVIDER", ""),
+}
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "csp",
+    "django_htmx",
+    "import_export",
+    "audit",
+    "insurers",
+    "notifications",
+    "lookup",
+    # Last, so that its post-migrate handler grants rights on every table.
+    "breachportal.apps.BreachportalConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.http.ConditionalGetMiddleware",
+    "breachportal.middleware.LanguageFromPathMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "breachportal.middleware.StaffMiddleware",
+]
+
+ROOT_URLCONF = "breachportal.urls"
+WSGI_APPLICATION = "breachportal.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "breachportal.context.portal",
+            ],
+        },
+    },
+]
+
+# PostgreSQL alone holds the truth; each process connects as its own role.
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.database(env.read(f"DATABASE_URL_{ROLE.upper()}"))
+}
+DATABASES["default"]["OPTIONS"]["options"] = "-c search_path=public,members"
+if ROLE == "web":
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 8, "timeout": 5}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Redis is broker, cache and throttle: flushing it loses nothing.
+REDIS_URL = env.read("REDIS_URL")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "portal",
+    }
+}
+CELERY_BROKER_URL = env.broker(REDIS_URL)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_ROUTES = {
+    "insurers.tasks.*": {"queue": "ingest"},
+    "notifications.tasks.*": {"queue": "dispatch"},
+}
+CELERY_BEAT_SCHEDULE = {
+    "resume-lists": {"task": "insurers.tasks.resume_lists", "schedule": 10.0},
+    "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},
+}
+
+# Accounts: closed sign-up, e-mail sign-in, Argon2id, a second factor.
+AUTH_USER_MODEL = "breachportal.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("MinimumLengthValidator", {"min_length": 12}),
+        ("UserAttributeSimilarityValidator", {}),
+        ("CommonPasswordValidator", {}),
+    )
+]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home_for_staff"
+ACCOUNT_ADAPTER = "breachportal.accounts.ClosedSignUpAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+ACCOUNT_SESSION_REMEMBER = False
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Portail violations"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEMO
+SESSION_COOKIE_AGE = 30 * 60
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+LANGUAGE_CODE = "fr"
+LANGUAGES = [("fr", _("Français")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "Europe/Paris"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = env.read("STATIC_ROOT", str(BASE_DIR / "staticfiles"))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# Mail.
+EMAIL_HOST = env.read("EMAIL_HOST", "localhost")
+EMAIL_PORT = int(env.read("EMAIL_PORT", "25"))
+EMAIL_HOST_USER = env.read("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.read("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
+EMAIL_TIMEOUT = 30
+DEFAULT_FROM_EMAIL = env.read("DEFAULT_FROM_EMAIL", "portail@example.fr" if DEMO else None)
+SMS_OUTBOX_DIR = Path(env.read("SMS_OUTBOX_DIR", str(BASE_DIR / ".demo" / "sms")))
+
+# Sealing and keys (docs/security.md). The web process seals and cannot open.
+UPLOAD_DIR = Path(env.read("UPLOAD_DIR"))
+KEY_STORE_DIR = Path(env.read("KEY_STORE_DIR"))
+SEALING_PUBLIC_KEY = env.read("SEALING_PUBLIC_KEY", "" if ROLE == "owner" else None)
+REFERENCE_LOOKUP_KEY = env.read("REFERENCE_LOOKUP_KEY", "" if ROLE == "owner" else None)
+SEALING_PRIVATE_KEY = env.read("SEALING_PRIVATE_KEY", None if ROLE == "worker" else "")
+REFERENCE_KEY = env.read("REFERENCE_KEY", None if ROLE == "worker" else "")
+
+# Rules that may change by decision or by law.
+NIR_ALLOWED = env.flag("NIR_ALLOWED")
+UPLOAD_MAX_BYTES = int(env.read("UPLOAD_MAX_BYTES", str(4 * 1024**3)))
+AUTHORITY_NOTIFICATION_HOURS = int(env.read("AUTHORITY_NOTIFICATION_HOURS", "72"))
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"scrubbed": {"()": "breachportal.logs.ScrubbingFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "scrubbed"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"django": {"handlers": [], "level": "INFO", "propagate": True}},
+}
+
+SILENCED_SYSTEM_CHECKS: list[str] = []

@@ -1,0 +1,10 @@
+"""The WSGI application that granian serves, with the web database role."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "breachportal.settings")
+os.environ.setdefault("PORTAL_ROLE", "web")
+
+application = get_wsgi_application()

@@ -1,0 +1,32 @@
+"""Tell PostgreSQL, for one transaction, whose rows the web process may see.
+
+The policies in `breachportal/privileges.py` read these settings; without them the web role
+sees no insurer's rows at all.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+from uuid import UUID
+
+from django.db import connection, transaction
+
+ScopeRole = Literal["staff", "auditor", "operator", "nobody"]
+
+
+@contextmanager
+def row_scope(*, insurers: Iterable[UUID], role: ScopeRole, user_id: int | None) -> Iterator[None]:
+    """Open a transaction in which only these insurers' rows exist; writing takes `staff`."""
+    with transaction.atomic():
+        set_row_scope(insurers=insurers, role=role, user_id=user_id)
+        yield
+
+
+def set_row_scope(*, insurers: Iterable[UUID], role: ScopeRole, user_id: int | None) -> None:
+    """Set the scope of the transaction that is open."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('portal.insurers', %s, true), set_config('portal.role', %s, true),"
+            " set_config('portal.user', %s, true)",
+            [",".join(str(insurer) for insurer in insurers), role, str(user_id or "")],
+        )

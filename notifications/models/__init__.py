@@ -1,0 +1,28 @@
+from notifications.models.campaigns import Campaign, CampaignState, Notice, NoticeVersion
+from notifications.models.outbox import (
+    Channel,
+    DeliveryEvent,
+    DispatchBatch,
+    Kind,
+    Notification,
+    NotificationMember,
+    State,
+    Tally,
+    Told,
+)
+
+__all__ = [
+    "Campaign",
+    "CampaignState",
+    "Channel",
+    "DeliveryEvent",
+    "DispatchBatch",
+    "Kind",
+    "Notice",
+    "NoticeVersion",
+    "Notification",
+    "NotificationMember",
+    "State",
+    "Tally",
+    "Told",
+]

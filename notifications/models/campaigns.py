@@ -1,0 +1,111 @@
+"""What staff write and approve: notices, their versions, and campaigns."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from insurers.models import AffectedList, Breach, Insurer, Operator, Population
+
+
+class Notice(models.Model):
+    """The Article 34 message of an insurer for a breach, as a series of versions."""
+
+    breach = models.ForeignKey(Breach, models.PROTECT, related_name="notices")
+    insurer = models.ForeignKey(Insurer, models.PROTECT, related_name="notices")
+    operators = models.ManyToManyField(Operator, related_name="notices")
+    population = models.ForeignKey(Population, models.PROTECT, related_name="notices")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(_("créé le"))
+
+    class Meta:
+        verbose_name = _("avis")
+        verbose_name_plural = _("avis")
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"notice {self.pk}"
+
+
+class NoticeVersion(models.Model):
+    """One saved state of a notice; `content` is what `notices.NoticeContent` reads."""
+
+    notice = models.ForeignKey(Notice, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField(_("version"))
+    content = models.JSONField(_("contenu"))
+    sha256 = models.BinaryField(_("empreinte SHA-256"))
+    edited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    edited_at = models.DateTimeField(_("enregistrée le"))
+
+    class Meta:
+        verbose_name = _("version d’avis")
+        verbose_name_plural = _("versions d’avis")
+        ordering = ("-number",)
+        constraints = (
+            models.UniqueConstraint(fields=("notice", "number"), name="each_version_number_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"notice {self.notice_id} version {self.number}"
+
+
+class CampaignState(models.TextChoices):
+    """Transitions live in `notifications/campaigns.py`."""
+
+    SUBMITTED = "submitted", _("à approuver")
+    RETURNED = "returned", _("renvoyée")
+    APPROVED = "approved", _("approuvée, envoi en préparation")
+    SENDING = "sending", _("envoi en cours")
+    HALTED = "halted", _("arrêtée")
+    FINISHED = "finished", _("terminée")
+    CANCELLED = "cancelled", _("annulée")
+
+
+class Campaign(models.Model):
+    """What is approved: one frozen notice version, one accepted list, one channel plan."""
+
+    insurer = models.ForeignKey(Insurer, models.PROTECT, related_name="campaigns")
+    breach = models.ForeignKey(Breach, models.PROTECT, related_name="campaigns")
+    notice_version = models.ForeignKey(NoticeVersion, models.PROTECT, related_name="campaigns")
+    affected_list = models.ForeignKey(AffectedList, models.PROTECT, related_name="campaigns")
+    plan = models.JSONField(_("plan d’envoi"))
+    sha256 = models.BinaryField(_("empreinte de ce qui est approuvé"))
+    state = models.CharField(_("état"), max_length=20, choices=CampaignState.choices)
+    submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    submitted_at = models.DateTimeField(_("soumise le"))
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    approved_at = models.DateTimeField(_("approuvée le"), null=True)
+    return_comment = models.TextField(_("motif du renvoi"), blank=True)
+    halt_reason = models.CharField(_("motif de l’arrêt"), max_length=60, blank=True)
+    first_message_at = models.DateTimeField(_("premier message"), null=True)
+    last_message_at = models.DateTimeField(_("dernier message"), null=True)
+    finished_at = models.DateTimeField(_("terminée le"), null=True)
+
+    class Meta:
+        verbose_name = _("campagne d’envoi")
+        verbose_name_plural = _("campagnes d’envoi")
+        ordering = ("-submitted_at",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(approved_by=None) | ~Q(approved_by=F("submitted_by")),
+                name="campaign_approved_by_another_person",
+                violation_error_message=_(
+                    "La personne qui approuve n’est jamais celle qui a soumis."
+                ),
+            ),
+            models.UniqueConstraint(
+                fields=("affected_list",),
+                condition=~Q(state__in=("returned", "cancelled")),
+                name="one_running_campaign_per_list",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=("submitted", "returned", "cancelled"))
+                | Q(approved_by__isnull=False, approved_at__isnull=False),
+                name="nothing_sent_without_approval",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"campaign {self.pk}"

@@ -1,0 +1,171 @@
+"""What the worker alone reads: messages, whom they cover, what became of them; and tallies."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from insurers.models import Insurer
+from notifications.models.campaigns import Campaign
+
+
+class Channel(models.TextChoices):
+    EMAIL = "email", _("courriel")
+    SMS = "sms", _("SMS")
+    LETTER = "letter", _("lettre")
+
+
+class Kind(models.TextChoices):
+    NOTICE = "notice", _("avis")
+    ANSWER = "answer", _("réponse personnelle")
+
+
+class State(models.TextChoices):
+    """Of a message, or (last group) of people who get none. See `notifications/states.py`."""
+
+    PENDING = "pending", _("à envoyer")
+    SENDING = "sending", _("en cours d’envoi")
+    DEFERRED = "deferred", _("remise différée")
+    ACCEPTED = "accepted", _("acceptée par le serveur")
+    DELIVERED = "delivered", _("remise")
+    UNCERTAIN = "uncertain", _("en doute")
+    BOUNCED = "bounced", _("adresse refusée")
+    COMPLAINED = "complained", _("signalée comme indésirable")
+    FAILED = "failed", _("échec")
+    SUPPRESSED = "suppressed", _("adresse écartée")
+    CANCELLED = "cancelled", _("annulée")
+    UNREACHABLE = "unreachable", _("injoignable")
+    TOLD_ALREADY = "told_already", _("déjà informée")
+    EXEMPT = "exempt", _("dispense (article 34, § 3)")
+
+
+class DispatchBatch(models.Model):
+    """Messages leased by one worker connection, which holds this id as an advisory lock."""
+
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
+    channel = models.CharField(max_length=10, choices=Channel.choices)
+    claimed_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (models.Index(fields=("id",), condition=Q(closed_at=None), name="open_batches"),)
+
+    def __str__(self) -> str:
+        return f"batch {self.pk}"
+
+
+class Notification(models.Model):
+    """One message to one address; the address itself stays sealed with the member named."""
+
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.NOTICE)
+    channel = models.CharField(max_length=10, choices=Channel.choices)
+    address_fingerprint = models.UUIDField()
+    reference_fingerprint = models.BinaryField(null=True)
+    list_id = models.IntegerField()
+    ordinal = models.IntegerField()
+    people = models.IntegerField()
+    state = models.CharField(max_length=15, choices=State.choices)
+    reason = models.CharField(max_length=60, blank=True)
+    batch = models.ForeignKey(DispatchBatch, models.SET_NULL, null=True, related_name="+")
+    attempts = models.SmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("campaign", "channel", "address_fingerprint"),
+                name="one_message_per_address",
+            ),
+            models.UniqueConstraint(fields=("reference_fingerprint",), name="each_reference_once"),
+        )
+        indexes = (
+            models.Index(
+                fields=("campaign", "channel", "id"),
+                condition=Q(state__in=("pending", "deferred")),
+                name="claimable_messages",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"notification {self.pk}"
+
+
+class NotificationMember(models.Model):
+    """A message covers a member: plain columns, no foreign key to the partitioned table."""
+
+    pk = models.CompositePrimaryKey("notification_id", "list_id", "ordinal")
+    notification_id = models.BigIntegerField()
+    list_id = models.IntegerField()
+    ordinal = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"notification {self.notification_id} covers {self.list_id}/{self.ordinal}"
+
+
+class DeliveryEvent(models.Model):
+    """Append-only: a message, or a number of people, entered a state."""
+
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
+    notification_id = models.BigIntegerField(null=True)
+    channel = models.CharField(max_length=10, blank=True)
+    state = models.CharField(max_length=15, choices=State.choices)
+    previous_state = models.CharField(max_length=15, blank=True)
+    reason = models.CharField(max_length=60, blank=True)
+    people = models.BigIntegerField()
+    messages = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = (models.Index(fields=("notification_id",), name="events_of_a_message"),)
+
+    def __str__(self) -> str:
+        return f"event {self.pk} {self.state}"
+
+
+class Tally(models.Model):
+    """Signed counts: the sum over hours and shards is what stands in a state now."""
+
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="tallies")
+    insurer = models.ForeignKey(Insurer, models.CASCADE, related_name="+")
+    channel = models.CharField(max_length=10, blank=True)
+    state = models.CharField(max_length=15, choices=State.choices)
+    reason = models.CharField(max_length=60, blank=True)
+    hour_at = models.DateTimeField()
+    shard = models.SmallIntegerField()
+    people = models.BigIntegerField()
+    messages = models.BigIntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("campaign", "channel", "state", "reason", "hour_at", "shard"),
+                name="one_tally_per_hour_and_shard",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"tally of campaign {self.campaign_id} {self.state}"
+
+
+class Told(models.Model):
+    """A member is claimed by a campaign, for an operator; a bounce releases the claim."""
+
+    pk = models.CompositePrimaryKey(
+        "breach_id", "insurer_id", "operator_id", "fingerprint", "name_tag"
+    )
+    breach_id = models.BigIntegerField()
+    insurer_id = models.UUIDField()
+    operator_id = models.BigIntegerField()
+    fingerprint = models.UUIDField()
+    name_tag = models.IntegerField()
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
+    list_id = models.IntegerField()
+    ordinal = models.IntegerField()
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("campaign", "list_id", "ordinal"), name="told_by_campaign"),
+        )
+
+    def __str__(self) -> str:
+        return f"told by campaign {self.campaign_id}"

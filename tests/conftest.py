@@ -1,0 +1,65 @@
+"""One database per test process, and clients that see what the web role sees."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection, connections
+from django.test import Client, override_settings
+from psycopg import sql
+
+from tests.servers import TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> None:
+    """Copy the migrated template for this process."""
+    name = f"portal_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    socket = os.environ["PORTAL_TEST_FOLDER"]
+    with psycopg.connect(host=socket, user="postgres", dbname="postgres", autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER breachportal_owner").format(
+                sql.Identifier(name), sql.Identifier(TEMPLATE)
+            )
+        )
+    connections["default"].settings_dict["NAME"] = name
+    settings.DATABASES["default"]["NAME"] = name
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_static_files() -> Iterator[None]:
+    storages = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    with override_settings(STORAGES=storages):
+        yield
+
+
+@contextmanager
+def as_role(role: str) -> Iterator[None]:
+    """Run a block with the rights of the web, worker or owner role."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET ROLE breachportal_{role}")
+    try:
+        yield
+    finally:
+        if connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute("RESET ROLE")
+
+
+class WebClient(Client):
+    """A test client whose requests run with the rights of the web role."""
+
+    def request(self, **request: Any) -> Any:
+        with as_role("web"):
+            return super().request(**request)
+
+
+@pytest.fixture
+def client() -> WebClient:
+    return WebClient()
