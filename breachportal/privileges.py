@@ -74,6 +74,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_noticeversion": (APPEND, READ),
     "notifications_campaign": ("SELECT, INSERT, UPDATE", "SELECT, UPDATE"),
     "notifications_tally": (READ, WRITE),
+    "notifications_listreach": (READ, APPEND),
     "notifications_dispatchbatch": (None, WRITE),
     "notifications_notification": (None, WRITE),
     "notifications_notificationmember": (None, WRITE),
@@ -91,20 +92,24 @@ def _of(parent: str, column: str) -> str:
 
 STAFF = "portal_role() = 'staff'"
 OPERATOR = "portal_role() = 'operator'"
+INVITED = "portal_role() = 'invited'"
 OWN_USER = "user_id::text = portal_user()"
 
 # table: (rows the web role sees, rows it may write). The worker and the owner see all.
 ROW_POLICIES: dict[str, tuple[str, str]] = {
     "insurers_membership": (
         f"{OWN} OR {OWN_USER} OR {OPERATOR}",
-        f"({OWN} AND {STAFF}) OR {OPERATOR} OR portal_role() = 'invited'",
+        f"({OWN} AND {STAFF}) OR {OPERATOR} OR {INVITED}",
     ),
-    "insurers_mandate": (f"{OWN_USER} OR {OPERATOR}", OPERATOR),
+    "insurers_mandate": (
+        f"{OWN_USER} OR {OPERATOR} OR {INVITED}",
+        f"{OPERATOR} OR {INVITED}",
+    ),
     "insurers_mandate_breaches": (_of("insurers_mandate", "mandate_id"), OPERATOR),
     "insurers_mandate_insurers": (_of("insurers_mandate", "mandate_id"), OPERATOR),
     "insurers_invitation": (
-        f"{OWN} OR {OPERATOR} OR portal_role() = 'invited'",
-        f"({OWN} AND {STAFF}) OR {OPERATOR} OR portal_role() = 'invited'",
+        f"{OWN} OR {OPERATOR} OR {INVITED}",
+        f"({OWN} AND {STAFF}) OR {OPERATOR} OR {INVITED}",
     ),
     "insurers_declaration": (OWN, f"{OWN} AND {STAFF}"),
     "insurers_affectedlist": (OWN, f"{OWN} AND {STAFF}"),
@@ -124,6 +129,7 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
     ),
     "notifications_campaign": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_tally": (OWN, "false"),
+    "notifications_listreach": (_of("insurers_affectedlist", "affected_list_id"), "false"),
     "audit_auditentry": (
         "scope = ANY (portal_scopes()) OR (scope = 'portal' AND portal_role() IN"
         " ('operator', 'auditor'))",

@@ -76,7 +76,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "breachportal.middleware.SignInMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -215,7 +215,8 @@ EMAIL_HOST_PASSWORD = env.read("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
 EMAIL_TIMEOUT = 30
 DEFAULT_FROM_EMAIL = env.read("DEFAULT_FROM_EMAIL", "portail@example.fr" if DEMO else None)
-SMS_OUTBOX_DIR = Path(env.read("SMS_OUTBOX_DIR", str(BASE_DIR / ".demo" / "sms")))
+# A folder that stands in for an SMS provider; without it campaigns go by e-mail only.
+SMS_OUTBOX_DIR = Path(env.read("SMS_OUTBOX_DIR")) if env.read("SMS_OUTBOX_DIR", "") else None
 
 # Sealing and keys (docs/security.md). The web process seals and cannot open.
 UPLOAD_DIR = Path(env.read("UPLOAD_DIR"))

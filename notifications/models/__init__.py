@@ -1,4 +1,4 @@
-from notifications.models.campaigns import Campaign, CampaignState, Notice, NoticeVersion
+from notifications.models.campaigns import Campaign, CampaignState, ListReach, Notice, NoticeVersion
 from notifications.models.outbox import (
     Channel,
     DeliveryEvent,
@@ -18,6 +18,7 @@ __all__ = [
     "DeliveryEvent",
     "DispatchBatch",
     "Kind",
+    "ListReach",
     "Notice",
     "NoticeVersion",
     "Notification",

@@ -49,6 +49,32 @@ class NoticeVersion(models.Model):
         return f"notice {self.notice_id} version {self.number}"
 
 
+class ListReach(models.Model):
+    """How an accepted list can be reached, in people and addresses; the worker counts it once.
+
+    `shared_…` counts addresses that stand for more than eight members: an approver must
+    confirm that they are real before anything is sent to them.
+    """
+
+    affected_list = models.OneToOneField(
+        AffectedList, models.CASCADE, primary_key=True, related_name="reach"
+    )
+    email_people = models.PositiveBigIntegerField()
+    email_addresses = models.PositiveBigIntegerField()
+    phone_only_people = models.PositiveBigIntegerField()
+    phone_only_numbers = models.PositiveBigIntegerField()
+    no_contact_people = models.PositiveBigIntegerField()
+    invalid_contact_people = models.PositiveBigIntegerField()
+    shared_people = models.PositiveBigIntegerField()
+    shared_addresses = models.PositiveBigIntegerField()
+
+    class Meta:
+        verbose_name = _("portée d’une liste")
+
+    def __str__(self) -> str:
+        return f"reach of list {self.affected_list_id}"
+
+
 class CampaignState(models.TextChoices):
     """Transitions live in `notifications/campaigns.py`."""
 
@@ -77,6 +103,9 @@ class Campaign(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
     approved_at = models.DateTimeField(_("approuvée le"), null=True)
+    shared_addresses_confirmed = models.BooleanField(
+        _("adresses partagées confirmées"), default=False
+    )
     return_comment = models.TextField(_("motif du renvoi"), blank=True)
     halt_reason = models.CharField(_("motif de l’arrêt"), max_length=60, blank=True)
     first_message_at = models.DateTimeField(_("premier message"), null=True)

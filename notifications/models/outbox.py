@@ -103,13 +103,17 @@ class NotificationMember(models.Model):
 
 
 class DeliveryEvent(models.Model):
-    """Append-only: a message, or a number of people, entered a state."""
+    """Append-only: a message, or a number of people, left a state and entered another.
+
+    A trigger adds each event to the tallies in the same transaction (migration 0002).
+    """
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
     notification_id = models.BigIntegerField(null=True)
     channel = models.CharField(max_length=10, blank=True)
     state = models.CharField(max_length=15, choices=State.choices)
     previous_state = models.CharField(max_length=15, blank=True)
+    previous_reason = models.CharField(max_length=60, blank=True)
     reason = models.CharField(max_length=60, blank=True)
     people = models.BigIntegerField()
     messages = models.BigIntegerField()

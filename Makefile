@@ -1,0 +1,90 @@
+# Paths are relative throughout, so that the project may live in a folder whose name holds a space.
+# Programs run as `python -m …`: a script's first line cannot hold a long path.
+
+PY := .venv/bin/python
+LOCK := requirements-dev.txt
+STAMP := .venv/.installed-$(shell cksum < $(LOCK) | tr ' ' '-')
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard locale/*/LC_MESSAGES/django.po))
+READY := $(STAMP) $(CATALOGUES)
+WITH_PRODUCTION_SETTINGS := $(PY) -m tests.production
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo reset-demo test test-full check messages lock
+
+help:
+	@echo 'make demo         everything set up and running in front of you (PORT=… MEMBERS=…)'
+	@echo 'make reset-demo   forget what the demonstration kept'
+	@echo 'make test         every test, the browser included'
+	@echo 'make test-full    the full-size tests'
+	@echo 'make check        formatting, types, imports, migrations, settings, translations'
+	@echo 'make messages     bring the English catalogue in step with the source'
+	@echo 'make lock         lock the dependencies of pyproject.toml (needs uv)'
+
+demo: $(READY)
+	@$(PY) -m breachportal.embedded $(if $(PORT),--port $(PORT)) $(if $(MEMBERS),--members $(MEMBERS))
+
+reset-demo: $(STAMP)
+	@$(PY) -m breachportal.embedded reset
+
+test: $(READY)
+	@$(PY) -m tests.chromium
+	$(PY) -m pytest -n 2 -m 'not full' $(ARGS)
+
+test-full: $(READY)
+	@$(PY) -m tests.chromium
+	$(PY) -m pytest -m full $(ARGS)
+
+check: $(READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(WITH_PRODUCTION_SETTINGS) -m mypy
+	$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+	$(WITH_PRODUCTION_SETTINGS) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(WITH_PRODUCTION_SETTINGS) manage.py check --deploy --fail-level WARNING
+	$(PY) -m tests.translations check
+	$(PY) -m djlint --quiet --lint templates
+	$(PY) -m yamllint --strict -d '{extends: default, rules: {document-start: disable, line-length: {max: 120}}}' docker-compose.yml
+
+messages: $(STAMP)
+	$(PY) -m tests.translations update
+
+lock:
+	@command -v uv > /dev/null || { echo 'make lock needs uv: https://docs.astral.sh/uv/'; exit 1; }
+	uv pip compile $(UV_OPTIONS) pyproject.toml -o requirements.txt
+	uv pip compile $(UV_OPTIONS) --extra demo --extra dev pyproject.toml -o requirements-dev.txt
+
+UV_OPTIONS := --quiet -p 3.11 --universal --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-header
+
+%.mo: %.po | $(STAMP)
+	@$(PY) -m babel.messages.frontend --quiet compile -i $< -o $@
+
+# An environment that does not run (its Python was removed, or lives in another account's home) is
+# made again, whatever its stamp says.
+ifneq ($(shell $(PY) -c 'print(1)' 2> /dev/null),1)
+.PHONY: $(STAMP)
+endif
+
+$(STAMP):
+	@set -e; \
+	if ! $(PY) -c '' 2> /dev/null; then \
+		rm -rf .venv || { echo "Supprimez .venv depuis le compte qui l'a créé."; exit 1; }; \
+		if [ -n "$(PYTHON)" ]; then set -- "$(PYTHON)"; \
+		else set -- python3 python3.14 python3.13 python3.12 python3.11 python; fi; \
+		found=; \
+		for candidate in "$$@"; do \
+			if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; \
+			then found=$$candidate; break; fi; \
+		done; \
+		if [ -z "$$found" ]; then \
+			echo "Python 3.11 ou plus récent est nécessaire, et aucun n'a été trouvé ($$*)."; \
+			echo "Installez-le, ou indiquez-le : make PYTHON=/chemin/vers/python3 $(MAKECMDGOALS)"; \
+			exit 1; \
+		fi; \
+		"$$found" -m venv .venv || { rm -rf .venv; \
+			echo "L'environnement n'a pas pu être créé (Debian : apt-get install python3-venv)."; exit 1; }; \
+	fi; \
+	echo "Installation des dépendances (une à deux minutes)…"; \
+	$(PY) -m pip install --quiet --require-hashes --only-binary :all: -r $(LOCK); \
+	rm -f .venv/.installed-*; \
+	touch $@

@@ -1,0 +1,24 @@
+"""Queue a task once the transaction is committed; a broker that is down loses nothing."""
+
+import logging
+from functools import partial
+from typing import Any
+
+import kombu.exceptions
+import redis.exceptions
+from celery import Task
+from django.db import transaction
+
+logger = logging.getLogger(__name__)
+
+
+def enqueue(task: "Task[Any, Any]", **ids: int) -> None:
+    """Publish a task with its ids on commit; the periodic sweeps re-issue what cannot be."""
+    transaction.on_commit(partial(_publish, task, ids))
+
+
+def _publish(task: "Task[Any, Any]", ids: dict[str, int]) -> None:
+    try:
+        task.apply_async(kwargs=ids, retry=False)
+    except (kombu.exceptions.OperationalError, redis.exceptions.RedisError):
+        logger.warning("broker unreachable; %s waits for the next sweep", task.name)

@@ -1,0 +1,138 @@
+"""Approve a campaign and follow it."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from insurers.models import Role
+from insurers.permissions import require_role, staff_of
+from insurers.queueing import enqueue
+from notifications.campaigns import (
+    CampaignRefused,
+    approve_campaign,
+    barred_from_approving,
+    resume_campaign,
+    return_campaign,
+)
+from notifications.forms import ApprovalForm, ReturnForm
+from notifications.models import Campaign, CampaignState, ListReach
+from notifications.notice_views import previews
+from notifications.register import campaign_figures
+from notifications.tasks import start_campaign
+
+LIVE = (CampaignState.APPROVED, CampaignState.SENDING)
+
+
+@require_safe
+def campaign_list(request: HttpRequest) -> HttpResponse:
+    """List the campaigns of the person's insurers."""
+    mine = Campaign.objects.filter(insurer__in=staff_of(request).insurer_ids)
+    campaigns = mine.select_related("insurer", "breach", "affected_list")
+    lines = [(campaign, campaign_figures(campaign)) for campaign in campaigns]
+    return render(request, "notifications/campaign_list.html", {"lines": lines})
+
+
+@require_safe
+def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Show what is, or was, approved, and how far it is."""
+    found = _campaign(request, campaign_id)
+    may_approve = (
+        Role.APPROVER in staff_of(request).roles.get(found.insurer_id, ())
+        and found.state == CampaignState.SUBMITTED
+    )
+    return render(
+        request,
+        "notifications/campaign.html",
+        {
+            **_progress(found),
+            "sha256": bytes(found.sha256).hex(),
+            "previews": previews(found.notice_version)[:1],
+            "reach": ListReach.objects.filter(affected_list=found.affected_list_id).first(),
+            "may_approve": may_approve,
+            "is_barred": staff_of(request).user_id in barred_from_approving(found),
+            "may_resume": Role.APPROVER in staff_of(request).roles.get(found.insurer_id, ()),
+            "approval_form": ApprovalForm(),
+            "return_form": ReturnForm(),
+        },
+    )
+
+
+@require_safe
+def campaign_progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Return the part of the page that htmx renews, from tallies only."""
+    found = _campaign(request, campaign_id)
+    return render(request, "notifications/_campaign_progress.html", _progress(found))
+
+
+@require_POST
+def campaign_approve(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Approve, and have the worker start."""
+    found = _campaign(request, campaign_id)
+    require_role(staff_of(request), found.insurer_id, Role.APPROVER)
+    form = ApprovalForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Cochez que vous avez lu l’avis avant de l’approuver."))
+        return redirect("campaign", found.pk)
+    try:
+        approve_campaign(
+            campaign_id=found.pk,
+            approver_id=staff_of(request).user_id,
+            shared_addresses_confirmed=form.cleaned_data["shared_addresses_confirmed"],
+            now=timezone.now(),
+        )
+    except CampaignRefused as refusal:
+        messages.error(request, str(refusal.message))
+    else:
+        enqueue(start_campaign, campaign_id=found.pk)
+        messages.success(request, _("Approuvée : l’envoi commence."))
+    return redirect("campaign", found.pk)
+
+
+@require_POST
+def campaign_return(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Send back for correction."""
+    found = _campaign(request, campaign_id)
+    require_role(staff_of(request), found.insurer_id, Role.APPROVER)
+    try:
+        return_campaign(
+            campaign_id=found.pk,
+            approver_id=staff_of(request).user_id,
+            comment=request.POST.get("comment", "")[:2000],
+            now=timezone.now(),
+        )
+    except CampaignRefused as refusal:
+        messages.error(request, str(refusal.message))
+    else:
+        messages.success(request, _("Renvoyée avec votre commentaire."))
+    return redirect("campaign", found.pk)
+
+
+@require_POST
+def campaign_resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Let a halted campaign go on."""
+    found = _campaign(request, campaign_id)
+    require_role(staff_of(request), found.insurer_id, Role.APPROVER)
+    try:
+        resume_campaign(
+            campaign_id=found.pk, approver_id=staff_of(request).user_id, now=timezone.now()
+        )
+    except CampaignRefused as refusal:
+        messages.error(request, str(refusal.message))
+    return redirect("campaign", found.pk)
+
+
+def _campaign(request: HttpRequest, campaign_id: int) -> Campaign:
+    mine = Campaign.objects.filter(insurer__in=staff_of(request).insurer_ids)
+    related = ("insurer", "breach", "affected_list", "notice_version__notice")
+    return get_object_or_404(mine.select_related(*related), pk=campaign_id)
+
+
+def _progress(found: Campaign) -> dict[str, object]:
+    return {
+        "campaign": found,
+        "figures": campaign_figures(found),
+        "is_live": found.state in LIVE,
+    }

@@ -1,0 +1,193 @@
+"""Campaigns: submit what is to be approved, return it, approve it, halt and resume it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from audit.trail import account, insurer_scope, record
+from insurers.models import AffectedList, ListState
+from notifications.checklist import Unmet, unmet
+from notifications.models import Campaign, CampaignState, Channel, NoticeVersion
+from notifications.notices import NoticeContent, facts_for
+
+
+class CampaignRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
+    """The rule that forbids a step; `message` is for people."""
+
+    def __init__(self, message: str | Promise, problems: Sequence[Unmet] = ()) -> None:
+        super().__init__("refused")
+        self.message = message
+        self.problems = list(problems)
+
+
+def channels_offered() -> list[Channel]:
+    """Return the channels that this installation can send by, in the order of the plan."""
+    return [Channel.EMAIL, Channel.SMS] if settings.SMS_OUTBOX_DIR else [Channel.EMAIL]
+
+
+def checklist_of(version: NoticeVersion) -> list[Unmet]:
+    """Return what the notice still lacks."""
+    notice = version.notice
+    facts = facts_for(
+        breach=notice.breach,
+        operators=list(notice.operators.order_by("pk")),
+        population=notice.population,
+    )
+    return unmet(NoticeContent.from_json(version.content), facts)
+
+
+def submit_campaign(
+    *,
+    version: NoticeVersion,
+    affected_list: AffectedList,
+    channels: Sequence[Channel],
+    submitted_by_id: int,
+    now: datetime,
+) -> Campaign:
+    """Freeze a notice version, an accepted list and a plan together, for approval.
+
+    Raises CampaignRefused while the checklist is not met or the parts do not fit.
+    """
+    notice = version.notice
+    if problems := checklist_of(version):
+        raise CampaignRefused(_("L’avis ne respecte pas encore l’article 34."), problems)
+    if affected_list.state != ListState.ACCEPTED:
+        raise CampaignRefused(_("Acceptez d’abord la liste."))
+    if (affected_list.breach_id, affected_list.insurer_id, affected_list.population_id) != (
+        notice.breach_id,
+        notice.insurer_id,
+        notice.population_id,
+    ) or set(affected_list.operators.all()) != set(notice.operators.all()):
+        raise CampaignRefused(
+            _(
+                "L’avis et la liste ne portent pas sur la même violation, les mêmes opérateurs et"
+                " la même population : choisissez une autre liste ou un autre avis."
+            )
+        )
+    if Channel.EMAIL not in channels:
+        raise CampaignRefused(
+            _("Un SMS ne peut pas porter tout l’avis : gardez aussi le courriel.")
+        )
+    plan = {"channels": [channel.value for channel in channels_offered() if channel in channels]}
+    try:
+        with transaction.atomic():
+            campaign = Campaign.objects.create(
+                insurer_id=notice.insurer_id,
+                breach_id=notice.breach_id,
+                notice_version=version,
+                affected_list=affected_list,
+                plan=plan,
+                sha256=content_hash(version=version, affected_list=affected_list, plan=plan),
+                state=CampaignState.SUBMITTED,
+                submitted_by_id=submitted_by_id,
+                submitted_at=now,
+            )
+    except IntegrityError as error:
+        raise CampaignRefused(_("Cette liste a déjà une campagne.")) from error
+    _record(campaign, "campaign.submitted", submitted_by_id)
+    return campaign
+
+
+def content_hash(
+    *, version: NoticeVersion, affected_list: AffectedList, plan: dict[str, list[str]]
+) -> bytes:
+    """Return the SHA-256 that binds notice, list and plan: what an approver approves."""
+    bound = {
+        "list": affected_list.pk,
+        "list_sha256": bytes(affected_list.sha256 or b"").hex(),
+        "notice_sha256": bytes(version.sha256).hex(),
+        "plan": plan,
+    }
+    return hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).digest()
+
+
+def barred_from_approving(campaign: Campaign) -> set[int]:
+    """Return who uploaded the list, edited the notice or submitted the campaign."""
+    editors = campaign.notice_version.notice.versions.values_list("edited_by_id", flat=True)
+    barred = {
+        campaign.submitted_by_id,
+        campaign.affected_list.uploaded_by_id,
+        campaign.affected_list.decided_by_id,
+        *editors,
+    }
+    return {person for person in barred if person is not None}
+
+
+def approve_campaign(
+    *, campaign_id: int, approver_id: int, shared_addresses_confirmed: bool, now: datetime
+) -> Campaign:
+    """Let the worker build the outbox and start. Raises CampaignRefused."""
+    campaign = _locked(campaign_id)
+    if campaign.state != CampaignState.SUBMITTED:
+        raise CampaignRefused(_("Cette campagne n’attend plus d’approbation."))
+    if approver_id in barred_from_approving(campaign):
+        raise CampaignRefused(
+            _(
+                "La personne qui approuve n’est jamais celle qui a envoyé la liste, modifié l’avis"
+                " ou soumis la campagne. Demandez à un autre approbateur."
+            )
+        )
+    expected = content_hash(
+        version=campaign.notice_version, affected_list=campaign.affected_list, plan=campaign.plan
+    )
+    if bytes(campaign.sha256) != expected:
+        raise CampaignRefused(_("Ce qui a été soumis a changé : soumettez à nouveau."))
+    campaign.state = CampaignState.APPROVED
+    campaign.approved_by_id = approver_id
+    campaign.approved_at = now
+    campaign.shared_addresses_confirmed = shared_addresses_confirmed
+    campaign.save(
+        update_fields=["state", "approved_by", "approved_at", "shared_addresses_confirmed"]
+    )
+    _record(campaign, "campaign.approved", approver_id)
+    return campaign
+
+
+def return_campaign(*, campaign_id: int, approver_id: int, comment: str, now: datetime) -> Campaign:
+    """Send a submitted campaign back with a comment; its list can be submitted again."""
+    campaign = _locked(campaign_id)
+    if campaign.state != CampaignState.SUBMITTED:
+        raise CampaignRefused(_("Cette campagne n’attend plus d’approbation."))
+    if not comment.strip():
+        raise CampaignRefused(_("Dites ce qui est à corriger."))
+    campaign.state = CampaignState.RETURNED
+    campaign.return_comment = comment.strip()
+    campaign.save(update_fields=["state", "return_comment"])
+    _record(campaign, "campaign.returned", approver_id)
+    return campaign
+
+
+def resume_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Campaign:
+    """Let a halted campaign go on where it stopped."""
+    campaign = _locked(campaign_id)
+    if campaign.state != CampaignState.HALTED:
+        raise CampaignRefused(_("Cette campagne n’est pas arrêtée."))
+    campaign.state = CampaignState.SENDING
+    campaign.halt_reason = ""
+    campaign.save(update_fields=["state", "halt_reason"])
+    _record(campaign, "campaign.resumed", approver_id)
+    return campaign
+
+
+def _locked(campaign_id: int) -> Campaign:
+    return (
+        Campaign.objects.select_for_update(of=("self",))
+        .select_related("affected_list", "notice_version__notice")
+        .get(pk=campaign_id)
+    )
+
+
+def _record(campaign: Campaign, action: str, actor_id: int) -> None:
+    record(
+        action=action,
+        scope=insurer_scope(campaign.insurer_id),
+        actor=account(actor_id),
+        subject=f"campaign:{campaign.pk}",
+        detail={"sha256": bytes(campaign.sha256).hex(), "list": campaign.affected_list_id},
+    )

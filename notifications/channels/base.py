@@ -1,0 +1,45 @@
+"""The contract of a channel."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from notifications.models import State
+from notifications.rendering import Message
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One message to one address. `address` is in clear here, and nowhere else."""
+
+    notification_id: int
+    address: str
+    sender_name: str
+    reply_to: str
+    message: Message
+    message_id: str
+
+    def __repr__(self) -> str:
+        return f"Outgoing({self.notification_id})"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a message: a state, and the provider's answer as a code."""
+
+    notification_id: int
+    state: State
+    reason: str = ""
+
+
+class ChannelDownError(Exception):
+    """The provider cannot be reached: nothing of the rest of the batch was sent."""
+
+
+class Channel(Protocol):
+    def send(self, messages: Iterable[Outgoing]) -> Iterator[Outcome]:
+        """Send over one connection, one message in flight, yielding each outcome at once.
+
+        The caller records an outcome before it asks for the next, so that a killed process
+        leaves at most one message in doubt. Raises ChannelDownError.
+        """

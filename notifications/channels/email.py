@@ -1,0 +1,83 @@
+"""E-mail over SMTP (RFC 5321), through Django's mail settings."""
+
+import smtplib
+from collections.abc import Iterable, Iterator
+from email.utils import formataddr
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+
+from notifications.channels.base import ChannelDownError, Outcome, Outgoing
+from notifications.models import State
+
+
+class EmailChannel:
+    """Sends a batch over one SMTP connection."""
+
+    def send(self, messages: Iterable[Outgoing]) -> Iterator[Outcome]:
+        backend = get_connection("django.core.mail.backends.smtp.EmailBackend")
+        try:
+            backend.open()
+        except (OSError, smtplib.SMTPException) as error:
+            raise ChannelDownError("connection refused") from error
+        server: smtplib.SMTP = backend.connection
+        try:
+            for outgoing in messages:
+                yield _send_one(server, outgoing)
+        finally:
+            backend.fail_silently = True
+            backend.close()
+
+
+def _send_one(server: smtplib.SMTP, outgoing: Outgoing) -> Outcome:
+    content = mime(outgoing).message().as_bytes(linesep="\r\n")
+    try:
+        for verb, answer in (
+            ("MAIL", server.mail(settings.DEFAULT_FROM_EMAIL)),
+            ("RCPT", server.rcpt(outgoing.address)),
+        ):
+            if answer[0] not in (250, 251):
+                server.rset()
+                return _refused(outgoing, verb, answer[0])
+    except smtplib.SMTPServerDisconnected as error:
+        raise ChannelDownError("disconnected before the message") from error
+    except (smtplib.SMTPException, UnicodeEncodeError):
+        return Outcome(outgoing.notification_id, State.FAILED, "smtp-syntax")
+    try:
+        code, _answer = server.data(content)
+    except smtplib.SMTPDataError as error:
+        return _refused(outgoing, "DATA", error.smtp_code)
+    except (OSError, smtplib.SMTPException):
+        # The server may have taken the message before the connection broke (RFC 1047).
+        return Outcome(outgoing.notification_id, State.UNCERTAIN, "smtp-no-answer")
+    if code != 250:
+        return _refused(outgoing, "DATA", code)
+    return Outcome(outgoing.notification_id, State.ACCEPTED, "smtp-250")
+
+
+def _refused(outgoing: Outgoing, verb: str, code: int) -> Outcome:
+    """Tell a permanent refusal (5yz) of the address, or of the rest, from a temporary one (4yz)."""
+    if code == 421 or code == -1:
+        raise ChannelDownError("service not available")
+    if 400 <= code < 500:
+        state = State.DEFERRED
+    else:
+        state = State.BOUNCED if verb == "RCPT" else State.FAILED
+    return Outcome(outgoing.notification_id, state, f"smtp-{code}")
+
+
+def mime(outgoing: Outgoing) -> EmailMultiAlternatives:
+    """Build the MIME message: text and HTML, no link to follow, no tracking, no list headers."""
+    message = EmailMultiAlternatives(
+        subject=outgoing.message.subject,
+        body=outgoing.message.text,
+        from_email=formataddr((outgoing.sender_name, settings.DEFAULT_FROM_EMAIL)),
+        to=[outgoing.address],
+        reply_to=[outgoing.reply_to] if outgoing.reply_to else None,
+        headers={
+            "Message-ID": outgoing.message_id,
+            "Auto-Submitted": "auto-generated",  # RFC 3834
+        },
+    )
+    message.attach_alternative(outgoing.message.html, "text/html")
+    return message

@@ -1,0 +1,190 @@
+"""Forms of notices and campaigns."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from insurers.models import AffectedList, DataCategory
+from notifications.campaigns import channels_offered
+from notifications.checklist import Unmet
+from notifications.models import Channel
+from notifications.notices import NoticeContent, NoticeTexts
+
+TEXTS = ("subject", "nature", "consequences", "measures", "advice")
+PLAIN = (
+    "controller_name",
+    "controller_address",
+    "dpo_name",
+    "contact_email",
+    "contact_phone",
+    "contact_address",
+    "unreachable_plan",
+)
+LABELS = {
+    "subject": _("Objet du message"),
+    "nature": _("Ce qui s’est passé : nature de la violation, dates, opérateur"),
+    "consequences": _("Les conséquences probables"),
+    "measures": _("Les mesures prises ou proposées"),
+    "advice": _("Ce que la personne peut faire"),
+}
+
+
+def _text(label: Any, *, required: bool = False, rows: int = 0, hint: Any = "") -> forms.CharField:
+    widget = forms.Textarea(attrs={"rows": rows}) if rows else forms.TextInput()
+    return forms.CharField(
+        label=label, required=required, widget=widget, max_length=5000, help_text=hint
+    )
+
+
+class NoticeForm(forms.Form):
+    """One field per element of Article 34(2). Anything may be saved; the checklist comes later."""
+
+    exposed = forms.MultipleChoiceField(
+        label=_("Données exposées"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    not_exposed = forms.MultipleChoiceField(
+        label=_("Données non exposées"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    controller_name = _text(_("Responsable de traitement"))
+    controller_address = _text(_("Adresse du responsable de traitement"), rows=2)
+    dpo_name = _text(_("Délégué à la protection des données"))
+    contact_email = forms.EmailField(label=_("Courriel de contact"), required=False)
+    contact_phone = _text(_("Téléphone de contact"))
+    contact_address = _text(_("Adresse postale de contact"), rows=2)
+    unreachable_plan = _text(
+        _("Comment seront informées les personnes injoignables"),
+        rows=3,
+        hint=_("Lettre, communication publique… ; ce texte reste au dossier, il n’est pas envoyé."),
+    )
+
+    def __init__(self, *args: Any, content: NoticeContent, **kwargs: Any) -> None:
+        super().__init__(*args, initial=_initial(content), **kwargs)
+        self._content = content
+        language = "en" if get_language() == "en" else "fr"
+        choices = [
+            (category.code, getattr(category, f"label_{language}"))
+            for category in DataCategory.objects.all()
+        ]
+        for name in ("exposed", "not_exposed"):
+            field = self.fields[name]
+            assert isinstance(field, forms.MultipleChoiceField)
+            field.choices = choices
+        for code, suffix in (("fr", _("français")), ("en", _("anglais"))):
+            for name in TEXTS:
+                rows = 0 if name == "subject" else 5
+                label = _("%(label)s (%(language)s)") % {"label": LABELS[name], "language": suffix}
+                self.fields[f"{code}_{name}"] = _text(label, rows=rows)
+        self.order_fields(
+            [
+                "fr_subject",
+                "fr_nature",
+                "exposed",
+                "not_exposed",
+                "fr_consequences",
+                "fr_measures",
+                "fr_advice",
+                *PLAIN,
+            ]
+        )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if set(cleaned.get("exposed", ())) & set(cleaned.get("not_exposed", ())):
+            self.add_error(
+                "not_exposed",
+                _(
+                    "Une donnée ne peut pas être à la fois exposée et non exposée : décochez-la ici"
+                    " ou au-dessus."
+                ),
+            )
+        return cleaned
+
+    def content(self) -> NoticeContent:
+        """Return the content that the valid form describes."""
+        data = self.cleaned_data
+        texts = {
+            code: NoticeTexts(**{name: _lines(data[f"{code}_{name}"]) for name in TEXTS})
+            for code in ("fr", "en")
+        }
+        return NoticeContent(
+            operators=self._content.operators,
+            exposed=tuple(data["exposed"]),
+            not_exposed=tuple(data["not_exposed"]),
+            **{name: _lines(data[name]) for name in PLAIN},
+            **texts,
+        )
+
+    def show_unmet(self, problems: Iterable[Unmet]) -> None:
+        """Name each unmet point of the checklist beside its field."""
+        for problem in problems:
+            field = self.fields.get(problem.field)
+            if field is not None:
+                field.unmet = [*getattr(field, "unmet", []), problem]  # type: ignore[attr-defined]
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()
+
+
+def _initial(content: NoticeContent) -> dict[str, Any]:
+    initial: dict[str, Any] = {name: getattr(content, name) for name in PLAIN}
+    initial |= {"exposed": list(content.exposed), "not_exposed": list(content.not_exposed)}
+    for code in ("fr", "en"):
+        initial |= {f"{code}_{name}": getattr(getattr(content, code), name) for name in TEXTS}
+    return initial
+
+
+class SubmitForm(forms.Form):
+    """Which accepted list the notice goes to, and by which channels."""
+
+    affected_list = forms.ModelChoiceField(
+        label=_("Liste acceptée"), queryset=AffectedList.objects.none(), empty_label=None
+    )
+    channels = forms.MultipleChoiceField(
+        label=_("Canaux, dans l’ordre"), widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, lists: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        lists_field, channels = self.fields["affected_list"], self.fields["channels"]
+        assert isinstance(lists_field, forms.ModelChoiceField)
+        assert isinstance(channels, forms.MultipleChoiceField)
+        lists_field.queryset = lists
+        lists_field.label_from_instance = _list_label  # type: ignore[method-assign]
+        channels.choices = [(name.value, name.label) for name in channels_offered()]
+        channels.initial = [name.value for name in channels_offered()]
+
+    def chosen_channels(self) -> list[Channel]:
+        """Return the channels in the order of the plan."""
+        return [Channel(name) for name in self.cleaned_data["channels"]]
+
+
+def _list_label(affected_list: AffectedList) -> str:
+    return str(
+        _("Liste n° %(number)d, %(people)d personnes")
+        % {"number": affected_list.pk, "people": affected_list.members}
+    )
+
+
+class ApprovalForm(forms.Form):
+    """The approver's word: each point was read, shared addresses are real or not."""
+
+    read = forms.BooleanField(
+        label=_("J’ai lu l’avis tel qu’il sera reçu et vérifié chaque point de la liste."),
+    )
+    shared_addresses_confirmed = forms.BooleanField(
+        label=_("Les adresses partagées par plus de huit personnes sont de vraies adresses."),
+        required=False,
+        help_text=_("Sans cette confirmation, ces personnes sont comptées comme injoignables."),
+    )
+
+
+class ReturnForm(forms.Form):
+    """Why a campaign goes back."""
+
+    comment = forms.CharField(
+        label=_("Ce qui est à corriger"), widget=forms.Textarea(attrs={"rows": 3}), max_length=2000
+    )

@@ -1,0 +1,134 @@
+"""Lease messages to a worker's database connection, and recover those of a dead one.
+
+A connection holds the id of its batch as an advisory lock for as long as it lives: when a
+worker is killed PostgreSQL frees the lock, and what it left is known to be abandoned. Outcomes
+are recorded in the order of sending, one by one, so the first message of an abandoned batch
+without an outcome may have left: it is marked uncertain, never sent again silently. The ones
+after it were not sent: they go back.
+"""
+
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from notifications.models import Channel, DispatchBatch, Notification, State
+from notifications.references import derive, fingerprint
+
+BATCH_SIZE = 100
+LOCK_SPACE = 34  # first half of the advisory lock's key; the second is the batch
+
+
+def claim_batch(*, campaign_id: int, channel: Channel, now: datetime) -> int | None:
+    """Lease up to BATCH_SIZE due messages to this connection; return the batch's id, or None."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        batch = DispatchBatch.objects.create(
+            campaign_id=campaign_id, channel=channel, claimed_at=now
+        )
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_SPACE, batch.pk])
+        cursor.execute(
+            """
+            WITH picked AS (
+                SELECT id, state, reason FROM notifications_notification
+                WHERE campaign_id = %(campaign)s AND channel = %(channel)s
+                    AND state IN ('pending', 'deferred') AND due_at <= %(now)s
+                ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+            ), moved AS (
+                UPDATE notifications_notification AS n
+                SET state = 'sending', reason = '', batch_id = %(batch)s
+                FROM picked WHERE n.id = picked.id
+                RETURNING n.people, picked.state, picked.reason
+            )
+            INSERT INTO notifications_deliveryevent (campaign_id, channel, state, reason,
+                previous_state, previous_reason, people, messages, at)
+            SELECT %(campaign)s, %(channel)s, 'sending', '', state, reason, sum(people), count(*),
+                %(now)s
+            FROM moved GROUP BY state, reason
+            """,
+            {
+                "campaign": campaign_id,
+                "channel": channel.value,
+                "now": now,
+                "limit": BATCH_SIZE,
+                "batch": batch.pk,
+            },
+        )
+        if cursor.rowcount:
+            return batch.pk
+        batch.delete()
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, batch.pk])
+        return None
+
+
+GIVE_BACK = """
+WITH moved AS (
+    UPDATE notifications_notification SET state = %(state)s, reason = %(reason)s,
+        due_at = %(due_at)s,
+        reference_fingerprint = coalesce(%(fingerprint)s, reference_fingerprint)
+    WHERE batch_id = %(batch)s AND state = 'sending' AND (%(only)s IS NULL OR id = %(only)s)
+    RETURNING campaign_id, channel, people
+)
+INSERT INTO notifications_deliveryevent (campaign_id, notification_id, channel, state, reason,
+    previous_state, previous_reason, people, messages, at)
+SELECT campaign_id, %(only)s, channel, %(state)s, %(reason)s, 'sending', '', sum(people), count(*),
+    %(now)s
+FROM moved GROUP BY campaign_id, channel
+"""
+
+
+def close_batch(*, batch_id: int, now: datetime, due_at: datetime) -> None:
+    """Give back what was not sent, for `due_at`, and end the lease."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        _give_back(batch_id, state=State.PENDING, reason="", due_at=due_at, now=now)
+        DispatchBatch.objects.filter(pk=batch_id).update(closed_at=now)
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, batch_id])
+
+
+def recover_batches(*, now: datetime) -> int:
+    """Close the batches whose worker is gone; return how many messages are left in doubt."""
+    in_doubt = 0
+    for batch_id in DispatchBatch.objects.filter(closed_at=None).values_list("pk", flat=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK_SPACE, batch_id])
+            if not (cursor.fetchone() or (False,))[0]:
+                continue
+            in_doubt += _recover(batch_id, now=now)
+    return in_doubt
+
+
+def _recover(batch_id: int, *, now: datetime) -> int:
+    first = (
+        Notification.objects.filter(batch_id=batch_id, state=State.SENDING)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+        .first()
+    )
+    if first is not None:
+        _give_back(
+            batch_id, only=first, state=State.UNCERTAIN, reason="worker-lost", due_at=now, now=now
+        )
+    close_batch(batch_id=batch_id, now=now, due_at=now)
+    return int(first is not None)
+
+
+def _give_back(
+    batch_id: int,
+    *,
+    state: State,
+    reason: str,
+    due_at: datetime,
+    now: datetime,
+    only: int | None = None,
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            GIVE_BACK,
+            {
+                "batch": batch_id,
+                "state": state.value,
+                "reason": reason,
+                "due_at": due_at,
+                "now": now,
+                "only": only,
+                "fingerprint": fingerprint(derive(only)) if only is not None else None,
+            },
+        )

@@ -1,0 +1,193 @@
+"""Record what became of each message, and what follows: a retry, the next channel, a halt.
+
+Each outcome is one transaction, committed synchronously (`synchronous_commit` on): after a
+crash of the database host no recorded message is forgotten, hence sent twice.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import Sum, Value
+from django.db.models.functions import Coalesce
+
+from audit.trail import insurer_scope, record
+from notifications.channels import Outcome
+from notifications.models import Campaign, CampaignState, Channel, Notification, State, Tally
+from notifications.references import derive, fingerprint
+from notifications.states import FAILURES, IN_PROGRESS, OUTCOMES
+
+ATTEMPTS = 6
+FIRST_DELAY = timedelta(minutes=1)  # doubled at each further attempt
+WATCHED = 100  # messages after which the share of failures counts
+TOLERATED = 0.10
+
+RECORD = """
+WITH moved AS (
+    UPDATE notifications_notification SET state = %(state)s, reason = %(reason)s,
+        attempts = attempts + 1, due_at = %(due_at)s, reference_fingerprint = %(fingerprint)s
+    WHERE id = %(id)s AND batch_id = %(batch)s AND state = 'sending'
+    RETURNING id, campaign_id, channel, people
+)
+INSERT INTO notifications_deliveryevent (campaign_id, notification_id, channel, state, reason,
+    previous_state, previous_reason, people, messages, at)
+SELECT campaign_id, id, channel, %(state)s, %(reason)s, 'sending', '', people, 1, %(now)s FROM moved
+"""
+
+
+class LeaseLostError(Exception):
+    """The message is no longer leased to this batch: another process recovered it."""
+
+
+def record_outcome(*, batch_id: int, outcome: Outcome, now: datetime) -> None:
+    """Move a message from `sending` to its outcome, with its event. Raises LeaseLostError."""
+    if outcome.state not in OUTCOMES:
+        raise ValueError(f"{outcome.state} is not the outcome of a send")
+    if outcome.state in FAILURES or outcome.state == State.DEFERRED:
+        _record_failure(batch_id, outcome, now)
+        return
+    _move(batch_id, outcome, due_at=now, now=now)
+
+
+def _move(batch_id: int, outcome: Outcome, *, due_at: datetime, now: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            RECORD,
+            {
+                "id": outcome.notification_id,
+                "batch": batch_id,
+                "state": outcome.state.value,
+                "reason": outcome.reason,
+                "due_at": due_at,
+                "fingerprint": fingerprint(derive(outcome.notification_id)),
+                "now": now,
+            },
+        )
+        if cursor.rowcount != 1:
+            raise LeaseLostError
+
+
+def _record_failure(batch_id: int, outcome: Outcome, now: datetime) -> None:
+    """Defer a temporary failure while attempts remain; else try the people's next channel."""
+    with transaction.atomic():
+        message = Notification.objects.select_for_update().get(pk=outcome.notification_id)
+        if outcome.state == State.DEFERRED and message.attempts + 1 < ATTEMPTS:
+            _move(batch_id, outcome, due_at=now + FIRST_DELAY * 2**message.attempts, now=now)
+            return
+        state = State.FAILED if outcome.state == State.DEFERRED else outcome.state
+        _move(batch_id, Outcome(message.pk, state, outcome.reason), due_at=now, now=now)
+        _fall_back(message, state=state, reason=outcome.reason, now=now)
+
+
+NEXT_CHANNEL = """
+WITH covered AS (
+    SELECT m.list_id, m.ordinal, m.phone_fingerprint AS address
+    FROM notifications_notificationmember l
+    JOIN affected_member m ON m.list_id = l.list_id AND m.ordinal = l.ordinal
+    WHERE l.notification_id = %(message)s AND m.phone_fingerprint IS NOT NULL
+), made AS (
+    INSERT INTO notifications_notification AS n
+        (campaign_id, kind, channel, address_fingerprint, list_id, ordinal, people, state, reason,
+         attempts, due_at)
+    SELECT %(campaign)s, 'notice', 'sms', address, min(list_id), min(ordinal), count(*), 'pending',
+        '', 0, %(now)s
+    FROM covered GROUP BY address
+    ON CONFLICT (campaign_id, channel, address_fingerprint)
+        DO UPDATE SET people = n.people + EXCLUDED.people
+    RETURNING id, address_fingerprint, state, reason, (xmax = 0) AS is_new
+), linked AS (
+    INSERT INTO notifications_notificationmember (notification_id, list_id, ordinal)
+    SELECT made.id, list_id, ordinal FROM covered JOIN made ON made.address_fingerprint = address
+    RETURNING notification_id
+), unlinked AS (
+    DELETE FROM notifications_notificationmember l USING covered
+    WHERE l.notification_id = %(message)s AND l.list_id = covered.list_id
+        AND l.ordinal = covered.ordinal
+), moved AS (
+    SELECT made.state, made.reason, made.is_new, made.id, count(*) AS people
+    FROM made JOIN linked ON linked.notification_id = made.id GROUP BY 1, 2, 3, 4
+), shrunk AS (
+    UPDATE notifications_notification SET people = people - (SELECT sum(people) FROM moved)
+    WHERE id = %(message)s AND EXISTS (SELECT FROM moved)
+)
+INSERT INTO notifications_deliveryevent (campaign_id, notification_id, channel, state, reason,
+    previous_state, previous_reason, people, messages, at)
+SELECT %(campaign)s, id, 'sms', state, reason, '', '', people, is_new::int, %(now)s FROM moved
+UNION ALL
+SELECT %(campaign)s, %(message)s, 'email', %(state)s, %(reason)s, '', '', -sum(people), 0, %(now)s
+FROM moved HAVING count(*) > 0
+"""
+
+# Whoever has no other channel was not told: a later campaign may tell them.
+RELEASE = """
+DELETE FROM notifications_told t USING notifications_notificationmember l
+WHERE l.notification_id = %(message)s AND t.campaign_id = %(campaign)s
+    AND t.list_id = l.list_id AND t.ordinal = l.ordinal
+"""
+
+
+def _fall_back(message: Notification, *, state: State, reason: str, now: datetime) -> None:
+    """Give the people of a failed e-mail to their next channel; release the others' claims."""
+    values = {
+        "message": message.pk,
+        "campaign": message.campaign_id,
+        "state": state.value,
+        "reason": reason,
+        "now": now,
+    }
+    plan = Campaign.objects.values_list("plan", flat=True).get(pk=message.campaign_id)
+    with connection.cursor() as cursor:
+        if message.channel == Channel.EMAIL and Channel.SMS in plan["channels"]:
+            cursor.execute(NEXT_CHANNEL, values)
+        cursor.execute(RELEASE, values)
+
+
+def note_sending(*, campaign_id: int, now: datetime) -> None:
+    """Note when the campaign's first and last messages were handed over, by batch."""
+    Campaign.objects.filter(pk=campaign_id).update(
+        first_message_at=Coalesce("first_message_at", Value(now)), last_message_at=now
+    )
+
+
+def halt_if_failing(*, campaign_id: int) -> bool:
+    """Stop a campaign whose permanent failures pass TOLERATED after the first WATCHED messages."""
+    sums = dict(
+        Tally.objects.filter(campaign_id=campaign_id)
+        .exclude(channel="")
+        .values_list("state")
+        .annotate(total=Sum("messages"))
+    )
+    ended = sum(count for state, count in sums.items() if State(state) not in IN_PROGRESS)
+    failed = sum(count for state, count in sums.items() if State(state) in FAILURES)
+    if ended < WATCHED or failed <= TOLERATED * ended:
+        return False
+    with transaction.atomic():
+        halted = Campaign.objects.filter(pk=campaign_id, state=CampaignState.SENDING).update(
+            state=CampaignState.HALTED, halt_reason="failures"
+        )
+        if halted:
+            campaign = Campaign.objects.get(pk=campaign_id)
+            record(
+                action="campaign.halted",
+                scope=insurer_scope(campaign.insurer_id),
+                subject=f"campaign:{campaign_id}",
+                detail={"ended": ended, "failed": failed},
+            )
+    return bool(halted)
+
+
+def finish_if_done(*, campaign_id: int, now: datetime) -> bool:
+    """End a campaign once no message is in progress."""
+    with transaction.atomic():
+        campaign = Campaign.objects.select_for_update().get(pk=campaign_id)
+        in_progress = Notification.objects.filter(campaign_id=campaign_id, state__in=IN_PROGRESS)
+        if campaign.state != CampaignState.SENDING or in_progress.exists():
+            return False
+        campaign.state = CampaignState.FINISHED
+        campaign.finished_at = now
+        campaign.save(update_fields=["state", "finished_at"])
+        record(
+            action="campaign.finished",
+            scope=insurer_scope(campaign.insurer_id),
+            subject=f"campaign:{campaign_id}",
+        )
+    return True

@@ -1,0 +1,24 @@
+"""Why someone is not told, or a message not accepted: codes kept in the database, in words."""
+
+import re
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+LABELS = {
+    "no_contact": gettext_noop("ni courriel ni mobile sur la liste"),
+    "invalid_contact": gettext_noop("contact inutilisable"),
+    "shared_address": gettext_noop("adresse partagée par plus de huit personnes, non confirmée"),
+    "earlier_campaign": gettext_noop("déjà informée par une autre campagne"),
+    "worker-lost": gettext_noop("processus arrêté pendant l’envoi"),
+    "smtp-no-answer": gettext_noop("connexion coupée avant la réponse du serveur"),
+    "smtp-syntax": gettext_noop("adresse que le serveur ne sait pas lire"),
+}
+PROVIDER_CODE = re.compile(r"smtp-(\d{3})")
+
+
+def reason_label(code: str) -> str:
+    """Return a reason in the reader's language; a provider's code stays a number."""
+    if match := PROVIDER_CODE.fullmatch(code):
+        return _("réponse %(code)s du serveur de courriel") % {"code": match[1]}
+    return _(LABELS[code]) if code in LABELS else code

@@ -1,0 +1,189 @@
+"""The figures of the register, from tallies and lists' counts: no page counts messages."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import QuerySet, Sum
+
+from insurers.models import AffectedList, Breach, Declaration, Insurer, ListState
+from notifications.models import Campaign, CampaignState, State, Tally
+from notifications.reasons import reason_label
+from notifications.states import IN_PROGRESS, STANDING_OF, Standing
+
+BUILT = (CampaignState.SENDING, CampaignState.HALTED, CampaignState.FINISHED)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a stacked bar."""
+
+    standing: Standing
+    people: int
+    start: float
+    width: float
+
+
+@dataclass
+class Figures:
+    """People by standing, unreachable people by reason, messages by state."""
+
+    listed: int = 0
+    people: Counter[Standing] = field(default_factory=Counter)
+    unreachable_by_reason: Counter[str] = field(default_factory=Counter)
+    people_by_state: Counter[State] = field(default_factory=Counter)
+    messages: Counter[State] = field(default_factory=Counter)
+
+    def add(self, state: State, reason: str, people: int, messages: int) -> None:
+        """Add one tally."""
+        standing = STANDING_OF[state]
+        self.people[standing] += people
+        self.people_by_state[state] += people
+        self.messages[state] += messages
+        if standing == Standing.UNREACHABLE and people:
+            self.unreachable_by_reason[reason] += people
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether listed = told + in progress + unreachable + exempt + told already + cancelled."""
+        return self.listed == sum(self.people.values())
+
+    @property
+    def standings(self) -> list[tuple[Standing, int]]:
+        """The people by standing, in the order of the equation."""
+        return [(standing, self.people[standing]) for standing in Standing]
+
+    @property
+    def message_states(self) -> list[tuple[State, int]]:
+        """The messages by state, without the states that have none."""
+        return [(state, self.messages[state]) for state in State if self.messages[state]]
+
+    @property
+    def unreachable_reasons(self) -> list[tuple[str, int]]:
+        """The unreachable people by reason in words, the most frequent first."""
+        return [
+            (reason_label(reason), people)
+            for reason, people in self.unreachable_by_reason.most_common()
+        ]
+
+    @property
+    def messages_done(self) -> int:
+        """The messages that are no longer in progress."""
+        return sum(count for state, count in self.messages.items() if state not in IN_PROGRESS)
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The standings that hold people, as parts of a bar 1000 units long."""
+        total = sum(self.people.values())
+        parts, start = [], 0.0
+        for standing, people in self.standings:
+            if people > 0:
+                width = 1000 * people / total
+                parts.append(Segment(standing, people, round(start, 1), round(width, 1)))
+                start += width
+        return parts
+
+    @property
+    def messages_total(self) -> int:
+        """All messages made, whatever their state."""
+        return sum(self.messages.values())
+
+
+@dataclass
+class RegisterLine:
+    """One insurer in one breach."""
+
+    breach: Breach
+    insurer: Insurer
+    declaration: Declaration | None = None
+    lists: list[AffectedList] = field(default_factory=list)
+    campaigns: list[Campaign] = field(default_factory=list)
+    figures: Figures = field(default_factory=Figures)
+
+    @property
+    def first_message_at(self) -> datetime | None:
+        """When the first message was handed over."""
+        return min((c.first_message_at for c in self.campaigns if c.first_message_at), default=None)
+
+    @property
+    def last_message_at(self) -> datetime | None:
+        """When the last message was handed over."""
+        return max((c.last_message_at for c in self.campaigns if c.last_message_at), default=None)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the insurer has declared nothing and listed nobody."""
+        return self.declaration is None and not self.lists
+
+
+def register_lines(
+    *, breaches: Iterable[Breach], insurers: Collection[Insurer]
+) -> list[RegisterLine]:
+    """Return a line per breach and insurer, silent insurers first, then by name.
+
+    An insurer is in a breach when the directory or the insurer itself ties it to the breach.
+    """
+    lines: list[RegisterLine] = []
+    for breach in breaches:
+        lines += _lines_of_breach(breach, {insurer.pk: insurer for insurer in insurers})
+    return sorted(lines, key=lambda line: (not line.is_silent, line.insurer.name, line.breach.slug))
+
+
+def _lines_of_breach(breach: Breach, insurers: dict[UUID, Insurer]) -> list[RegisterLine]:
+    tied = set(
+        Insurer.objects.filter(
+            pk__in=insurers, affiliations__operator__breach_parts__breach=breach
+        ).values_list("pk", flat=True)
+    )
+    lines = {pk: RegisterLine(breach, insurers[pk]) for pk in tied}
+
+    def line(pk: UUID) -> RegisterLine:
+        return lines.setdefault(pk, RegisterLine(breach, insurers[pk]))
+
+    for declaration in Declaration.objects.filter(breach=breach, insurer__in=insurers):
+        line(declaration.insurer_id).declaration = declaration
+    accepted = AffectedList.objects.filter(breach=breach, insurer__in=insurers).filter(
+        state=ListState.ACCEPTED
+    )
+    for affected_list in accepted.order_by("decided_at"):
+        entry = line(affected_list.insurer_id)
+        entry.lists.append(affected_list)
+        entry.figures.listed += affected_list.members
+    campaigns = Campaign.objects.filter(breach=breach, insurer__in=insurers).select_related(
+        "notice_version"
+    )
+    for campaign in campaigns.order_by("submitted_at"):
+        line(campaign.insurer_id).campaigns.append(campaign)
+    for entry in lines.values():
+        _add_tallies(entry)
+    return list(lines.values())
+
+
+def _add_tallies(line: RegisterLine) -> None:
+    """Add the campaigns' tallies; people of lists without an outbox are in progress."""
+    built = [campaign for campaign in line.campaigns if campaign.state in BUILT]
+    begun = {campaign.affected_list_id for campaign in built}
+    waiting = sum(listed.members for listed in line.lists if listed.pk not in begun)
+    line.figures.people[Standing.IN_PROGRESS] += waiting
+    add_tallies(line.figures, Tally.objects.filter(campaign__in=built))
+
+
+def add_tallies(figures: Figures, tallies: QuerySet[Tally]) -> None:
+    """Sum tallies over hours and shards into figures."""
+    rows = tallies.values_list("state", "reason").annotate(
+        people=Sum("people"), messages=Sum("messages")
+    )
+    for state, reason, people, messages in rows:
+        figures.add(State(state), reason, people, messages)
+
+
+def campaign_figures(campaign: Campaign) -> Figures:
+    """Return the figures of one campaign; before its outbox, all its people are in progress."""
+    figures = Figures(listed=campaign.affected_list.members)
+    if campaign.state in BUILT:
+        add_tallies(figures, Tally.objects.filter(campaign=campaign))
+    else:
+        figures.people[Standing.IN_PROGRESS] = figures.listed
+    return figures

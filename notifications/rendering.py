@@ -1,0 +1,116 @@
+"""Turn a notice into messages: laid out once per language, filled in per recipient."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.html import escape
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from insurers.contacts import Contact
+
+from insurers.models import DataCategory
+from notifications.notices import NoticeContent
+
+Language = Literal["fr", "en"]
+
+# Letters, space, apostrophe, hyphen and dot: anything else gives a neutral salutation.
+NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[ '’.\-]){0,60}")
+SALUTATION, COVERED, REFERENCE = (
+    "\ue000salutation\ue001",
+    "\ue000covered\ue001",
+    "\ue000reference\ue001",
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One rendered message; `html` is empty for channels of plain text."""
+
+    subject: str
+    text: str
+    html: str = ""
+
+
+@dataclass(frozen=True)
+class MessageLayout:
+    """A notice in one language with its three blanks: salutation, people covered, reference."""
+
+    language: Language
+    subject: str
+    text: str
+    html: str
+    sms: str
+
+    def email(self, *, contact: Contact, people: int, reference: str) -> Message:
+        """Fill in an e-mail. A message that covers several people names nobody."""
+        blanks = {
+            SALUTATION: salutation(contact, people=people, language=self.language),
+            COVERED: covered(people=people, language=self.language),
+            REFERENCE: reference,
+        }
+        text, html = self.text, self.html
+        for blank, value in blanks.items():
+            text, html = text.replace(blank, value), html.replace(blank, escape(value))
+        return Message(subject=self.subject, text=text, html=html)
+
+    def short_message(self, *, reference: str) -> Message:
+        """Fill in an SMS; it names nobody."""
+        return Message(subject="", text=self.sms.replace(REFERENCE, reference))
+
+
+def lay_out(content: NoticeContent, *, language: Language) -> MessageLayout:
+    """Lay a notice out in a language (French where the notice has no English)."""
+    texts = content.texts(language)
+    spoken: Language = "en" if texts is content.en else "fr"
+    context = {
+        "content": content,
+        "texts": texts,
+        "exposed": _labels(content.exposed, spoken),
+        "not_exposed": _labels(content.not_exposed, spoken),
+        "portal_host": settings.PORTAL_HOST,
+        "salutation": SALUTATION,
+        "covered": COVERED,
+        "reference": REFERENCE,
+        "language": spoken,
+    }
+    folder = "notifications/messages/notice"
+    with translation.override(spoken):
+        return MessageLayout(
+            language=spoken,
+            subject=" ".join(texts.subject.split()),
+            text=render_to_string(f"{folder}/body.txt", context),
+            html=render_to_string(f"{folder}/body.html", context),
+            sms=" ".join(render_to_string(f"{folder}/sms.txt", context).split()),
+        )
+
+
+def salutation(contact: Contact, *, people: int, language: Language) -> str:
+    """Return a greeting by name, or a neutral one for a family or an unlikely name."""
+    name = " ".join(part for part in (contact.first_name, contact.last_name) if part)
+    with translation.override(language):
+        if people == 1 and NAME.fullmatch(name):
+            return _("Bonjour %(name)s,") % {"name": name}
+        return _("Madame, Monsieur,")
+
+
+def covered(*, people: int, language: Language) -> str:
+    """Return the sentence that says how many people the message covers."""
+    with translation.override(language):
+        return ngettext(
+            "Ce message concerne une personne assurée, vous-même ou la personne pour qui vous avez"
+            " donné cette adresse.",
+            "Ce message concerne %(people)d personnes assurées qui partagent cette adresse.",
+            people,
+        ) % {"people": people}
+
+
+def _labels(codes: tuple[str, ...], language: Language) -> list[str]:
+    known = {
+        category.code: getattr(category, f"label_{language}")
+        for category in DataCategory.objects.filter(code__in=codes)
+    }
+    return [known[code] for code in codes if code in known]

@@ -1,0 +1,81 @@
+"""The insurer's area: where each breach stands, and what to do next."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from insurers.models import AffectedList, Breach, Declaration, Insurer, ListState, Role
+from insurers.permissions import staff_of
+from notifications.models import Campaign, CampaignState, Notice
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One insurer's work on one breach."""
+
+    insurer: Insurer
+    breach: Breach
+    declaration: Declaration | None
+    lists: list[AffectedList]
+    notices: list[Notice]
+    campaigns: list[Campaign]
+    roles: frozenset[Role]
+
+    @property
+    def may_prepare(self) -> bool:
+        """Whether the person may declare, upload and write here."""
+        return bool(self.roles & {Role.PREPARER, Role.APPROVER})
+
+    @property
+    def accepted_lists(self) -> list[AffectedList]:
+        """The lists that a notice can be started from."""
+        return [found for found in self.lists if found.state == ListState.ACCEPTED]
+
+    @property
+    def next_step(self) -> str:
+        """The code of what remains to be done first."""
+        if self.declaration is None:
+            return "declare"
+        if not any(found.state == ListState.ACCEPTED for found in self.lists):
+            return (
+                "decide"
+                if any(found.state == ListState.REVIEW for found in self.lists)
+                else "upload"
+            )
+        if not self.notices:
+            return "write"
+        if not self.campaigns or all(c.state == CampaignState.RETURNED for c in self.campaigns):
+            return "submit"
+        if any(c.state == CampaignState.SUBMITTED for c in self.campaigns):
+            return "approve"
+        return "follow"
+
+
+@require_safe
+def space(request: HttpRequest) -> HttpResponse:
+    """Show a desk for each insurer of the person and each breach that touches it."""
+    desks = [
+        _desk(request, insurer, breach)
+        for insurer in Insurer.objects.filter(pk__in=staff_of(request).insurer_ids)
+        for breach in Breach.objects.filter(
+            operator_parts__operator__affiliations__insurer=insurer
+        ).distinct()
+    ]
+    context: dict[str, Any] = {"desks": desks}
+    return render(request, "notifications/space.html", context)
+
+
+def _desk(request: HttpRequest, insurer: Insurer, breach: Breach) -> Desk:
+    mine = {"insurer": insurer, "breach": breach}
+    return Desk(
+        insurer=insurer,
+        breach=breach,
+        declaration=Declaration.objects.filter(**mine).first(),
+        lists=list(AffectedList.objects.filter(**mine).prefetch_related("operators")),
+        notices=list(Notice.objects.filter(**mine).prefetch_related("versions", "operators")),
+        campaigns=list(Campaign.objects.filter(**mine).select_related("affected_list")),
+        roles=staff_of(request).roles.get(insurer.pk, frozenset()),
+    )

@@ -1,0 +1,41 @@
+from django.urls import path
+
+from notifications import campaign_views, notice_views, register_views, space_views
+
+urlpatterns = [
+    path("espace/", space_views.space, name="space"),
+    path("espace/listes/<int:list_id>/avis/", notice_views.notice_create, name="notice_create"),
+    path("espace/avis/<int:notice_id>/", notice_views.notice_edit, name="notice_edit"),
+    path("espace/avis/<int:notice_id>/apercu/", notice_views.notice_preview, name="notice_preview"),
+    path(
+        "espace/avis/<int:notice_id>/soumettre/", notice_views.notice_submit, name="notice_submit"
+    ),
+    path("espace/campagnes/", campaign_views.campaign_list, name="campaigns"),
+    path("espace/campagnes/<int:campaign_id>/", campaign_views.campaign, name="campaign"),
+    path(
+        "espace/campagnes/<int:campaign_id>/avancement/",
+        campaign_views.campaign_progress,
+        name="campaign_progress",
+    ),
+    path(
+        "espace/campagnes/<int:campaign_id>/approuver/",
+        campaign_views.campaign_approve,
+        name="campaign_approve",
+    ),
+    path(
+        "espace/campagnes/<int:campaign_id>/renvoyer/",
+        campaign_views.campaign_return,
+        name="campaign_return",
+    ),
+    path(
+        "espace/campagnes/<int:campaign_id>/reprendre/",
+        campaign_views.campaign_resume,
+        name="campaign_resume",
+    ),
+    path("registre/", register_views.register, name="register"),
+    path(
+        "registre/<slug:breach_slug>/<slug:insurer_slug>/",
+        register_views.register_insurer,
+        name="register_insurer",
+    ),
+]

@@ -1,0 +1,115 @@
+"""The English catalogue, kept in step with the French of the source.
+
+python -m tests.translations update   writes what is new into the catalogue, drops what is gone
+python -m tests.translations check    fails when a message has no English, or nobody uses it
+"""
+
+import io
+import sys
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir, extract_python
+from babel.messages.pofile import read_po, write_po
+from django.utils.translation.template import templatize
+
+PROJECT = Path(__file__).resolve().parent.parent
+CATALOGUE = PROJECT / "locale" / "en" / "LC_MESSAGES" / "django.po"
+FOLDERS = ("audit", "breachportal", "insurers", "notifications", "lookup", "templates")
+LAZY = {
+    "gettext_lazy": None,
+    "gettext_noop": None,
+    "ngettext_lazy": (1, 2),
+    "pgettext_lazy": ((1, "c"), 2),
+    "npgettext_lazy": ((1, "c"), 2, 3),
+}
+
+
+def extract_template(
+    file: BinaryIO, keywords: dict[str, Any], tags: Collection[str], options: Any
+) -> Iterator[Any]:
+    """A Babel extraction method for Django's templates."""
+    source = templatize(file.read().decode("utf-8"))
+    # What surrounds the messages is noise; its indentation must not trouble Python's tokenizer.
+    flat = "\n".join(line.lstrip() for line in source.split("\n"))
+    return extract_python(io.BytesIO(flat.encode()), keywords, tags, options)
+
+
+METHODS = [
+    ("**.py", "python"),
+    ("**.html", "tests.translations:extract_template"),
+    ("**.txt", "tests.translations:extract_template"),
+]
+
+
+def extract_messages() -> Catalog:
+    """Every message of the source."""
+    found = Catalog(fuzzy=False)
+    for folder in FOLDERS:
+        keywords = DEFAULT_KEYWORDS | LAZY
+        for name, _, message, comments, context in extract_from_dir(
+            PROJECT / folder, METHODS, keywords=keywords, comment_tags=("Translators",)
+        ):
+            found.add(message, None, [(f"{folder}/{name}", 0)], (), comments, context=context)
+    return found
+
+
+def read_catalogue() -> Catalog:
+    """The English catalogue as it is."""
+    if not CATALOGUE.exists():
+        return Catalog(locale="en", header_comment="# English of the portal.", fuzzy=False)
+    with CATALOGUE.open("rb") as file:
+        return read_po(file, locale="en")
+
+
+def find_faults() -> list[str]:
+    """What is wrong with the catalogue, one sentence each."""
+    source, english = extract_messages(), read_catalogue()
+    wanted, known = _by_key(source), _by_key(english)
+    missing = [f"not in the catalogue: {key[0]!r}" for key in wanted if key not in known]
+    unused = [f"used nowhere: {key[0]!r}" for key in known if key not in wanted]
+    empty = [f"no English: {key[0]!r}" for key, message in known.items() if not _is_done(message)]
+    broken = [f"{error}: {message.id!r}" for message, errors in english.check() for error in errors]
+    return missing + unused + empty + broken
+
+
+def update_catalogue() -> None:
+    """Write the messages of the source into the catalogue, keeping its English."""
+    english = read_catalogue()
+    english.update(extract_messages(), no_fuzzy_matching=True, update_creation_date=False)
+    CATALOGUE.parent.mkdir(parents=True, exist_ok=True)
+    with CATALOGUE.open("wb") as file:
+        write_po(
+            file, english, width=100, sort_by_file=True, ignore_obsolete=True, include_lineno=False
+        )
+
+
+def _by_key(catalogue: Catalog) -> dict[tuple[str, str], Message]:
+    """Messages by what makes them one: the text (the singular of a plural) and its context."""
+    return {
+        (
+            message.id if isinstance(message.id, str) else message.id[0],
+            message.context or "",
+        ): message
+        for message in catalogue
+        if message.id
+    }
+
+
+def _is_done(message: Message) -> bool:
+    texts = [message.string] if isinstance(message.string, str) else message.string
+    return all(texts or [""]) and not message.fuzzy
+
+
+def main() -> None:
+    if sys.argv[1:] == ["update"]:
+        update_catalogue()
+    elif faults := find_faults():
+        sys.stderr.write("\n".join(faults) + "\n")
+        sys.exit(f"{len(faults)} faults in {CATALOGUE.relative_to(PROJECT)}: run `make messages`.")
+
+
+if __name__ == "__main__":
+    main()
