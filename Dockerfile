@@ -1,0 +1,22 @@
+# Two stages: wheels are installed with their hashes in the first, the second has no compiler
+# and runs as an ordinary user.
+FROM python:3.11-slim AS build
+COPY requirements.txt .
+RUN python -m venv /venv \
+    && /venv/bin/python -m pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.txt
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --home-dir /portal portal \
+    && install -d -o portal -g portal /data/keys /data/uploads
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 \
+    STATIC_ROOT=/portal/staticfiles KEY_STORE_DIR=/data/keys UPLOAD_DIR=/data/uploads
+WORKDIR /portal
+COPY --from=build /venv /venv
+COPY . .
+# Static files are the same everywhere: they need no secret, only settings that load.
+RUN PORTAL_ROLE=owner PORTAL_URL=https://build.invalid SECRET_KEY=build REDIS_URL=redis://build.invalid \
+    DATABASE_URL_OWNER=postgresql://build.invalid/build DEFAULT_FROM_EMAIL=build@build.invalid \
+    python manage.py collectstatic --noinput
+USER portal
+EXPOSE 8000
+CMD ["granian", "--interface", "wsgi", "--no-ws", "--no-access-log", "--host", "0.0.0.0", "--port", "8000", "breachportal.wsgi:application"]
