@@ -34,6 +34,11 @@ class Unmet:
     article: str
     message: str | Promise
 
+    @property
+    def rule(self) -> str:
+        """The rule as a citation."""
+        return f"RGPD, art. {self.article}" if self.article[0].isdigit() else self.article
+
 
 def unmet(content: NoticeContent, facts: Facts) -> list[Unmet]:
     """Return every unmet point, in the order of the form; an empty list allows submission."""

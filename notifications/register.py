@@ -16,16 +16,6 @@ from notifications.states import IN_PROGRESS, STANDING_OF, Standing
 BUILT = (CampaignState.SENDING, CampaignState.HALTED, CampaignState.FINISHED)
 
 
-@dataclass(frozen=True)
-class Segment:
-    """A part of a stacked bar."""
-
-    standing: Standing
-    people: int
-    start: float
-    width: float
-
-
 @dataclass
 class Figures:
     """People by standing, unreachable people by reason, messages by state."""
@@ -74,21 +64,13 @@ class Figures:
         return sum(count for state, count in self.messages.items() if state not in IN_PROGRESS)
 
     @property
-    def segments(self) -> list[Segment]:
-        """The standings that hold people, as parts of a bar 1000 units long."""
-        total = sum(self.people.values())
-        parts, start = [], 0.0
-        for standing, people in self.standings:
-            if people > 0:
-                width = 1000 * people / total
-                parts.append(Segment(standing, people, round(start, 1), round(width, 1)))
-                start += width
-        return parts
-
-    @property
-    def messages_total(self) -> int:
-        """All messages made, whatever their state."""
-        return sum(self.messages.values())
+    def bar(self) -> list[tuple[str, str, int]]:
+        """The standings that hold people, for a stacked bar: code, label, people."""
+        return [
+            (standing.value, str(standing.label), people)
+            for standing, people in self.standings
+            if people > 0
+        ]
 
 
 @dataclass
