@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from breachportal import environment as env
+
+django_stubs_ext.monkeypatch()  # Lets generic classes of Django name their model, for mypy.
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -163,6 +166,12 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_USER_DISPLAY = "breachportal.accounts.display_name"
+# Five wrong passwords or codes for an account in five minutes, ten from an address in one.
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/300s/key"}
+# How many proxies in front append to X-Forwarded-For; 0 trusts the connection's own address.
+ALLAUTH_TRUSTED_PROXY_COUNT = int(env.read("TRUSTED_PROXY_COUNT", "0"))
+MFA_ADAPTER = "breachportal.accounts.SealedSecretsAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Portail violations"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEMO

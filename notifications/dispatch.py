@@ -4,15 +4,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
-from insurers.contacts import ContactOpener, open_contacts
 
-from notifications.channels import ChannelDownError, Outgoing, channel_for
-from notifications.leases import claim_batch, close_batch
+from insurers.contacts import ContactOpener, open_contacts
+from notifications.channels import ChannelDownError, Outgoing, SenderRefusedError, channel_for
+from notifications.leases import abandon_batch, claim_batch, close_batch
 from notifications.models import Campaign, CampaignState, Channel
 from notifications.notices import NoticeContent
-from notifications.outcomes import finish_if_done, halt_if_failing, note_sending, record_outcome
+from notifications.outcomes import (
+    finish_if_done,
+    halt_campaign,
+    halt_if_failing,
+    note_sending,
+    record_outcome,
+)
 from notifications.references import derive, message_id
 from notifications.rendering import Language, MessageLayout, lay_out
 
@@ -79,10 +85,20 @@ def _dispatch_batch(letterhead: Letterhead, channel: Channel) -> bool:
     try:
         for outcome in channel_for(channel).send(messages):
             record_outcome(batch_id=batch_id, outcome=outcome, now=timezone.now())
-    except ChannelDownError:
+    except (ChannelDownError, SenderRefusedError) as error:
         now = timezone.now()
         close_batch(batch_id=batch_id, now=now, due_at=now + DOWN_DELAY)
+        if isinstance(error, SenderRefusedError):
+            halt_campaign(campaign_id=letterhead.campaign.pk, reason="sender_refused")
         return False
+    except (OperationalError, InterfaceError):
+        raise  # PostgreSQL is gone, and the lease with it: the sweep recovers the batch.
+    except Exception:
+        # Nobody knows what left: free the lease, so that the sweep marks the message in hand as
+        # in doubt, and stop, so that the next batch does not meet the same fault.
+        halt_campaign(campaign_id=letterhead.campaign.pk, reason="unexpected")
+        abandon_batch(batch_id=batch_id)
+        raise
     now = timezone.now()
     close_batch(batch_id=batch_id, now=now, due_at=now)
     halt_if_failing(campaign_id=letterhead.campaign.pk)

@@ -61,7 +61,7 @@ class NoticeForm(forms.Form):
     )
 
     def __init__(self, *args: Any, content: NoticeContent, **kwargs: Any) -> None:
-        super().__init__(*args, initial=_initial(content), **kwargs)
+        super().__init__(*args, **{"initial": _initial(content), **kwargs})
         self._content = content
         language = "en" if get_language() == "en" else "fr"
         choices = [
@@ -105,16 +105,14 @@ class NoticeForm(forms.Form):
     def content(self) -> NoticeContent:
         """Return the content that the valid form describes."""
         data = self.cleaned_data
-        texts = {
-            code: NoticeTexts(**{name: _lines(data[f"{code}_{name}"]) for name in TEXTS})
-            for code in ("fr", "en")
-        }
+        plain: dict[str, Any] = {name: _lines(data[name]) for name in PLAIN}
         return NoticeContent(
             operators=self._content.operators,
             exposed=tuple(data["exposed"]),
             not_exposed=tuple(data["not_exposed"]),
-            **{name: _lines(data[name]) for name in PLAIN},
-            **texts,
+            fr=_texts_from(data, "fr"),
+            en=_texts_from(data, "en"),
+            **plain,
         )
 
     def show_unmet(self, problems: Iterable[Unmet]) -> None:
@@ -129,6 +127,10 @@ def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").strip()
 
 
+def _texts_from(data: dict[str, Any], language: str) -> NoticeTexts:
+    return NoticeTexts(**{name: _lines(data[f"{language}_{name}"]) for name in TEXTS})
+
+
 def _initial(content: NoticeContent) -> dict[str, Any]:
     initial: dict[str, Any] = {name: getattr(content, name) for name in PLAIN}
     initial |= {"exposed": list(content.exposed), "not_exposed": list(content.not_exposed)}
@@ -137,10 +139,20 @@ def _initial(content: NoticeContent) -> dict[str, Any]:
     return initial
 
 
+class ListChoiceField(forms.ModelChoiceField[AffectedList]):
+    """Names a list by its number and size."""
+
+    def label_from_instance(self, obj: AffectedList) -> str:
+        return _("Liste n° %(number)d, %(people)d personnes") % {
+            "number": obj.pk,
+            "people": obj.members,
+        }
+
+
 class SubmitForm(forms.Form):
     """Which accepted list the notice goes to, and by which channels."""
 
-    affected_list = forms.ModelChoiceField(
+    affected_list = ListChoiceField(
         label=_("Liste acceptée"), queryset=AffectedList.objects.none(), empty_label=None
     )
     channels = forms.MultipleChoiceField(
@@ -153,20 +165,12 @@ class SubmitForm(forms.Form):
         assert isinstance(lists_field, forms.ModelChoiceField)
         assert isinstance(channels, forms.MultipleChoiceField)
         lists_field.queryset = lists
-        lists_field.label_from_instance = _list_label  # type: ignore[method-assign]
         channels.choices = [(name.value, name.label) for name in channels_offered()]
         channels.initial = [name.value for name in channels_offered()]
 
     def chosen_channels(self) -> list[Channel]:
         """Return the channels in the order of the plan."""
         return [Channel(name) for name in self.cleaned_data["channels"]]
-
-
-def _list_label(affected_list: AffectedList) -> str:
-    return str(
-        _("Liste n° %(number)d, %(people)d personnes")
-        % {"number": affected_list.pk, "people": affected_list.members}
-    )
 
 
 class ApprovalForm(forms.Form):

@@ -83,6 +83,12 @@ def close_batch(*, batch_id: int, now: datetime, due_at: datetime) -> None:
         cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, batch_id])
 
 
+def abandon_batch(*, batch_id: int) -> None:
+    """Let go of a lease without closing its batch: `recover_batches` decides what to mark."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, batch_id])
+
+
 def recover_batches(*, now: datetime) -> int:
     """Close the batches whose worker is gone; return how many messages are left in doubt."""
     in_doubt = 0

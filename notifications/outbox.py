@@ -82,6 +82,8 @@ FROM planned LEFT JOIN claimed USING (ordinal)
 WHERE channel IS NOT NULL AND claimed.ordinal IS NULL HAVING count(*) > 0;
 """
 
+DROP = "DROP TABLE planned, claimed, covered"
+
 
 def build_outbox(*, campaign_id: int, now: datetime) -> bool:
     """Make the messages of an approved campaign; return False where that was done before."""
@@ -102,7 +104,7 @@ def build_outbox(*, campaign_id: int, now: datetime) -> bool:
             "now": now,
         }
         with connection.cursor() as cursor:
-            for script in (MEMBERS, CLAIM, MESSAGES, EVENTS):
+            for script in (MEMBERS, CLAIM, MESSAGES, EVENTS, DROP):
                 for statement in script.split(";\n"):
                     if statement.strip():
                         cursor.execute(statement, values)

@@ -127,7 +127,7 @@ WHERE l.notification_id = %(message)s AND t.campaign_id = %(campaign)s
 
 def _fall_back(message: Notification, *, state: State, reason: str, now: datetime) -> None:
     """Give the people of a failed e-mail to their next channel; release the others' claims."""
-    values = {
+    values: dict[str, int | str | datetime] = {
         "message": message.pk,
         "campaign": message.campaign_id,
         "state": state.value,
@@ -160,9 +160,14 @@ def halt_if_failing(*, campaign_id: int) -> bool:
     failed = sum(count for state, count in sums.items() if State(state) in FAILURES)
     if ended < WATCHED or failed <= TOLERATED * ended:
         return False
+    return halt_campaign(campaign_id=campaign_id, reason="failures", ended=ended, failed=failed)
+
+
+def halt_campaign(*, campaign_id: int, reason: str, **counts: int) -> bool:
+    """Stop a campaign that is sending, with the reason, in the trail; return whether it was."""
     with transaction.atomic():
         halted = Campaign.objects.filter(pk=campaign_id, state=CampaignState.SENDING).update(
-            state=CampaignState.HALTED, halt_reason="failures"
+            state=CampaignState.HALTED, halt_reason=reason
         )
         if halted:
             campaign = Campaign.objects.get(pk=campaign_id)
@@ -170,7 +175,7 @@ def halt_if_failing(*, campaign_id: int) -> bool:
                 action="campaign.halted",
                 scope=insurer_scope(campaign.insurer_id),
                 subject=f"campaign:{campaign_id}",
-                detail={"ended": ended, "failed": failed},
+                detail={"reason": reason, **counts},
             )
     return bool(halted)
 

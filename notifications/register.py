@@ -59,6 +59,11 @@ class Figures:
         ]
 
     @property
+    def messages_total(self) -> int:
+        """All messages made, whatever their state."""
+        return sum(self.messages.values())
+
+    @property
     def messages_done(self) -> int:
         """The messages that are no longer in progress."""
         return sum(count for state, count in self.messages.items() if state not in IN_PROGRESS)

@@ -31,11 +31,12 @@ def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _plain_static_files() -> Iterator[None]:
+def _quick_settings() -> Iterator[None]:
     storages = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
-    with override_settings(STORAGES=storages):
+    cheap = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # Argon2id is slow by design.
+    with override_settings(STORAGES=storages, PASSWORD_HASHERS=cheap):
         yield
 
 

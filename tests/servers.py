@@ -33,6 +33,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "DATABASE_URL_WORKER": superuser,
         "DATABASE_URL_OWNER": f"postgresql://breachportal_owner@/{TEMPLATE}?host={folder}",
         "REDIS_URL": f"unix://{folder}/redis.sock?db=0",
+        "STATIC_ROOT": str(folder / "static"),
         "UPLOAD_DIR": str(folder / "uploads"),
         "KEY_STORE_DIR": str(folder / "keys"),
         "SMS_OUTBOX_DIR": str(folder / "sms"),
@@ -46,6 +47,11 @@ def _environment(folder: Path) -> dict[str, str]:
 if "PORTAL_TEST_FOLDER" not in os.environ:
     os.environ |= _environment(Path(tempfile.mkdtemp(prefix="portal-test-")))
 
+if process := os.environ.get("PYTEST_XDIST_WORKER"):
+    # A database of its own, hence keys and uploads of its own.
+    for name in ("UPLOAD_DIR", "KEY_STORE_DIR", "SMS_OUTBOX_DIR"):
+        os.environ[name] = f"{os.environ[name]}-{process}"
+
 _stop: list[Callable[[], None]] = []
 
 
@@ -55,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from breachportal.embedded.throwaway import start_servers
 
     folder = Path(os.environ["PORTAL_TEST_FOLDER"])
+    (folder / "static").mkdir(exist_ok=True)
     servers = start_servers(folder, database=TEMPLATE)
     _stop.append(servers.stop)
     subprocess.run(

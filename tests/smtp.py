@@ -1,6 +1,7 @@
 """A real SMTP server on a real socket, which does as the test says and records what it took."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,9 @@ from email.message import EmailMessage
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+# It logs every command, addresses included.
+logging.getLogger("mail.log").setLevel(logging.CRITICAL)
 
 
 class Recorder:
@@ -21,6 +25,7 @@ class Recorder:
     def __init__(self) -> None:
         self.received: list[tuple[str, bytes]] = []
         self.answers: dict[str, str] = {}
+        self.sender_answer = "250 OK"
         self.drop_at: int | None = None
         self.port = 0
 
@@ -33,6 +38,12 @@ class Recorder:
     def recipients(self) -> list[str]:
         """Whom the messages were taken for, in order."""
         return [address for address, _ in self.received]
+
+    async def handle_MAIL(  # noqa: N802 (aiosmtpd's name)
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        envelope.mail_from = address
+        return self.sender_answer
 
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

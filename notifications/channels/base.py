@@ -36,10 +36,15 @@ class ChannelDownError(Exception):
     """The provider cannot be reached: nothing of the rest of the batch was sent."""
 
 
+class SenderRefusedError(Exception):
+    """The provider refuses us, not an address: trying the others would lose them."""
+
+
 class Channel(Protocol):
     def send(self, messages: Iterable[Outgoing]) -> Iterator[Outcome]:
         """Send over one connection, one message in flight, yielding each outcome at once.
 
         The caller records an outcome before it asks for the next, so that a killed process
-        leaves at most one message in doubt. Raises ChannelDownError.
+        leaves at most one message in doubt. Raises ChannelDownError or
+        SenderRefusedError; the message then in hand was not sent.
         """

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from email.utils import formataddr
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends.smtp import EmailBackend
 
-from notifications.channels.base import ChannelDownError, Outcome, Outgoing
+from notifications.channels.base import ChannelDownError, Outcome, Outgoing, SenderRefusedError
 from notifications.models import State
 
 
@@ -15,12 +16,14 @@ class EmailChannel:
     """Sends a batch over one SMTP connection."""
 
     def send(self, messages: Iterable[Outgoing]) -> Iterator[Outcome]:
-        backend = get_connection("django.core.mail.backends.smtp.EmailBackend")
+        backend = EmailBackend()
         try:
             backend.open()
+            server = backend.connection
+            assert server is not None
+            server.ehlo_or_helo_if_needed()
         except (OSError, smtplib.SMTPException) as error:
             raise ChannelDownError("connection refused") from error
-        server: smtplib.SMTP = backend.connection
         try:
             for outgoing in messages:
                 yield _send_one(server, outgoing)
@@ -30,10 +33,11 @@ class EmailChannel:
 
 
 def _send_one(server: smtplib.SMTP, outgoing: Outgoing) -> Outcome:
-    content = mime(outgoing).message().as_bytes(linesep="\r\n")
+    # Django's own MIME classes take a line separator; the standard library's stubs do not know.
+    content = mime(outgoing).message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
     try:
         for verb, answer in (
-            ("MAIL", server.mail(settings.DEFAULT_FROM_EMAIL)),
+            ("MAIL", server.mail(settings.DEFAULT_FROM_EMAIL, _body_type(server))),
             ("RCPT", server.rcpt(outgoing.address)),
         ):
             if answer[0] not in (250, 251):
@@ -55,10 +59,17 @@ def _send_one(server: smtplib.SMTP, outgoing: Outgoing) -> Outcome:
     return Outcome(outgoing.notification_id, State.ACCEPTED, "smtp-250")
 
 
+def _body_type(server: smtplib.SMTP) -> list[str]:
+    """Say that the body has 8-bit lines where the server can take them (RFC 6152)."""
+    return ["body=8bitmime"] if server.has_extn("8bitmime") else []
+
+
 def _refused(outgoing: Outgoing, verb: str, code: int) -> Outcome:
     """Tell a permanent refusal (5yz) of the address, or of the rest, from a temporary one (4yz)."""
     if code == 421 or code == -1:
         raise ChannelDownError("service not available")
+    if verb == "MAIL" and code >= 500:
+        raise SenderRefusedError
     if 400 <= code < 500:
         state = State.DEFERRED
     else:

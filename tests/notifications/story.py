@@ -1,8 +1,102 @@
-"""Short cuts through the story of a campaign: a complete notice, an accepted list."""
+"""Short cuts through the story of a campaign: an accepted list, a complete notice, approval."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from notifications.notices import NoticeContent
+from insurers.acceptance import accept
+from insurers.ingestion import ingest_list, register_list
+from insurers.models import AffectedList, ListState
+from insurers.uploads import seal_file
+from notifications.campaigns import approve_campaign, submit_campaign
+from notifications.models import Campaign, Channel, NoticeVersion
+from notifications.notices import NoticeContent, create_notice, save_version
+from notifications.outbox import build_outbox
+from tests import cast
+
+HEADER = "Numéro adhérent;Date de naissance;Nom;Prénom;Courriel;Mobile;Langue"
+
+
+def accepted_list(rows: Sequence[str]) -> AffectedList:
+    """Take rows (`number;date;name;first name;e-mail;mobile;language`) all the way in."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "list.csv"
+        path.write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
+        upload = seal_file(path)
+    found = register_list(
+        breach=cast.breach(),
+        insurer=cast.phare(),
+        operators=[cast.operator()],
+        population=cast.insured_people(),
+        upload=upload,
+        uploaded_by=cast.paule(),
+        now=cast.NOW,
+    )
+    ingest_list(list_id=found.pk, now=cast.NOW)
+    found.refresh_from_db()
+    assert found.state == ListState.REVIEW, found.refusal_code
+    accept(affected_list=found, decided_by=cast.paule(), now=cast.NOW)
+    return found
+
+
+def member(
+    number: int,
+    *,
+    email: str = "",
+    mobile: str = "",
+    name: str = "Phare;Camille",
+    language: str = "",
+) -> str:
+    """Return a row; numbers make distinct people."""
+    return f"{number:09d};12/03/1980;{name};{email};{mobile};{language}"
+
+
+def notice_for(found: AffectedList) -> NoticeVersion:
+    """Write a complete notice, by Paule."""
+    draft = create_notice(
+        breach=found.breach,
+        insurer=found.insurer,
+        operators=list(found.operators.all()),
+        population=found.population,
+        author_id=cast.paule().pk,
+        now=cast.NOW,
+    )
+    return save_version(
+        notice=draft.notice,
+        content=complete(NoticeContent.from_json(draft.content)),
+        author_id=cast.paule().pk,
+        now=cast.NOW,
+    )
+
+
+def submitted(found: AffectedList, *, channels: Sequence[Channel] = tuple(Channel)) -> Campaign:
+    """Submit a campaign, by Paule."""
+    return submit_campaign(
+        version=notice_for(found),
+        affected_list=found,
+        channels=channels,
+        submitted_by_id=cast.paule().pk,
+        now=cast.NOW,
+    )
+
+
+def approved(found: AffectedList, *, shared_addresses_confirmed: bool = False) -> Campaign:
+    """Approve it, by Armand."""
+    return approve_campaign(
+        campaign_id=submitted(found).pk,
+        approver_id=cast.armand().pk,
+        shared_addresses_confirmed=shared_addresses_confirmed,
+        now=cast.NOW,
+    )
+
+
+def built(rows: Sequence[str], *, shared_addresses_confirmed: bool = False) -> Campaign:
+    """Return a campaign over these rows whose outbox is made."""
+    campaign = approved(accepted_list(rows), shared_addresses_confirmed=shared_addresses_confirmed)
+    build_outbox(campaign_id=campaign.pk, now=cast.NOW)
+    campaign.refresh_from_db()
+    return campaign
 
 
 def complete(content: NoticeContent) -> NoticeContent:

@@ -1,6 +1,7 @@
 """Each point of the Article 34 checklist is enforced, and named with its article."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,11 @@ def facts() -> Facts:
 def content(facts: Facts) -> NoticeContent:
     draft = prefill(facts=facts, insurer=cast.phare(), population=cast.insured_people())
     return complete(draft)
+
+
+def _with(content: NoticeContent, name: str, value: object) -> NoticeContent:
+    changed: dict[str, Any] = {name: value}
+    return replace(content, **changed)
 
 
 def fields(content: NoticeContent, facts: Facts) -> set[str]:
@@ -54,7 +60,7 @@ def test_a_prefilled_notice_still_needs_the_insurers_own_words(facts: Facts) -> 
 def test_a_missing_element_is_named(
     content: NoticeContent, facts: Facts, name: str, value: object, field: str
 ) -> None:
-    assert field in fields(replace(content, **{name: value}), facts)
+    assert field in fields(_with(content, name, value), facts)
 
 
 @pytest.mark.parametrize(

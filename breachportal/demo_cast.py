@@ -1,0 +1,142 @@
+"""The demonstration's fictional insurer and people, tied to the real breach of 2024."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+
+from breachportal.models import User
+from insurers.models import (
+    Affiliation,
+    Breach,
+    Declaration,
+    ImpactReport,
+    ImpactStatus,
+    Insurer,
+    Mandate,
+    Membership,
+    Operator,
+    Role,
+    Source,
+)
+from insurers.row_security import row_scope
+
+INSURER_SLUG = "mutuelle-du-phare-demonstration"
+BREACH_SLUG = "viamedis-almerys-2024"
+OPERATOR_CODE = "viamedis"
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account of the demonstration, with what it takes to sign in."""
+
+    email: str
+    role: str
+    password: str
+    totp_secret: str
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The fictional insurer with the accounts that act in the story."""
+
+    insurer: Insurer
+    breach: Breach
+    preparer: User
+    approver: User
+    accounts: tuple[Account, ...]
+
+
+def create_cast(*, now: datetime) -> Cast:
+    """Create the insurer, its staff, an auditor and two portal operators, in one transaction."""
+    with row_scope(insurers=(), role="operator", user_id=None):
+        breach = Breach.objects.get(slug=BREACH_SLUG)
+        insurer = _insurer(breach, now)
+        people = [
+            _person("operatrice", "Odile Opératrice", "opératrice du portail", is_staff=True),
+            _person("operateur", "Octave Opérateur", "opérateur du portail", is_staff=True),
+            _person("preparatrice", "Paule Préparatrice", "préparatrice"),
+            _person("approbateur", "Armand Approbateur", "approbateur (délégué)"),
+            _person("lectrice", "Vera Lectrice", "lectrice"),
+            _person("auditrice", "Aude Auditrice", "auditrice"),
+        ]
+        odile, octave, paule, armand, vera, aude = (person for person, _ in people)
+        for person, role in (
+            (paule, Role.PREPARER),
+            (armand, Role.APPROVER),
+            (vera, Role.VIEWER),
+        ):
+            Membership.objects.create(
+                user=person,
+                insurer=insurer,
+                role=role,
+                invited_by=odile,
+                created_at=now,
+                confirmed_by=octave,
+                confirmed_at=now,
+            )
+        mandate = Mandate.objects.create(
+            user=aude, until_date=(now + timedelta(days=365)).date(), created_at=now
+        )
+        mandate.breaches.add(breach)
+        mandate.insurers.add(insurer)
+    with row_scope(insurers=[insurer.pk], role="staff", user_id=paule.pk):
+        Declaration.objects.create(
+            breach=breach,
+            insurer=insurer,
+            is_concerned=True,
+            operator_notice_at=now - timedelta(hours=26),
+            awareness_at=now - timedelta(hours=25),
+            expected_people=None,
+            declared_by=paule,
+            declared_at=now,
+        )
+    accounts = tuple(account for _, account in people)
+    return Cast(insurer=insurer, breach=breach, preparer=paule, approver=armand, accounts=accounts)
+
+
+def _insurer(breach: Breach, now: datetime) -> Insurer:
+    source = Source.objects.get_or_create(
+        url="Exemple fictif de la démonstration",
+        defaults={"publisher": "Démonstration", "kind": "fiction", "published_date": now.date()},
+    )[0]
+    insurer = Insurer.objects.create(
+        slug=INSURER_SLUG,
+        name="Mutuelle du Phare (démonstration)",
+        dpo_name="Dominique Phare (personne fictive)",
+        contact_email="dpo@phare.example.fr",
+        contact_phone="01 99 00 00 01",
+        contact_address="1 quai du Phare, 00000 Exempleville (adresse fictive)",
+        is_demo=True,
+    )
+    insurer.aliases.create(name="Phare")
+    operator = Operator.objects.get(code=OPERATOR_CODE)
+    Affiliation.objects.create(insurer=insurer, operator=operator, source=source)
+    ImpactReport.objects.create(
+        breach=breach,
+        insurer=insurer,
+        operator=operator,
+        status=ImpactStatus.CONCERNED,
+        announced_date=now.date(),
+        source=source,
+    )
+    return insurer
+
+
+def _person(
+    name: str, full_name: str, role: str, *, is_staff: bool = False
+) -> tuple[User, Account]:
+    account = Account(
+        email=f"{name}@phare.example.fr" if not is_staff else f"{name}@portail.example.fr",
+        role=role,
+        password=secrets.token_urlsafe(9),
+        totp_secret=generate_totp_secret(),
+    )
+    person = User.objects.create_user(
+        account.email, account.password, name=full_name, is_staff=is_staff, is_superuser=is_staff
+    )
+    TOTP.activate(person, account.totp_secret)
+    RecoveryCodes.activate(person)
+    return person, account

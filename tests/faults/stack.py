@@ -1,0 +1,124 @@
+"""A database of its own with real worker processes, each signed in as its role, to be killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.db import connections
+from django.test import override_settings
+from kombu import Connection
+from psycopg import sql
+
+from breachportal.celery import app
+from breachportal.environment import broker
+from tests.servers import TEMPLATE
+
+
+class Stack:
+    """Celery worker and beat processes on a database and a broker of their own."""
+
+    def __init__(self, folder: Path, *, name: str, redis_db: int, smtp_port: int) -> None:
+        """`folder` is that of `own_database`; nothing else uses the broker `redis_db`."""
+        sockets = os.environ["PORTAL_TEST_FOLDER"]
+        self.log = folder / "worker.log"
+        self.name = name
+        self._redis = f"unix://{sockets}/redis.sock?db={redis_db}"
+        self._environment = os.environ | {
+            "DATABASE_URL_WORKER": f"postgresql://breachportal_worker@/{name}?host={sockets}",
+            "REDIS_URL": self._redis,
+            "EMAIL_HOST": "127.0.0.1",
+            "EMAIL_PORT": str(smtp_port),
+            **_folders(folder),
+        }
+        self._schedule = folder / "beat"
+        self.worker: subprocess.Popen[bytes] | None = None
+        self._beat: subprocess.Popen[bytes] | None = None
+
+    def start_worker(self) -> None:
+        """Start a worker of two processes and wait until it answers."""
+        self.worker = self._spawn(
+            "worker",
+            "--queues",
+            "ingest,dispatch,default",
+            "--concurrency",
+            "2",
+            "--without-gossip",
+            "--without-mingle",
+        )
+        self.wait_for(lambda: b"ready." in self.log.read_bytes(), what="the worker")
+
+    def start_beat(self) -> None:
+        """Start the sweeps."""
+        self._beat = self._spawn("beat", "--schedule", str(self._schedule), "--pidfile", "")
+
+    def kill_worker(self) -> None:
+        """SIGKILL the worker and its children: nothing of it can tidy up."""
+        assert self.worker is not None
+        os.killpg(self.worker.pid, signal.SIGKILL)
+        self.worker.wait()
+        self.log.write_bytes(b"")
+
+    def stop(self) -> None:
+        """End all processes."""
+        for process in (self.worker, self._beat):
+            if process is not None and process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def send(self, task: str, **ids: int) -> None:
+        """Publish a task on this stack's broker."""
+        with Connection(broker(self._redis)) as connection:
+            app.send_task(task, kwargs=ids, connection=connection)
+
+    def wait_for(self, condition: Callable[[], Any], *, what: str, seconds: float = 60) -> None:
+        """Wait until the condition holds."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not come; {self.log.read_text()}"
+            time.sleep(0.02)
+
+    def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", "breachportal", *command, "-l", "INFO"],
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+
+def _folders(folder: Path) -> dict[str, str]:
+    names = ("UPLOAD_DIR", "KEY_STORE_DIR", "SMS_OUTBOX_DIR")
+    return {name: str(folder / name.lower()) for name in names}
+
+
+@contextmanager
+def own_database(name: str, folder: Path) -> Iterator[None]:
+    """Copy the template, point Django and its folders at the copy for the block, drop it."""
+    host = os.environ["PORTAL_TEST_FOLDER"]
+    default = connections["default"]
+    before = default.settings_dict["NAME"]
+    with psycopg.connect(host=host, user="postgres", dbname="postgres", autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER breachportal_owner").format(
+                sql.Identifier(name), sql.Identifier(TEMPLATE)
+            )
+        )
+        default.close()
+        default.settings_dict["NAME"] = name
+        try:
+            folders = {key: Path(value) for key, value in _folders(folder).items()}
+            with override_settings(**folders):
+                yield
+        finally:
+            default.close()
+            default.settings_dict["NAME"] = before
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
