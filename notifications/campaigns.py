@@ -42,6 +42,7 @@ def checklist_of(version: NoticeVersion) -> list[Unmet]:
     return unmet(NoticeContent.from_json(version.content), facts)
 
 
+@transaction.atomic
 def submit_campaign(
     *,
     version: NoticeVersion,
@@ -119,6 +120,7 @@ def barred_from_approving(campaign: Campaign) -> set[int]:
     return {person for person in barred if person is not None}
 
 
+@transaction.atomic
 def approve_campaign(
     *, campaign_id: int, approver_id: int, shared_addresses_confirmed: bool, now: datetime
 ) -> Campaign:
@@ -149,6 +151,7 @@ def approve_campaign(
     return campaign
 
 
+@transaction.atomic
 def return_campaign(*, campaign_id: int, approver_id: int, comment: str, now: datetime) -> Campaign:
     """Send a submitted campaign back with a comment; its list can be submitted again."""
     campaign = _locked(campaign_id)
@@ -163,6 +166,7 @@ def return_campaign(*, campaign_id: int, approver_id: int, comment: str, now: da
     return campaign
 
 
+@transaction.atomic
 def resume_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Campaign:
     """Let a halted campaign go on where it stopped."""
     campaign = _locked(campaign_id)

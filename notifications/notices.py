@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any, Self
 
+from django.db import transaction
 from django.utils import formats, translation
 
 from audit.trail import account, insurer_scope, record
@@ -168,6 +169,7 @@ def _joined(words: list[str], language: str) -> str:
     return glue.join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
+@transaction.atomic
 def create_notice(
     *,
     breach: Breach,
@@ -191,6 +193,7 @@ def create_notice(
     return save_version(notice=notice, content=content, author_id=author_id, now=now)
 
 
+@transaction.atomic
 def save_version(
     *, notice: Notice, content: NoticeContent, author_id: int, now: datetime
 ) -> NoticeVersion:
