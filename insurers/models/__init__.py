@@ -16,6 +16,7 @@ from insurers.models.directory import (
     Operator,
     Population,
     Source,
+    SourceKind,
     TimelineEntry,
 )
 from insurers.models.lists import (
@@ -55,5 +56,6 @@ __all__ = [
     "Role",
     "Severity",
     "Source",
+    "SourceKind",
     "TimelineEntry",
 ]

@@ -33,12 +33,23 @@ class ImpactStatus(models.TextChoices):
     NOT_CONCERNED = "not_concerned", _("déclaré non concerné")
 
 
+class SourceKind(models.TextChoices):
+    """Who speaks in a source."""
+
+    INSURER = "insurer", _("organisme complémentaire")
+    REGULATOR = "regulator", _("autorité de contrôle")
+    PUBLIC = "public", _("service public")
+    PROFESSIONAL_BODY = "professional_body", _("organisation professionnelle")
+    ASSOCIATION = "association", _("association")
+    PRESS = "press", _("presse")
+
+
 class Source(models.Model):
     """A page or article; `url` is its address, or a citation where it has none."""
 
     url = models.CharField(_("adresse"), max_length=500, unique=True)
     publisher = models.CharField(_("éditeur"), max_length=200, blank=True)
-    kind = models.CharField(_("nature"), max_length=40, blank=True)
+    kind = models.CharField(_("nature"), max_length=20, choices=SourceKind.choices, blank=True)
     published_date = models.DateField(_("publiée le"), null=True, blank=True)
 
     class Meta:
@@ -248,6 +259,7 @@ class Advice(CodedText):
     """What a person can do now."""
 
     population = models.ForeignKey(Population, models.PROTECT, related_name="advice")
+    link = models.URLField(_("page officielle"), blank=True)
 
     class Meta(CodedText.Meta):
         verbose_name = _("conseil")

@@ -65,9 +65,11 @@ class Membership(models.Model):
 
 
 class Mandate(models.Model):
-    """What an auditor may read, and until when."""
+    """What an auditor may read, and until when; without `user`, an invitation is under way."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="mandates")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="mandates"
+    )
     breaches = models.ManyToManyField(Breach, related_name="mandates", verbose_name=_("violations"))
     insurers = models.ManyToManyField(
         Insurer, related_name="mandates", verbose_name=_("organismes")
@@ -84,13 +86,16 @@ class Mandate(models.Model):
 
 
 class Invitation(models.Model):
-    """An account to come: a role at an insurer, or an auditor's (no insurer, no role)."""
+    """A person asked to join: a role at an insurer, or an auditor's mandate."""
 
     email = models.EmailField(_("adresse électronique"))
     insurer = models.ForeignKey(
         Insurer, models.CASCADE, null=True, blank=True, related_name="invitations"
     )
     role = models.CharField(_("rôle"), max_length=20, choices=Role.choices, blank=True)
+    mandate = models.ForeignKey(
+        Mandate, models.CASCADE, null=True, blank=True, related_name="invitations"
+    )
     invited_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("invité par")
     )
@@ -105,8 +110,12 @@ class Invitation(models.Model):
         verbose_name = _("invitation")
         constraints = (
             models.CheckConstraint(
-                condition=Q(insurer=None, role="") | (Q(insurer__isnull=False) & ~Q(role="")),
-                name="invitation_names_a_role_at_an_insurer_or_neither",
+                condition=Q(insurer=None, role="", mandate__isnull=False)
+                | (Q(insurer__isnull=False, mandate=None) & ~Q(role="")),
+                name="invitation_names_a_role_at_an_insurer_or_a_mandate",
+                violation_error_message=_(
+                    "Choisissez un organisme et un rôle, ou un mandat d’auditeur."
+                ),
             ),
         )
 
