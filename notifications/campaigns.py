@@ -16,6 +16,8 @@ from notifications.checklist import Unmet, unmet
 from notifications.models import Campaign, CampaignState, Channel, NoticeVersion
 from notifications.notices import NoticeContent, facts_for
 
+OVER = (CampaignState.RETURNED, CampaignState.CANCELLED)  # its list can be submitted again
+
 
 class CampaignRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
     """The rule that forbids a step; `message` is for people."""

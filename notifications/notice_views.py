@@ -11,9 +11,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from insurers.contacts import Contact
 from insurers.models import AffectedList, ListState, Role
 from insurers.permissions import require_role, staff_of
-from notifications.campaigns import CampaignRefused, checklist_of, submit_campaign
+from notifications.campaigns import OVER, CampaignRefused, checklist_of, submit_campaign
 from notifications.forms import NoticeForm, SubmitForm
-from notifications.models import Notice, NoticeVersion
+from notifications.models import Campaign, Notice, NoticeVersion
 from notifications.notices import NoticeContent, create_notice, save_version
 from notifications.rendering import Language, Message, lay_out
 
@@ -132,7 +132,10 @@ def _notice(request: HttpRequest, notice_id: int) -> Notice:
 
 
 def _lists_for(notice: Notice) -> QuerySet[AffectedList]:
-    return AffectedList.objects.filter(
+    """Return the accepted lists that fit the notice and have no campaign yet."""
+    return AffectedList.objects.exclude(
+        pk__in=Campaign.objects.exclude(state__in=OVER).values("affected_list")
+    ).filter(
         breach=notice.breach_id,
         insurer=notice.insurer_id,
         population=notice.population_id,

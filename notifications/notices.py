@@ -161,7 +161,13 @@ def _texts(facts: Facts, insurer: Insurer, population: Population, language: str
 
 def _dates(days: list[date | None], language: str) -> str:
     known = sorted({day for day in days if day})
-    return _joined([formats.date_format(day, "j F Y") for day in known], language)
+    return _joined([_day(day, language) for day in known], language)
+
+
+def _day(day: date, language: str) -> str:
+    """Return a date in words; in French the first of a month is « 1er »."""
+    words = formats.date_format(day, "j F Y")
+    return words.replace("1 ", "1er ", 1) if language == "fr" and day.day == 1 else words
 
 
 def _joined(words: list[str], language: str) -> str:

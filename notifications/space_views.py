@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from insurers.models import AffectedList, Breach, Declaration, Insurer, ListState, Role
 from insurers.permissions import staff_of
+from notifications.campaigns import OVER
 from notifications.models import Campaign, CampaignState, Notice
 
 
@@ -31,8 +32,13 @@ class Desk:
 
     @property
     def accepted_lists(self) -> list[AffectedList]:
-        """The lists that a notice can be started from."""
-        return [found for found in self.lists if found.state == ListState.ACCEPTED]
+        """The lists that a notice can be started from: accepted, and without a campaign."""
+        taken = {found.affected_list_id for found in self.campaigns if found.state not in OVER}
+        return [
+            found
+            for found in self.lists
+            if found.state == ListState.ACCEPTED and found.pk not in taken
+        ]
 
     @property
     def next_step(self) -> str:

@@ -46,7 +46,7 @@ WORKER_COMMAND = (
 SETUP: tuple[tuple[str, Role, tuple[str, ...]], ...] = (
     ("Tables et droits", "owner", ("migrate", "--noinput", "--verbosity", "1")),
     ("Fichiers statiques", "web", ("collectstatic", "--noinput", "--verbosity", "0")),
-    ("Annuaire des organismes", "owner", ("load_directory",)),
+    ("Annuaire des organismes", "web", ("load_directory",)),
 )
 
 

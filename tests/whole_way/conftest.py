@@ -1,0 +1,142 @@
+"""A whole portal, started as `make demo` starts it, and a real browser to use it."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from breachportal.embedded.mailpages import current_code
+from breachportal.embedded.state import PROJECT
+from tests.chromium import find_chromium
+
+MEMBERS = 300
+
+
+@dataclass(frozen=True)
+class Portal:
+    """A running portal: its addresses, and the accounts of its fictional people."""
+
+    url: str
+    mail_url: str
+    state: Path
+    summary: dict[str, int]
+
+    def account(self, name: str) -> dict[str, str]:
+        """Return the account whose address begins with `name`."""
+        accounts: list[dict[str, str]] = json.loads(self.state.joinpath("demo.json").read_text())[
+            "accounts"
+        ]
+        return next(found for found in accounts if found["email"].startswith(name))
+
+    def messages(self) -> int:
+        """Return how many messages the mail catcher holds."""
+        with urllib.request.urlopen(f"{self.mail_url}/", timeout=10) as answer:  # noqa: S310
+            page = answer.read().decode()
+        found = re.search(r'id="count">(\d[\d\s]*) message', page)
+        assert found is not None
+        return int("".join(found[1].split()))
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    state = tmp_path_factory.mktemp("portail") / "state"
+    output = state.with_name("output.txt")
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "breachportal.embedded",
+                "--state",
+                str(state),
+                "--members",
+                str(MEMBERS),
+            ],
+            cwd=PROJECT,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield _wait(process, output, state)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _wait(process: subprocess.Popen[bytes], output: Path, state: Path) -> Portal:
+    deadline = time.monotonic() + 180
+    while "Ctrl-C" not in (said := output.read_text(encoding="utf-8")):
+        assert process.poll() is None, said
+        assert time.monotonic() < deadline, said
+        time.sleep(0.2)
+    lines = said.splitlines()
+    line = next(line for line in lines if line.startswith("people="))
+    return Portal(
+        url=_after(lines, "Le portail : "),
+        mail_url=_after(lines, "Les messages reçus, et les codes à jour : ")[: -len("/comptes/")],
+        state=state,
+        summary={key: int(value) for key, value in (pair.split("=") for pair in line.split())},
+    )
+
+
+def _after(lines: list[str], start: str) -> str:
+    return next(line for line in lines if line.startswith(start)).removeprefix(start).strip()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(find_chromium()),
+            args=["--no-sandbox", "--disable-background-networking", "--disable-component-update"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, portal: Portal) -> Iterator[Page]:
+    with visitor(browser, portal) as page:
+        yield page
+
+
+@contextmanager
+def visitor(browser: Browser, portal: Portal, **options: Any) -> Iterator[Page]:
+    """Open a page of somebody's own browser; fail when the browser complains of anything."""
+    context = browser.new_context(base_url=portal.url, locale="fr-FR", **options)
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("console", lambda message: _note(faults, message.type, message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    try:
+        yield page
+    finally:
+        context.close()
+    assert faults == [], "the browser complained"
+
+
+def _note(faults: list[str], kind: str, text: str) -> None:
+    if kind == "error":
+        faults.append(text)
+
+
+def sign_in(page: Page, portal: Portal, name: str) -> None:
+    """Sign in with password and one-time code, as a person does."""
+    account = portal.account(name)
+    page.goto("/compte/login/")
+    page.fill("input[name=login]", account["email"])
+    page.fill("input[name=password]", account["password"])
+    page.locator("main form[method=post] button").click()
+    page.fill("input[name=code]", current_code(account["totp_secret"], now=time.time()))
+    page.locator("main form[method=post] button").click()
+    page.wait_for_load_state()

@@ -1,0 +1,124 @@
+"""From a policyholder's question to the auditor's register, in a real browser."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.whole_way.conftest import Portal, sign_in, visitor
+
+pytestmark = pytest.mark.xdist_group("whole way")
+
+FAMILIES = 20
+
+
+def write_list(folder: Path) -> Path:
+    """Forty people in twenty families, one person without contact, one impossible date."""
+    rows = ["Numéro adhérent;Date de naissance;Prénom;Nom;Courriel"]
+    for number in range(2 * FAMILIES):
+        address = f"famille{number // 2}@nouvelle.example.fr"
+        rows.append(f"9{number:08d};12/03/1980;Camille;Nouvelle;{address}")
+    rows += ["990000001;12/03/1980;Sans;Contact;", "990000002;31/02/1980;Date;Impossible;"]
+    path = folder / "liste.csv"
+    path.write_text("\n".join(rows) + "\n", encoding="cp1252")
+    return path
+
+
+def test_a_policyholder_finds_the_answer(page: Page) -> None:
+    page.goto("/")
+    page.fill("input[name=q]", "mutuel du phar")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name=re.compile("Mutuelle du Phare")).first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Mutuelle du Phare")
+    expect(page.locator("main")).to_contain_text("Viamedis")
+    expect(page.locator("main")).to_contain_text("Date de naissance")
+
+
+def test_the_generated_list_was_notified(portal: Portal) -> None:
+    summary = portal.summary
+    assert summary["people"] > 250
+    assert summary["accepted"] == summary["messages"]
+    assert summary["unreachable"] > 0
+
+
+def test_a_list_goes_from_upload_to_register(
+    browser: Browser, portal: Portal, tmp_path: Path
+) -> None:
+    messages_before = portal.messages()
+    with visitor(browser, portal) as paule:
+        sign_in(paule, portal, "preparatrice")
+        upload(paule, write_list(tmp_path))
+        accept(paule)
+        write_and_submit(paule)
+        address = paule.url
+        expect(paule.locator("main")).not_to_contain_text("Approuver et envoyer")
+    with visitor(browser, portal) as armand:
+        sign_in(armand, portal, "approbateur")
+        armand.goto(address)
+        expect(armand.locator("main")).to_contain_text("20 messages")
+        armand.get_by_label("J’ai lu l’avis").check()
+        armand.get_by_role("button", name="Approuver et envoyer").click()
+        expect(armand.locator("#progress")).to_contain_text("terminée", timeout=60_000)
+    assert portal.messages() == messages_before + FAMILIES
+    with visitor(browser, portal) as aude:
+        sign_in(aude, portal, "auditrice")
+        check_register(aude, portal)
+
+
+def upload(paule: Page, path: Path) -> None:
+    paule.goto("/espace/listes/nouvelle/")
+    paule.set_input_files("input[type=file]", path)
+    paule.get_by_role("button", name="Envoyer la liste").click()
+    expect(paule.locator("main")).to_contain_text("à décider", timeout=30_000)
+    expect(paule.locator("main")).to_contain_text("41")
+    with paule.expect_download() as download:
+        paule.get_by_role("link", name=re.compile("Télécharger tous les problèmes")).click()
+    problems = download.value.path().read_text(encoding="utf-8-sig")
+    assert "31/02/1980" not in problems
+    assert ";" in problems.splitlines()[1]
+
+
+def accept(paule: Page) -> None:
+    paule.get_by_role("button", name=re.compile("^Accepter")).click()
+    expect(paule.locator("main")).to_contain_text("acceptée", timeout=30_000)
+
+
+def write_and_submit(paule: Page) -> None:
+    paule.goto("/espace/")
+    paule.get_by_role("button", name=re.compile("Commencer un avis")).click()
+    expect(paule.locator("main")).to_contain_text("points de l’article 34")
+    paule.fill("[name=fr_consequences]", "Quelqu’un peut se faire passer pour votre mutuelle.")
+    paule.fill("[name=fr_measures]", "L’opérateur a fermé les comptes détournés ce jour-là.")
+    paule.fill("[name=en_consequences]", "Somebody may pass for your insurer on the telephone.")
+    paule.fill("[name=en_measures]", "The operator closed the hijacked accounts the same day.")
+    paule.fill("[name=unreachable_plan]", "Une lettre sera envoyée aux personnes sans contact.")
+    paule.get_by_role("button", name="Enregistrer une version").click()
+    expect(paule.locator("main")).to_contain_text("respecte la liste de contrôle")
+    paule.get_by_role("link", name="Voir l’avis comme il sera reçu").click()
+    expect(paule.locator("main")).to_contain_text("Bonjour Camille Exemple")
+    paule.go_back()
+    paule.get_by_role("button", name="Soumettre").click()
+    expect(paule.locator("h1")).to_contain_text("Campagne")
+
+
+def check_register(aude: Page, portal: Portal) -> None:
+    aude.goto("/registre/")
+    row = aude.get_by_role("row").filter(has_text="Mutuelle du Phare")
+    cells = [int(re.sub(r"\D", "", text)) for text in row.locator("td.number").all_inner_texts()]
+    listed, standings = cells[0], cells[1:]
+    assert listed == portal.summary["people"] + 2 * FAMILIES + 1
+    assert sum(standings) == listed
+    row.get_by_role("link").click()
+    expect(aude.locator("main")).to_contain_text("Avis tels qu’envoyés")
+    expect(aude.locator("main")).to_contain_text("ni courriel ni mobile")
+
+
+def test_a_person_without_the_second_factor_gets_nowhere(page: Page, portal: Portal) -> None:
+    account = portal.account("lectrice")
+    page.goto("/compte/login/")
+    page.fill("input[name=login]", account["email"])
+    page.fill("input[name=password]", account["password"])
+    page.locator("main form[method=post] button").click()
+    page.goto("/espace/")
+    expect(page).to_have_url(re.compile("/compte/"))
