@@ -1,0 +1,316 @@
+"""Find an insurer by a name as people type it: accents, case, missing words, abbreviations, typos.
+
+The index is built from the directory and kept in the process; every `CHECK_EVERY` seconds at most,
+one query asks whether the directory changed. With PostgreSQL down, the last index goes on serving.
+"""
+
+import math
+import re
+import threading
+import time
+import unicodedata
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, connection
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from insurers.models import AmcNumber, Insurer, InsurerAlias
+
+CHECK_EVERY = 10.0  # seconds
+QUERY_MAX = 100  # characters
+WORDS_MAX = 10
+ENOUGH = 0.6  # score from which a name is shown
+WHOLE = 1.1  # score of a whole name, or its initials
+FEW = 60  # names looked at when only common words were typed
+# Words that say little about which insurer is meant; they count for less, and may be missing.
+LITTLE = frozenset(
+    ("a", "au", "aux", "d", "de", "des", "du", "en", "et", "l", "la", "le", "les", "of", "the")
+)
+COMMON = LITTLE | {
+    *("assurance", "assurances", "assureur", "complementaire", "france", "groupe", "mutuel"),
+    *("mutuelle", "mutuelles", "prevoyance", "sante"),
+}
+COMMON_WEIGHT = 0.2
+VERSION_QUERY = """
+SELECT md5(concat(
+    (SELECT string_agg(concat_ws('|', id, slug, name, is_demo), ',' ORDER BY id)
+       FROM insurers_insurer),
+    (SELECT string_agg(concat_ws('|', insurer_id, name), ',' ORDER BY id)
+       FROM insurers_insureralias),
+    (SELECT string_agg(concat_ws('|', insurer_id, number), ',' ORDER BY id)
+       FROM insurers_amcnumber)))
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An insurer as the search shows it."""
+
+    slug: str
+    name: str
+    is_demo: bool
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An insurer found; `matched` is the name that matched when it is not the insurer's own."""
+
+    entry: Entry
+    matched: str
+    score: float
+    is_close: bool  # some word was only similar to what was typed
+
+
+@dataclass(frozen=True)
+class Name:
+    """One name of one insurer, split into words."""
+
+    entry: Entry
+    text: str
+    words: tuple[str, ...]
+    weight: float
+    is_own: bool
+    is_telling: bool  # worth showing beside the insurer's own name
+
+
+def normalise(text: str) -> str:
+    """Return lower-case letters and digits without accents, words separated by one space."""
+    text = unicodedata.normalize("NFKC", text).casefold().replace("&", " et ").replace("œ", "oe")
+    bare = unicodedata.normalize("NFKD", text.replace("æ", "ae"))
+    letters = "".join(char for char in bare if not unicodedata.combining(char))
+    return " ".join(re.findall(r"[a-z0-9]+", letters))
+
+
+class NameIndex:
+    """Names by word, so that a query looks at few of them."""
+
+    def __init__(self, names: Iterable[tuple[Entry, str]], numbers: Iterable[tuple[Entry, str]]):
+        split = [(entry, text, tuple(normalise(text).split())) for entry, text in names]
+        frequency = Counter(word for _, _, words in split for word in set(words))
+        self._total = max(len(split), 1)
+        self._frequency = frequency
+        self._names = [
+            Name(
+                entry,
+                text,
+                words,
+                sum(map(self._weight, words)),
+                is_own=text == entry.name,
+                is_telling=" ".join(words) not in normalise(entry.name),
+            )
+            for entry, text, words in split
+            if words
+        ]
+        self._by_word: dict[str, list[int]] = defaultdict(list)
+        self._by_whole: dict[str, list[int]] = defaultdict(list)
+        for position, name in enumerate(self._names):
+            for word in set(name.words):
+                self._by_word[word].append(position)
+            for whole in {"".join(name.words), *_initials(name.words)}:
+                self._by_whole[whole].append(position)
+        for word in COMMON & self._by_word.keys():
+            self._by_word[word].sort(key=lambda position: self._names[position].weight)
+        self._vocabulary = sorted(self._by_word)
+        self._wholes = sorted(self._by_whole)
+        self._numbers = [(number.lstrip("0"), entry) for entry, number in numbers]
+
+    def search(self, query: str, *, limit: int = 8) -> list[Hit]:
+        """Return the insurers whose names fit best, best first, each once."""
+        words = normalise(query[:QUERY_MAX]).split()[:WORDS_MAX]
+        if not words:
+            return []
+        best: dict[str, Hit] = {}
+        for hit in [*self._by_number("".join(words)), *self._by_name(words)]:
+            known = best.get(hit.entry.slug)
+            if known is None or _rank(hit) < _rank(known):
+                best[hit.entry.slug] = hit
+        return sorted(best.values(), key=_rank)[:limit]
+
+    def _by_number(self, typed: str) -> list[Hit]:
+        if not typed.isdigit() or len(typed) < 3:
+            return []
+        wanted = typed.lstrip("0")
+        return [
+            Hit(entry, typed, 2.0 if number == wanted else 1.2, is_close=False)
+            for number, entry in self._numbers
+            if wanted and number.startswith(wanted)
+        ]
+
+    def _by_name(self, words: list[str]) -> list[Hit]:
+        alike = {
+            word: self._alike(word, is_last=position == len(words) - 1)
+            for position, word in enumerate(words)
+        }
+        typed_weight = sum(
+            max((self._weight(other) for other in others), default=self._weight(word))
+            for word, others in alike.items()
+        )
+        whole = self._whole("".join(words))
+        hits = []
+        for position in self._candidates(alike) | whole.keys():
+            name = self._names[position]
+            matches = _matches(name, alike)
+            by_words = self._score(name, matches, typed_weight)
+            score = max(by_words, whole.get(position, 0.0))
+            if score >= ENOUGH:
+                matched = name.text if name.is_telling else ""
+                hits.append(Hit(name.entry, matched, score, _is_close(score, words, matches)))
+        return hits
+
+    def _candidates(self, alike: dict[str, dict[str, float]]) -> set[int]:
+        """Return the names that hold a telling word; the shortest ones if only common words."""
+        others = {other for likely in alike.values() for other in likely}
+        telling = {name for other in others - COMMON for name in self._by_word[other]}
+        return telling or {name for other in others for name in self._by_word[other][:FEW]}
+
+    def _score(
+        self, name: Name, matches: dict[str, tuple[float, str]], typed_weight: float
+    ) -> float:
+        """Weigh how much of what was typed is in the name, and how much of the name was typed."""
+        typed = sum(how * self._weight(other) for how, other in matches.values())
+        covered = {other for _, other in matches.values()}
+        told = sum(self._weight(word) for word in name.words if word in covered)
+        return 0.8 * typed / typed_weight + 0.2 * told / name.weight + (0.01 if name.is_own else 0)
+
+    def _alike(self, word: str, *, is_last: bool) -> dict[str, float]:
+        """Return the words of the directory that `word` may stand for, with how alike they are."""
+        exact = {word: 1.0} if word in self._by_word else {}
+        if exact and not is_last:
+            return exact
+        begun = {
+            other: 0.82 + 0.16 * len(word) / len(other)
+            for other in self._beginning_with(word)
+            if len(word) > 1
+        }
+        if exact or len(word) < 4:
+            return begun | exact
+        similar = process.extract(
+            word,
+            self._vocabulary,
+            scorer=OSA.normalized_similarity,
+            score_cutoff=0.74,
+            limit=12,
+        )
+        return {other: 0.95 * how for other, how, _ in similar} | begun
+
+    def _beginning_with(self, word: str) -> Iterator[str]:
+        for other in islice(self._vocabulary, bisect_right(self._vocabulary, word), None):
+            if not other.startswith(word):
+                return
+            yield other
+
+    def _whole(self, typed: str) -> dict[int, float]:
+        """Score names written as one word, and initials: « ag2rlamondiale », « mgp »."""
+        scores = dict.fromkeys(self._by_whole.get(typed, ()), WHOLE)
+        if len(typed) > 5:
+            for whole, how, _ in process.extract(
+                typed,
+                self._wholes,
+                scorer=OSA.normalized_similarity,
+                score_cutoff=0.78,
+                limit=8,
+            ):
+                for position in self._by_whole[whole]:
+                    scores[position] = max(scores.get(position, 0.0), how)
+        return scores
+
+    def _weight(self, word: str) -> float:
+        if word in COMMON:
+            return COMMON_WEIGHT
+        return math.log(1 + self._total / self._frequency.get(word, 1)) / math.log(1 + self._total)
+
+
+def _matches(name: Name, alike: dict[str, dict[str, float]]) -> dict[str, tuple[float, str]]:
+    """Return, for each word typed, the most alike word of the name."""
+    found = {}
+    for word, others in alike.items():
+        if held := [(others[other], other) for other in name.words if other in others]:
+            found[word] = max(held)
+    return found
+
+
+def _is_close(score: float, words: list[str], matches: dict[str, tuple[float, str]]) -> bool:
+    """Whether a word typed is missing from the name, or only similar to one of it."""
+    if score >= WHOLE:
+        return False
+    misspelt = any(how < 1 and not other.startswith(word) for word, (how, other) in matches.items())
+    return misspelt or bool(set(words) - LITTLE - matches.keys())
+
+
+def _initials(words: tuple[str, ...]) -> set[str]:
+    """Return the abbreviations that people form: MGP, LMG."""
+    telling = [word for word in words if word not in LITTLE]
+    candidates = {"".join(word[0] for word in some) for some in (words, telling)}
+    return {letters for letters in candidates if len(letters) > 2}
+
+
+def _rank(hit: Hit) -> tuple[float, str]:
+    return (-round(hit.score, 3), hit.entry.name)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    version: str
+    index: NameIndex
+
+
+_kept: _Kept | None = None
+_checked_at = -math.inf
+_refreshing = threading.Lock()
+
+
+def search_insurers(query: str, *, limit: int = 8) -> list[Hit]:
+    """Search the directory as it was at most `CHECK_EVERY` seconds ago.
+
+    Raises django.db.OperationalError only if no index could ever be read.
+    """
+    return _current_index().search(query, limit=limit)
+
+
+def _current_index() -> NameIndex:
+    global _kept, _checked_at
+    kept = _kept
+    if kept is not None and time.monotonic() - _checked_at < CHECK_EVERY:
+        return kept.index
+    if kept is not None and not _refreshing.acquire(blocking=False):
+        return kept.index  # another thread is asking already
+    if kept is None:
+        _refreshing.acquire()
+    try:
+        _checked_at = time.monotonic()
+        version = _version()
+        if _kept is None or _kept.version != version:
+            _kept = _Kept(version, _read_index())
+        return _kept.index
+    except (OperationalError, InterfaceError):
+        if kept is None:
+            raise
+        return kept.index
+    finally:
+        _refreshing.release()
+
+
+def _version() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(VERSION_QUERY)
+        return str(cursor.fetchone()[0])
+
+
+def _read_index() -> NameIndex:
+    entries: dict[UUID, Entry] = {
+        pk: Entry(slug, name, is_demo)
+        for pk, slug, name, is_demo in Insurer.objects.values_list("pk", "slug", "name", "is_demo")
+    }
+    names = [(entry, entry.name) for entry in entries.values()]
+    aliases = InsurerAlias.objects.values_list("insurer_id", "name")
+    numbers = AmcNumber.objects.values_list("insurer_id", "number")
+    return NameIndex(
+        names + [(entries[pk], alias) for pk, alias in aliases if pk in entries],
+        [(entries[pk], number) for pk, number in numbers if pk in entries],
+    )

@@ -1,0 +1,20 @@
+from django.urls import path
+
+from lookup import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("recherche/suggestions/", views.suggestions, name="suggestions"),
+    path("organismes/", views.insurers, name="insurers"),
+    path("organismes.csv", views.insurers_csv, name="insurers_csv"),
+    path("organismes.json", views.insurers_json, name="insurers_json"),
+    path("organismes/<slug:slug>/", views.insurer, name="insurer"),
+    path("violations/", views.breaches, name="breaches"),
+    path("violations/<slug:slug>/", views.breach, name="breach"),
+    path("conseils/", views.advice, name="advice"),
+    path("donnees-ouvertes/", views.open_data, name="open_data"),
+    path("mentions-legales/", views.legal, name="legal"),
+    path("confidentialite/", views.privacy, name="privacy"),
+    path("accessibilite/", views.accessibility, name="accessibility"),
+    path("robots.txt", views.robots, name="robots"),
+]

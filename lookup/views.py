@@ -1,0 +1,165 @@
+"""The public pages: read, never ask who reads."""
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, render
+
+from insurers.models import Advice, Breach, Insurer, Operator
+from lookup import open_data as exports
+from lookup.answers import (
+    answers_of_all,
+    breaches_with_facts,
+    data_lists,
+    read_page,
+)
+from lookup.public import public_page
+from lookup.search import QUERY_MAX, normalise, search_insurers
+
+INSURED = "insured_people"
+PROFESSIONALS = "health_professionals"
+ADVICE_ON_INSURER_PAGE = 6
+
+
+@public_page
+def home(request: HttpRequest) -> HttpResponse:
+    """Ask which insurer, and show what `?q=` finds."""
+    context = _found(request) | {"breaches": Breach.objects.filter(is_demo=False)}
+    return render(request, "lookup/home.html", context)
+
+
+@public_page
+def suggestions(request: HttpRequest) -> HttpResponse:
+    """Return the part of the home page that htmx renews while somebody types."""
+    return render(request, "lookup/_suggestions.html", _found(request))
+
+
+@public_page
+def insurer(request: HttpRequest, slug: str) -> HttpResponse:
+    """Answer for one insurer, with the grounds and what to do."""
+    everyone = Insurer.objects.select_related("successor")
+    found = get_object_or_404(everyone.prefetch_related("aliases", "amc_numbers"), slug=slug)
+    context = {
+        "page": read_page(found),
+        "insurer": found,
+        "other_names": _other_names(found),
+        "predecessors": list(found.predecessors.all()),
+        "advice": _advice(INSURED)[:ADVICE_ON_INSURER_PAGE],
+    }
+    return render(request, "lookup/insurer.html", context)
+
+
+@public_page
+def insurers(request: HttpRequest) -> HttpResponse:
+    """List every insurer of the directory, or those of `?operateur=`."""
+    operators = list(Operator.objects.all())
+    chosen = next((one for one in operators if one.code == request.GET.get("operateur")), None)
+    everyone = Insurer.objects.all()
+    if chosen:
+        everyone = everyone.filter(affiliations__operator=chosen).distinct()
+    rows = sorted(answers_of_all(everyone), key=lambda row: normalise(row[0].name))
+    context = {"rows": rows, "operators": operators, "chosen": chosen}
+    return render(request, "lookup/insurers.html", context)
+
+
+@public_page
+def breaches(request: HttpRequest) -> HttpResponse:
+    """List the breaches."""
+    return render(request, "lookup/breaches.html", {"breaches": Breach.objects.all()})
+
+
+@public_page
+def breach(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show the facts of one breach with their sources."""
+    related = (
+        "sources",
+        "operator_parts__sources",
+        "exposed_data__sources",
+        "timeline__sources",
+        "caveats__sources",
+        "conflicts__sources",
+    )
+    found = get_object_or_404(breaches_with_facts().prefetch_related(*related), slug=slug)
+    context = {"breach": found, "data_lists": data_lists(found)}
+    return render(request, "lookup/breach.html", context)
+
+
+@public_page
+def advice(request: HttpRequest) -> HttpResponse:
+    """Say what to do now, and where to report."""
+    context = {"insured": _advice(INSURED), "professionals": _advice(PROFESSIONALS)}
+    return render(request, "lookup/advice.html", context)
+
+
+@public_page
+def legal(request: HttpRequest) -> HttpResponse:
+    """Name who publishes and hosts this installation."""
+    return render(request, "lookup/legal.html")
+
+
+@public_page
+def privacy(request: HttpRequest) -> HttpResponse:
+    """Tell what GDPR Article 13 asks: who processes what, why, for how long, which rights."""
+    return render(request, "lookup/privacy.html")
+
+
+@public_page
+def accessibility(request: HttpRequest) -> HttpResponse:
+    """State how accessible the portal is, and how to complain."""
+    return render(request, "lookup/accessibility.html")
+
+
+@public_page
+def open_data(request: HttpRequest) -> HttpResponse:
+    """Describe the open data."""
+    context = {"licence": exports.LICENCE, "licence_url": exports.LICENCE_URL}
+    return render(request, "lookup/open_data.html", context)
+
+
+@public_page
+def insurers_csv(request: HttpRequest) -> HttpResponse:
+    """Return the directory as CSV."""
+    response = HttpResponse(exports.directory_csv(), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="organismes.csv"'
+    return _licensed(response)
+
+
+@public_page
+def insurers_json(request: HttpRequest) -> HttpResponse:
+    """Return the directory as JSON, with its licence."""
+    content = {
+        "licence": exports.LICENCE,
+        "licence_url": exports.LICENCE_URL,
+        "columns": exports.COLUMNS,
+        "rows": list(exports.directory_rows()),
+    }
+    return _licensed(JsonResponse(content, json_dumps_params={"ensure_ascii": False}))
+
+
+@public_page
+def robots(request: HttpRequest) -> HttpResponse:
+    """Keep search engines off the suggestions."""
+    rules = "User-agent: *\nDisallow: /recherche/\nDisallow: /en/recherche/\n"
+    return HttpResponse(rules, content_type="text/plain; charset=utf-8")
+
+
+def _found(request: HttpRequest) -> dict[str, object]:
+    query = request.GET.get("q", "").strip()[:QUERY_MAX]
+    hits = search_insurers(query) if query else []
+    return {"query": query, "hits": hits, "only_close": all(hit.is_close for hit in hits)}
+
+
+def _other_names(insurer: Insurer) -> list[str]:
+    """Return the names worth reading: not those that differ by an accent only."""
+    own = normalise(insurer.name)
+    names = {normalise(alias.name): alias.name for alias in reversed(insurer.aliases.all())}
+    return [name for bare, name in reversed(names.items()) if bare not in own]
+
+
+def _advice(population: str) -> QuerySet[Advice]:
+    return Advice.objects.filter(population__code=population).prefetch_related("sources")
+
+
+def _licensed(response: HttpResponse) -> HttpResponse:
+    response["Link"] = f'<{exports.LICENCE_URL}>; rel="license"'
+    response["Access-Control-Allow-Origin"] = "*"
+    return response

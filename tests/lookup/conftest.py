@@ -1,0 +1,41 @@
+"""The directory of these tests: the cast's, and a few real names with their spellings."""
+
+import pytest
+
+from insurers.models import AmcNumber, Insurer, InsurerAlias
+from lookup import search
+
+NAMES = {
+    "ag2r-la-mondiale": ("AG2R La Mondiale", ["AG2R", "AG2RLM"]),
+    "aesio-mutuelle": ("Aésio Mutuelle", ["Aésio", "Aesio"]),
+    "generali": ("Generali", ["Generali France"]),
+    "harmonie-mutuelle": ("Harmonie Mutuelle", ["Prévadiès", "Santévie"]),
+    "la-mutuelle-generale": ("La Mutuelle Générale", ["LMG", "Mutuelle Générale"]),
+    "macif": ("Macif", ["Macif Santé"]),
+    "malakoff-humanis": ("Malakoff Humanis", ["Malakoff Médéric", "Humanis"]),
+    "mgp": ("MGP", ["Mutuelle Générale de la Police"]),
+    "mutaero": ("Mutaero", []),
+    "mutame-plus": ("Mutame & Plus", ["Mutame et Plus"]),
+    "mutuelle-des-services-publics": ("Mutuelle des Services Publics", []),
+    "mutuelle-mieux-etre": ("Mutuelle Mieux-Être", []),
+    "pacifica": ("Pacifica", ["Crédit Agricole Assurances", "CA Assurances"]),
+    "roederer": ("Roederer", []),
+    "viasante-mutuelle": ("Viasanté Mutuelle", ["Viasanté"]),
+}
+
+
+@pytest.fixture(autouse=True)
+def _fresh_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask for the directory's version at every search, starting from nothing."""
+    monkeypatch.setattr(search, "CHECK_EVERY", 0)
+    monkeypatch.setattr(search, "_kept", None)
+
+
+@pytest.fixture
+def directory(db: None) -> None:
+    for slug, (name, aliases) in NAMES.items():
+        insurer = Insurer.objects.create(slug=slug, name=name)
+        for alias in aliases:
+            InsurerAlias.objects.create(insurer=insurer, name=alias)
+    mgp = Insurer.objects.get(slug="mgp")
+    AmcNumber.objects.create(insurer=mgp, number="0775685399")
