@@ -9,6 +9,9 @@ class BreachportalConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from breachportal import account_events
+
+        account_events.connect()
         post_migrate.connect(apply_privileges_once, sender=self)
 
 

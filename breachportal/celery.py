@@ -1,11 +1,10 @@
-"""The Celery application: queues, periodic sweeps, and the worker's database role."""
+"""The Celery application; its processes are given PORTAL_ROLE=worker."""
 
 import os
 
 from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "breachportal.settings")
-os.environ.setdefault("PORTAL_ROLE", "worker")
 
 app = Celery("breachportal")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -1,6 +1,7 @@
 """The pages of failure: what happened, what to do, no trace."""
 
 import sys
+from smtplib import SMTPException
 
 import kombu.exceptions
 import redis.exceptions
@@ -14,6 +15,9 @@ DOWN = (
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
     kombu.exceptions.OperationalError,
+    SMTPException,
+    ConnectionError,
+    TimeoutError,
 )
 
 

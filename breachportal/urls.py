@@ -3,11 +3,21 @@
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
+
+from breachportal.account_views import admin_sign_in
 
 urlpatterns = [
+    path("admin/login/", admin_sign_in),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),
     *i18n_patterns(
-        path("compte/", include("allauth.urls")),
+        path("compte/", include("breachportal.account_urls")),
+        path("", include("notifications.urls")),
+        path("", include("insurers.team_urls")),
+        path("", include("insurers.list_urls")),
+        path("", include("insurers.trail_urls")),
+        path("", include("lookup.urls")),
         prefix_default_language=False,
     ),
 ]

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-ScopeRole = Literal["staff", "auditor", "operator", "nobody"]
+ScopeRole = Literal["staff", "auditor", "operator", "invited", "nobody"]
 
 
 @contextmanager

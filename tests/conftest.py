@@ -28,6 +28,8 @@ def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> None:
         )
     connections["default"].settings_dict["NAME"] = name
     settings.DATABASES["default"]["NAME"] = name
+    # Keys are named after rows: databases must not share a store.
+    settings.KEY_STORE_DIR = settings.KEY_STORE_DIR / name
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,88 @@
+"""The trail as people read it."""
+
+import pytest
+
+from audit.trail import PORTAL, account, insurer_scope, record
+from insurers.trail_views import PAGE
+from tests import cast
+from tests.conftest import WebClient
+
+pytestmark = pytest.mark.django_db
+
+PAGE_ADDRESS = "/registre/journal/"
+
+
+def phare_scope() -> str:
+    return insurer_scope(cast.phare().pk)
+
+
+def sequences(client: WebClient, query: str = "") -> list[int]:
+    rows = client.get(f"{PAGE_ADDRESS}{query}").context["rows"]
+    return [row.entry.sequence for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [("paule", 200), ("vera", 200), ("aude", 200), ("odile", 200), ("nadia", 403)],
+)
+def test_who_reads_the_trail(client: WebClient, who: str, status: int) -> None:
+    person = cast.user("nadia") if who == "nadia" else getattr(cast, who)()
+    assert cast.sign_in(client, person).get(PAGE_ADDRESS).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("who", "chains"),
+    [
+        ("paule", ["Mutuelle du Phare (fictive)"]),
+        ("aude", ["Mutuelle du Phare (fictive)", "Portail"]),
+        ("odile", ["Portail"]),
+        ("didier", ["Mutuelle de la Dune (fictive)"]),
+    ],
+)
+def test_each_person_chooses_among_its_own_chains(
+    client: WebClient, who: str, chains: list[str]
+) -> None:
+    cast.phare(), cast.dune()
+    page = cast.sign_in(client, getattr(cast, who)()).get(PAGE_ADDRESS)
+    assert [name for _scope, name in page.context["form"].fields["chain"].choices] == chains
+
+
+def test_another_insurers_chain_cannot_be_asked_for(client: WebClient) -> None:
+    record(action="list.accepted", scope=phare_scope(), subject="list:4242")
+    cast.sign_in(client, cast.didier())
+    assert "list:4242" not in client.get(PAGE_ADDRESS, {"chain": phare_scope()}).content.decode()
+
+
+def test_an_entry_names_its_author_and_says_a_refusal(client: WebClient) -> None:
+    armand = cast.armand()
+    record(action="campaign.approved", scope=phare_scope(), actor=account(armand.pk))
+    page = cast.sign_in(client, cast.paule()).get(PAGE_ADDRESS).content.decode()
+    assert "Armand" in page
+    assert "campaign.approved" in page
+
+
+def test_entries_are_filtered_by_action_and_day(client: WebClient) -> None:
+    for action in ("list.accepted", "campaign.approved", "list.refused"):
+        record(action=action, scope=phare_scope())
+    cast.sign_in(client, cast.paule())
+    assert sequences(client, "?action=list") == [3, 1]
+    assert sequences(client, "?to_date=2001-01-01") == []
+    assert sequences(client, "?from_date=2001-01-01") == [3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "query", ["?from_date=hier", "?before=x", "?chain=insurer:0", "?action=%00"]
+)
+def test_bad_filters_are_said_and_do_not_fail(client: WebClient, query: str) -> None:
+    page = cast.sign_in(client, cast.paule()).get(f"{PAGE_ADDRESS}{query}")
+    assert page.status_code == 200
+    assert "À corriger" in page.content.decode()
+
+
+def test_older_entries_come_page_by_page_without_gap(client: WebClient) -> None:
+    for _number in range(PAGE + 3):
+        record(action="list.accepted", scope=PORTAL)
+    cast.sign_in(client, cast.odile())
+    first = client.get(PAGE_ADDRESS)
+    assert sequences(client) == list(range(PAGE + 3, 3, -1))
+    assert sequences(client, f"?{first.context['older']}") == [3, 2, 1]
