@@ -7,6 +7,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from audit.models import Outcome
+from audit.trail import account, insurer_scope, record
 from insurers.models import Role
 from insurers.permissions import require_role, staff_of
 from insurers.queueing import enqueue
@@ -84,7 +86,7 @@ def campaign_approve(request: HttpRequest, campaign_id: int) -> HttpResponse:
             now=timezone.now(),
         )
     except CampaignRefused as refusal:
-        messages.error(request, str(refusal.message))
+        refuse(request, found, "campaign.approved", refusal)
     else:
         enqueue(start_campaign, campaign_id=found.pk)
         messages.success(request, _("Approuvée : l’envoi commence."))
@@ -104,7 +106,7 @@ def campaign_return(request: HttpRequest, campaign_id: int) -> HttpResponse:
             now=timezone.now(),
         )
     except CampaignRefused as refusal:
-        messages.error(request, str(refusal.message))
+        refuse(request, found, "campaign.returned", refusal)
     else:
         messages.success(request, _("Renvoyée avec votre commentaire."))
     return redirect("campaign", found.pk)
@@ -120,8 +122,20 @@ def campaign_resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
             campaign_id=found.pk, approver_id=staff_of(request).user_id, now=timezone.now()
         )
     except CampaignRefused as refusal:
-        messages.error(request, str(refusal.message))
+        refuse(request, found, "campaign.resumed", refusal)
     return redirect("campaign", found.pk)
+
+
+def refuse(request: HttpRequest, found: Campaign, action: str, refusal: CampaignRefused) -> None:
+    """Say why a step was refused, and keep the refusal in the trail."""
+    messages.error(request, str(refusal.message))
+    record(
+        action=action,
+        scope=insurer_scope(found.insurer_id),
+        actor=account(staff_of(request).user_id),
+        subject=f"campaign:{found.pk}",
+        outcome=Outcome.REFUSED,
+    )
 
 
 def _campaign(request: HttpRequest, campaign_id: int) -> Campaign:

@@ -77,6 +77,9 @@ class NoticeForm(forms.Form):
                 rows = 0 if name == "subject" else 5
                 label = _("%(label)s (%(language)s)") % {"label": LABELS[name], "language": suffix}
                 self.fields[f"{code}_{name}"] = _text(label, rows=rows)
+        for name, field in self.fields.items():
+            # Not needed to save, but to submit: the page does not call it optional.
+            field.checked_later = not name.startswith("en_")  # type: ignore[attr-defined]
         self.order_fields(
             [
                 "fr_subject",

@@ -1,7 +1,7 @@
 """The figures of the register, from tallies and lists' counts: no page counts messages."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -105,17 +105,13 @@ class RegisterLine:
         return self.declaration is None and not self.lists
 
 
-def register_lines(
-    *, breaches: Iterable[Breach], insurers: Collection[Insurer]
-) -> list[RegisterLine]:
-    """Return a line per breach and insurer, silent insurers first, then by name.
+def register_lines(*, breach: Breach, insurers: Collection[Insurer]) -> list[RegisterLine]:
+    """Return a line per insurer that has a part in the breach, silent ones first, then by name.
 
-    An insurer is in a breach when the directory or the insurer itself ties it to the breach.
+    An insurer has a part when the directory or the insurer itself ties it to the breach.
     """
-    lines: list[RegisterLine] = []
-    for breach in breaches:
-        lines += _lines_of_breach(breach, {insurer.pk: insurer for insurer in insurers})
-    return sorted(lines, key=lambda line: (not line.is_silent, line.insurer.name, line.breach.slug))
+    lines = _lines_of_breach(breach, {insurer.pk: insurer for insurer in insurers})
+    return sorted(lines, key=lambda line: (not line.is_silent, line.insurer.name))
 
 
 def _lines_of_breach(breach: Breach, insurers: dict[UUID, Insurer]) -> list[RegisterLine]:

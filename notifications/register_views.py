@@ -15,14 +15,12 @@ from notifications.register import register_lines
 def register(request: HttpRequest) -> HttpResponse:
     """Show a line per breach and insurer within the person's reach."""
     scope = staff_of(request)
-    lines = [
-        line
-        for line in register_lines(
-            breaches=_breaches(scope), insurers=list(readable_insurers(scope))
-        )
-        if scope.may_read(line.insurer.pk, line.breach.pk)
-    ]
-    return render(request, "notifications/register.html", {"lines": lines})
+    insurers = list(readable_insurers(scope))
+    breaches = []
+    for breach in _breaches(scope):
+        mandated = [found for found in insurers if scope.may_read(found.pk, breach.pk)]
+        breaches.append((breach, register_lines(breach=breach, insurers=mandated)))
+    return render(request, "notifications/register.html", {"breaches": breaches})
 
 
 @require_safe
@@ -32,7 +30,7 @@ def register_insurer(request: HttpRequest, breach_slug: str, insurer_slug: str) 
     breach = get_object_or_404(_breaches(scope), slug=breach_slug)
     insurer = get_object_or_404(readable_insurers(scope), slug=insurer_slug)
     require_reader(scope, insurer.pk, breach.pk)
-    lines = register_lines(breaches=[breach], insurers=[insurer])
+    lines = register_lines(breach=breach, insurers=[insurer])
     if not lines:
         raise Http404
     approved = [campaign for campaign in lines[0].campaigns if campaign.approved_at]

@@ -15,7 +15,7 @@ class Standing(models.TextChoices):
     TOLD = "told", _("informées")
     IN_PROGRESS = "in_progress", _("en cours")
     UNREACHABLE = "unreachable", _("injoignables")
-    EXEMPT = "exempt", _("dispensées (article 34, § 3)")
+    EXEMPT = "exempt", _("dispensées")
     TOLD_ALREADY = "told_already", _("déjà informées")
     CANCELLED = "cancelled", _("annulées")
 

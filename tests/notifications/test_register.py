@@ -1,0 +1,72 @@
+"""The register's figures come from tallies, add up, and stay within the person's reach."""
+
+import pytest
+from django.test import Client, override_settings
+
+from insurers.models import Declaration
+from notifications.dispatch import dispatch_campaign
+from notifications.models import Campaign
+from notifications.register import register_lines
+from notifications.states import Standing
+from tests import cast
+from tests.notifications.story import accepted_list, built, member
+from tests.smtp import smtp_server
+
+pytestmark = pytest.mark.django_db
+
+
+def sent(rows: list[str]) -> Campaign:
+    campaign = built(rows)
+    with smtp_server() as mail, override_settings(EMAIL_HOST="127.0.0.1", EMAIL_PORT=mail.port):
+        dispatch_campaign(campaign_id=campaign.pk, seconds=30)
+    return campaign
+
+
+def test_a_line_adds_up_over_several_lists() -> None:
+    sent([member(1, email="a@example.fr"), member(2)])
+    accepted_list([member(3, email="c@example.fr")])
+    line = register_lines(breach=cast.breach(), insurers=[cast.phare()])[0]
+    people = line.figures.people
+    assert line.figures.listed == 3
+    assert (people[Standing.TOLD], people[Standing.UNREACHABLE], people[Standing.IN_PROGRESS]) == (
+        1,
+        1,
+        1,
+    )
+    assert line.figures.adds_up
+
+
+def test_a_silent_insurer_comes_first() -> None:
+    cast.declaration(cast.dune())
+    lines = register_lines(breach=cast.breach(), insurers=[cast.dune(), cast.phare()])
+    assert [line.insurer.slug for line in lines] == ["mutuelle-du-phare", "mutuelle-de-la-dune"]
+
+
+def test_the_auditor_reads_the_notice_as_sent(client: Client) -> None:
+    sent([member(1, email="a@example.fr")])
+    cast.sign_in(client, cast.aude())
+    page = client.get("/registre/alphapay-betapay-2026/mutuelle-du-phare/")
+    assert page.status_code == 200
+    assert "L’opérateur a fermé les comptes détournés" in page.content.decode()
+
+
+def test_the_auditor_sees_no_insurer_outside_the_mandate(client: Client) -> None:
+    cast.dune()
+    cast.sign_in(client, cast.aude())
+    assert "Dune" not in client.get("/registre/").content.decode()
+    assert client.get("/registre/alphapay-betapay-2026/mutuelle-de-la-dune/").status_code == 404
+
+
+def test_staff_see_their_own_insurer_only(client: Client) -> None:
+    sent([member(1, email="a@example.fr")])
+    cast.sign_in(client, cast.didier())
+    page = client.get("/registre/").content.decode()
+    assert "Dune" in page
+    assert "Phare" not in page
+
+
+def test_the_awareness_date_is_the_insurers_declaration(client: Client) -> None:
+    cast.declaration()
+    cast.sign_in(client, cast.aude())
+    assert "02/03/2026 11:00" in client.get("/registre/").content.decode()
+    assert Declaration.objects.count() == 1

@@ -1,0 +1,92 @@
+"""Every page in real Chromium: axe without violations, nothing wider than 320 px, no colour lost."""
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from tests.whole_way.conftest import Portal, sign_in, visitor
+
+pytestmark = pytest.mark.xdist_group("whole way")
+
+PHARE = "mutuelle-du-phare-demonstration"
+PUBLIC = [
+    "/",
+    "/?q=phare",
+    "/?q=zzzzzz",
+    "/organismes/",
+    f"/organismes/{PHARE}/",
+    "/organismes/apreva/",
+    "/organismes/mhv/",
+    "/organismes/generali/",
+    "/organismes/mutame-plus/",
+    "/violations/",
+    "/violations/viamedis-almerys-2024/",
+    "/conseils/",
+    "/donnees-ouvertes/",
+    "/mentions-legales/",
+    "/confidentialite/",
+    "/accessibilite/",
+    "/n-existe-pas/",
+    "/compte/login/",
+    "/compte/password/reset/",
+]
+STAFF = [
+    "/espace/",
+    "/espace/listes/nouvelle/",
+    "/espace/listes/1/",
+    "/espace/avis/1/",
+    "/espace/avis/1/apercu/",
+    "/espace/campagnes/",
+    "/espace/campagnes/1/",
+    f"/espace/declarations/viamedis-almerys-2024/{PHARE}/",
+    "/espace/equipe/",
+    "/registre/",
+    f"/registre/viamedis-almerys-2024/{PHARE}/",
+    "/registre/journal/",
+    "/compte/2fa/",
+    "/compte/sessions/",
+    "/compte/password/change/",
+]
+
+
+@pytest.fixture(scope="module")
+def small(browser: Browser, portal: Portal) -> Iterator[Page]:
+    """A visitor on a narrow screen."""
+    with visitor(browser, portal, strict=False, viewport={"width": 320, "height": 640}) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def paule(browser: Browser, portal: Portal) -> Iterator[Page]:
+    """The preparer, signed in, on a narrow screen."""
+    with visitor(browser, portal, viewport={"width": 320, "height": 640}) as page:
+        sign_in(page, portal, "preparatrice")
+        yield page
+
+
+def check(page: Page, address: str, *, scheme: str = "light") -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(address)
+    violations = Axe().run(page).response["violations"]
+    assert [(found["id"], found["nodes"][0]["html"]) for found in violations] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert page.locator("h1").count() == 1
+    assert page.evaluate("document.documentElement.lang") in {"fr", "en"}
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_public_page_is_accessible(small: Page, address: str, language: str) -> None:
+    check(small, f"/en{address}" if language == "en" else address)
+
+
+@pytest.mark.parametrize("address", PUBLIC[:6])
+def test_a_public_page_is_accessible_in_the_dark(small: Page, address: str) -> None:
+    check(small, address, scheme="dark")
+
+
+@pytest.mark.parametrize("address", STAFF)
+def test_a_staff_page_is_accessible(paule: Page, address: str) -> None:
+    check(paule, address)
