@@ -238,7 +238,6 @@ REFERENCE_KEY = env.read("REFERENCE_KEY", None if ROLE == "worker" else "")
 # Rules that may change by decision or by law.
 NIR_ALLOWED = env.flag("NIR_ALLOWED")
 UPLOAD_MAX_BYTES = int(env.read("UPLOAD_MAX_BYTES", str(4 * 1024**3)))
-AUTHORITY_NOTIFICATION_HOURS = int(env.read("AUTHORITY_NOTIFICATION_HOURS", "72"))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
 
 LOGGING = {

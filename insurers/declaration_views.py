@@ -1,6 +1,6 @@
 """What an insurer declares for a breach: the dates that start the clocks."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
@@ -22,11 +22,13 @@ class DeclarationForm(forms.ModelForm[Declaration]):
     class Meta:
         model = Declaration
         fields = ("is_concerned", "operator_notice_at", "awareness_at", "expected_people")
-        widgets = {
+        widgets: ClassVar = {
             name: forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
             for name in ("operator_notice_at", "awareness_at")
         }
-        labels = {"is_concerned": gettext_lazy("Des personnes que nous assurons sont concernées")}
+        labels: ClassVar = {
+            "is_concerned": gettext_lazy("Des personnes que nous assurons sont concernées")
+        }
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

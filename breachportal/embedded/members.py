@@ -102,8 +102,7 @@ def _rows(count: int, chance: random.Random) -> Iterator[list[str]]:
     made = 0
     while made < count:
         family = min(chance.choices((1, 2, 3, 4, 5), (70, 12, 8, 7, 3))[0], count - made)
-        for row in _household(made, family, chance):
-            yield row
+        yield from _household(made, family, chance)
         made += family
 
 

@@ -15,8 +15,6 @@ import pytest
 from breachportal.embedded.process import find_leftovers
 from breachportal.embedded.state import PROJECT
 
-
-
 SUMMARY = re.compile(r"people=(\d+) messages=(\d+) accepted=\d+ delivered=\d+ unreachable=\d+")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from pytest_django.plugin import DjangoDbBlocker
 
 from notifications.models import Campaign, CampaignState, Notification, State
 from notifications.register import campaign_figures
@@ -29,7 +30,7 @@ def mail() -> Iterator[Recorder]:
 
 @pytest.fixture
 def stack(
-    tmp_path: Path, mail: Recorder, django_db_setup: None, django_db_blocker: pytest.FixtureRequest
+    tmp_path: Path, mail: Recorder, django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[Stack]:
     name = f"kills_{os.getpid()}"
     with django_db_blocker.unblock(), own_database(name, tmp_path):

@@ -1,4 +1,4 @@
-"""Every page in real Chromium: axe without violations, nothing wider than 320 px, no colour lost."""
+"""Every page in real Chromium: axe without violations, nothing wider than 320 px."""
 
 from collections.abc import Iterator
 
