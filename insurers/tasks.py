@@ -1,0 +1,51 @@
+"""Celery tasks: each takes ids, calls the domain, and can run twice harmlessly."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from insurers.acceptance import publish_list
+from insurers.ingestion import ingest_list as ingest
+from insurers.list_locks import held_lists
+from insurers.list_states import READING
+from insurers.models import AffectedList, ListState
+from insurers.queueing import enqueue
+from insurers.refusing import erase_refused, forget_upload, refuse_undecided
+from insurers.uploads import erase_forgotten_uploads
+
+
+@shared_task
+def ingest_list(*, list_id: int) -> None:
+    """Read a list."""
+    ingest(list_id=list_id, now=timezone.now())
+
+
+@shared_task
+def accept_list(*, list_id: int) -> None:
+    """Publish a list that staff accepted."""
+    publish_list(list_id=list_id)
+
+
+@shared_task
+def erase_list(*, list_id: int) -> None:
+    """Erase what is no longer needed of a list that is decided."""
+    affected_list = AffectedList.objects.get(pk=list_id)
+    if affected_list.state == ListState.REFUSED:
+        erase_refused(affected_list=affected_list)
+    elif affected_list.state == ListState.ACCEPTED:
+        forget_upload(affected_list=affected_list)
+
+
+@shared_task(expires=30)
+def resume_lists() -> None:
+    """Queue again what Redis forgot or a dead worker left, and refuse what nobody decided."""
+    held = held_lists()
+    lists = AffectedList.objects.exclude(pk__in=held)
+    for list_id in lists.filter(state__in=READING).values_list("pk", flat=True):
+        enqueue(ingest_list, list_id=list_id)
+    for list_id in lists.filter(state=ListState.ACCEPTING).values_list("pk", flat=True):
+        enqueue(accept_list, list_id=list_id)
+    refuse_undecided(now=timezone.now())
+    decided = lists.filter(state__in=(ListState.ACCEPTED, ListState.REFUSED), chunk_count__gt=0)
+    for list_id in decided.values_list("pk", flat=True):
+        enqueue(erase_list, list_id=list_id)
+    erase_forgotten_uploads(now=timezone.now())
