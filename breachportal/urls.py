@@ -14,8 +14,8 @@ urlpatterns = [
     *i18n_patterns(
         path("compte/", include("breachportal.account_urls")),
         path("", include("notifications.urls")),
-        path("", include("insurers.team_urls")),
-        path("", include("insurers.list_urls")),
+        path("", include("insurers.team.urls")),
+        path("", include("insurers.lists.urls")),
         path("", include("insurers.trail_urls")),
         path("", include("lookup.urls")),
         prefix_default_language=False,

@@ -3,14 +3,14 @@
 from celery import shared_task
 from django.utils import timezone
 
-from insurers.acceptance import publish_list
-from insurers.ingestion import ingest_list as ingest
-from insurers.list_locks import held_lists
-from insurers.list_states import READING
+from insurers.lists.acceptance import publish_list
+from insurers.lists.ingestion import ingest_list as ingest
+from insurers.lists.locks import held_lists
+from insurers.lists.refusing import erase_refused, forget_upload, refuse_undecided
+from insurers.lists.states import READING
+from insurers.lists.uploads import erase_forgotten_uploads
 from insurers.models import AffectedList, ListState
 from insurers.queueing import enqueue
-from insurers.refusing import erase_refused, forget_upload, refuse_undecided
-from insurers.uploads import erase_forgotten_uploads
 
 
 @shared_task

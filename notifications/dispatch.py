@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from insurers.contacts import ContactOpener, open_contacts
+from insurers.lists.contacts import ContactOpener, open_contacts
 from notifications.channels import ChannelDownError, Outgoing, SenderRefusedError, channel_for
 from notifications.leases import abandon_batch, claim_batch, close_batch
 from notifications.models import Campaign, CampaignState, Channel

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from insurers.contacts import Contact
+from insurers.lists.contacts import Contact
 from insurers.models import AffectedList, ListState, Role
 from insurers.permissions import require_role, staff_of
 from notifications.campaigns import OVER, CampaignRefused, checklist_of, submit_campaign

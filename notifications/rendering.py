@@ -10,8 +10,8 @@ from django.utils import translation
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from insurers.contacts import Contact
 
+from insurers.lists.contacts import Contact
 from insurers.models import DataCategory
 from notifications.notices import NoticeContent
 

@@ -51,6 +51,8 @@ if process := os.environ.get("PYTEST_XDIST_WORKER"):
     # A database of its own, hence keys and uploads of its own.
     for name in ("UPLOAD_DIR", "KEY_STORE_DIR", "SMS_OUTBOX_DIR"):
         os.environ[name] = f"{os.environ[name]}-{process}"
+    number = 1 + int(process.removeprefix("gw"))
+    os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("?db=0", f"?db={number}")
 
 _stop: list[Callable[[], None]] = []
 

@@ -36,7 +36,8 @@ from breachportal.embedded.state import (
 from breachportal.embedded.supervisor import Service, StopRequestedError, Supervisor, tail
 
 DATABASE = "breachportal"
-PORTAL_PORT, MAIL_PAGE_PORT, SMTP_PORT = 8000, 8025, 1025
+PORTAL_PORT = 8000
+MAIL_PAGE_OFFSET, SMTP_OFFSET = 25, 26  # from the portal's port, so that two runs keep apart
 SEEDING_ROLE: Role = "web"
 WORKER_COMMAND = (
     *("celery", "-A", "breachportal", "worker", "--queues", "ingest,dispatch,reply,default"),
@@ -267,7 +268,9 @@ def choose_ports(asked: int | None) -> Ports:
     portal = asked or first_free(PORTAL_PORT)
     if asked is None and portal != PORTAL_PORT:
         print(f"Le port {PORTAL_PORT} est occupé : le portail prend le {portal} (ou PORT=…).")
-    return Ports(portal=portal, mail_page=first_free(MAIL_PAGE_PORT), smtp=first_free(SMTP_PORT))
+    mail_page = first_free(portal + MAIL_PAGE_OFFSET)
+    smtp = first_free(max(portal + SMTP_OFFSET, mail_page + 1))
+    return Ports(portal=portal, mail_page=mail_page, smtp=smtp)
 
 
 def first_free(start: int) -> int:

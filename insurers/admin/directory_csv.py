@@ -17,7 +17,7 @@ from import_export.results import Error, Result
 from import_export.tmp_storages import CacheStorage
 from import_export.widgets import DateWidget, ForeignKeyWidget
 
-from insurers.directory_tables import NAMES_OF_AN_INSURER
+from insurers.directory.tables import NAMES_OF_AN_INSURER
 from insurers.models import Affiliation, Breach, ImpactReport, Insurer, Operator, Source
 
 

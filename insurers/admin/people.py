@@ -20,7 +20,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from audit.admin import AuditedAdmin, record_admin_action
-from insurers.memberships import (
+from insurers.models import Invitation, Mandate, Membership
+from insurers.team.memberships import (
     Joining,
     MembershipRefused,
     check_compatible,
@@ -28,7 +29,6 @@ from insurers.memberships import (
     end_membership,
     invite,
 )
-from insurers.models import Invitation, Mandate, Membership
 
 User = get_user_model()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from breachportal.embedded.demo import first_free
 from breachportal.embedded.process import find_leftovers
 from breachportal.embedded.state import PROJECT
 
@@ -52,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Iterator[Run]:
-    running = Run(folder, "--members", "40")
+    running = Run(folder, "--members", "40", "--port", str(first_free(8300)))
     running.wait_for("Ctrl-C")
     yield running
     if running.process.poll() is None:
@@ -92,7 +93,7 @@ def test_killed_then_started_again_it_keeps_its_data_and_ctrl_c_leaves_nothing(r
     before = SUMMARY.search(run.output.read_text())
     os.kill(run.process.pid, signal.SIGKILL)
     run.process.wait()
-    again = Run(run.state, "--members", "40")
+    again = Run(run.state, "--members", "40", "--port", str(first_free(8300)))
     after = SUMMARY.search(again.wait_for("Ctrl-C"))
     assert before is not None
     assert after is not None

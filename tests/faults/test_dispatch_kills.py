@@ -59,7 +59,6 @@ def phase_of_kill(mail: Recorder) -> str:
     return "recording" if len(mail.received) > recorded else "sending"
 
 
-@pytest.mark.xdist_group("processes")
 def test_killed_workers_lose_nobody_and_tell_nobody_twice(stack: Stack, mail: Recorder) -> None:
     campaign = approved(
         accepted_list([member(n, email=f"p{n}@example.fr") for n in range(MESSAGES)])

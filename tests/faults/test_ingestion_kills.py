@@ -12,12 +12,12 @@ import pytest
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
-from insurers.acceptance import decide_to_accept
-from insurers.list_locks import PUBLICATION_CLASS, held_lists
+from insurers.lists.acceptance import decide_to_accept
+from insurers.lists.locks import PUBLICATION_CLASS, held_lists
 from insurers.models import AffectedList, ListState
 from tests import cast
 from tests.faults.stack import Stack, own_database
-from tests.insurers.files import csv_file, members_of, received
+from tests.insurers.lists.files import csv_file, members_of, received
 
 ROWS = 40_000
 REJECTED, DUPLICATE = 7, 5
@@ -64,7 +64,6 @@ def phase(affected_list: AffectedList) -> str:
     return "finishing" if affected_list.rows >= ROWS + DUPLICATE + REJECTED else "reading"
 
 
-@pytest.mark.xdist_group("processes")
 def test_a_list_whose_workers_are_killed_ends_whole_and_exact(stack: Stack) -> None:
     affected_list = received(large_file())
     phases: Counter[str] = Counter()

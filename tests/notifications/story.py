@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from insurers.acceptance import accept
-from insurers.ingestion import ingest_list, register_list
+from insurers.lists.acceptance import accept
+from insurers.lists.ingestion import ingest_list, register_list
+from insurers.lists.uploads import seal_file
 from insurers.models import AffectedList, ListState
-from insurers.uploads import seal_file
 from notifications.campaigns import approve_campaign, submit_campaign
 from notifications.models import Campaign, Channel, NoticeVersion
 from notifications.notices import NoticeContent, create_notice, save_version

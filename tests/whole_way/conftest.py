@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from breachportal.embedded.demo import first_free
 from breachportal.embedded.mailpages import current_code
 from breachportal.embedded.state import PROJECT
 from tests.chromium import find_chromium
@@ -59,6 +60,8 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
                 "breachportal.embedded",
                 "--state",
                 str(state),
+                "--port",
+                str(first_free(8200)),
                 "--members",
                 str(MEMBERS),
             ],
@@ -138,7 +141,7 @@ def sign_in(page: Page, portal: Portal, name: str) -> None:
     page.goto("/compte/login/")
     page.fill("input[name=login]", account["email"])
     page.fill("input[name=password]", account["password"])
-    page.locator("main form[method=post] button").click()
+    page.get_by_role("button", name="Se connecter").click()
     page.fill("input[name=code]", current_code(account["totp_secret"], now=time.time()))
-    page.locator("main form[method=post] button").click()
+    page.get_by_role("button", name="Se connecter").click()
     page.wait_for_load_state()

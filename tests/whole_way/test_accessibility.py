@@ -8,8 +8,6 @@ from playwright.sync_api import Browser, Page
 
 from tests.whole_way.conftest import Portal, sign_in, visitor
 
-pytestmark = pytest.mark.xdist_group("whole way")
-
 PHARE = "mutuelle-du-phare-demonstration"
 PUBLIC = [
     "/",

@@ -3,12 +3,9 @@
 import re
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.whole_way.conftest import Portal, sign_in, visitor
-
-pytestmark = pytest.mark.xdist_group("whole way")
 
 FAMILIES = 20
 
@@ -119,6 +116,6 @@ def test_a_person_without_the_second_factor_gets_nowhere(page: Page, portal: Por
     page.goto("/compte/login/")
     page.fill("input[name=login]", account["email"])
     page.fill("input[name=password]", account["password"])
-    page.locator("main form[method=post] button").click()
+    page.get_by_role("button", name="Se connecter").click()
     page.goto("/espace/")
     expect(page).to_have_url(re.compile("/compte/"))

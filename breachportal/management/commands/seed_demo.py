@@ -15,13 +15,13 @@ from django.utils import timezone
 
 from breachportal.demo_cast import INSURER_SLUG, Cast, create_cast
 from breachportal.embedded.members import write_members
-from insurers.acceptance import decide_to_accept
-from insurers.ingestion import operators_for, register_list
+from insurers.lists.acceptance import decide_to_accept
+from insurers.lists.ingestion import operators_for, register_list
+from insurers.lists.uploads import seal_file
 from insurers.models import AffectedList, Insurer, ListState, Population
 from insurers.queueing import enqueue
 from insurers.row_security import row_scope
 from insurers.tasks import accept_list, ingest_list
-from insurers.uploads import seal_file
 from notifications.campaigns import approve_campaign, channels_offered, submit_campaign
 from notifications.models import Campaign, CampaignState, State
 from notifications.notices import NoticeContent, create_notice, save_version

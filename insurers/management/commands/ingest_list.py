@@ -13,17 +13,17 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
-from insurers.acceptance import accept
-from insurers.ingestion import (
+from insurers.lists.acceptance import accept
+from insurers.lists.ingestion import (
     OperatorsNotAffiliatedError,
     Report,
     ingest_list,
     operators_for,
     register_list,
 )
+from insurers.lists.refusing import why_refused
+from insurers.lists.uploads import SealedUpload, erase_chunks, seal_file
 from insurers.models import AffectedList, Breach, Insurer, ListState, Operator, Population
-from insurers.refusing import why_refused
-from insurers.uploads import SealedUpload, erase_chunks, seal_file
 
 BAR_WIDTH = 30
 Found = TypeVar("Found", bound=Model)

@@ -8,10 +8,10 @@ from django.db.models import Model
 from django.utils.translation import gettext as _
 
 import insurers
-from insurers.directory_file import DirectoryRefused
-from insurers.directory_loading import Tally, load_directory
+from insurers.directory.file import DirectoryRefused
+from insurers.directory.loading import Tally, load_directory
 
-FOLDER = Path(insurers.__file__).parent / "data"
+FOLDER = Path(insurers.__file__).parent / "directory" / "data"
 
 
 class Command(BaseCommand):

@@ -1,0 +1,166 @@
+"""The stand-alone table that a list is copied into, until it becomes a partition.
+
+Tables are named after the list's id, so that a reading that was killed leaves nothing that
+the next one does not find. Functions here run in the worker's transactions.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from insurers.lists.member_rows import COPY_COLUMNS, COPY_END, COPY_START, Fault
+from insurers.lists.problems import Problem
+
+
+def table_name(list_id: int) -> str:
+    """Return the qualified name of a list's table."""
+    return f"members.list_{list_id:d}"
+
+
+def make_table(list_id: int) -> None:
+    """Create a list's empty table, in place of what a killed reading left."""
+    drop_table(list_id)
+    with connection.cursor() as cursor:
+        # The check spares PostgreSQL a scan when the table becomes a partition.
+        cursor.execute(
+            f"CREATE TABLE {table_name(list_id)}"
+            f" (LIKE members.affected_member, CHECK (list_id = {list_id:d}))"
+        )
+
+
+def drop_table(list_id: int) -> None:
+    """Drop a list's table, if there is one."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE IF EXISTS {table_name(list_id)}")
+
+
+def copy_members(list_id: int, rows: Sequence[bytes]) -> None:
+    """Append members, given in COPY's binary format."""
+    with connection.cursor() as cursor:
+        statement = f"COPY {table_name(list_id)} ({COPY_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+        with connection.wrap_database_errors, cursor.copy(statement) as copy:
+            copy.write(b"".join((COPY_START, *rows, COPY_END)))
+
+
+def note_faults(list_id: int, faults: Sequence[Fault]) -> None:
+    """Append to what the list's error file will say (PostgreSQL has no COPY under row security)."""
+    if not faults:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            'INSERT INTO insurers_listproblem (list_id, row, "column", code, severity)'
+            " SELECT %s, * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[])",
+            [
+                list_id,
+                [fault.row for fault in faults],
+                [fault.column for fault in faults],
+                [fault.problem.value for fault in faults],
+                [fault.severity.value for fault in faults],
+            ],
+        )
+
+
+def index_table(list_id: int) -> None:
+    """Build the indexes of a full table: a partition's are the parent's, ready-made."""
+    table = table_name(list_id)
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} ADD PRIMARY KEY (list_id, ordinal)")
+        cursor.execute(f"CREATE INDEX ON {table} (fingerprint)")
+        cursor.execute(f"ANALYZE {table}")
+
+
+def attach_table(list_id: int) -> None:
+    """Make a list's members part of `affected_member`, all at once, on commit."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "ALTER TABLE members.affected_member"
+            f" ATTACH PARTITION {table_name(list_id)} FOR VALUES IN ({list_id:d})"
+        )
+
+
+_MERGE = """
+WITH repeated AS (
+    SELECT fingerprint, name_tag FROM {table} GROUP BY 1, 2 HAVING count(*) > 1
+), ranked AS (
+    SELECT ordinal, email_fingerprint AS email, phone_fingerprint AS phone,
+        first_value(ordinal) OVER same AS kept,
+        first_value(email_fingerprint) OVER same AS kept_email,
+        first_value(phone_fingerprint) OVER same AS kept_phone
+    FROM {table} JOIN repeated USING (fingerprint, name_tag)
+    WINDOW same AS (
+        PARTITION BY fingerprint, name_tag
+        ORDER BY email_fingerprint IS NULL AND phone_fingerprint IS NULL, ordinal DESC
+    )
+), gone AS (
+    DELETE FROM {table} AS member USING ranked
+    WHERE member.ordinal = ranked.ordinal AND ranked.ordinal <> ranked.kept
+    RETURNING ranked.ordinal, CASE
+        WHEN email IS NULL AND phone IS NULL THEN %(duplicate)s
+        WHEN (email, phone) IS NOT DISTINCT FROM (kept_email, kept_phone) THEN %(duplicate)s
+        ELSE %(conflicting)s END AS code
+), noted AS (
+    INSERT INTO insurers_listproblem (list_id, row, "column", code, severity)
+    SELECT %(list)s, ordinal, '', code, 'warning' FROM gone
+)
+SELECT count(*) FILTER (WHERE code = %(duplicate)s), count(*) FILTER (WHERE code <> %(duplicate)s)
+FROM gone
+"""
+
+
+def merge_repeated_members(list_id: int) -> tuple[int, int]:
+    """Keep one row per person; return how many duplicates and conflicting contacts went.
+
+    The last row that carries a contact stays. A row without a contact contradicts none.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _MERGE.format(table=table_name(list_id)),
+            {
+                "list": list_id,
+                "duplicate": Problem.DUPLICATE.value,
+                "conflicting": Problem.CONFLICTING_CONTACT.value,
+            },
+        )
+        duplicate, conflicting = cursor.fetchone() or (0, 0)
+    return duplicate, conflicting
+
+
+_REMOVE_LISTED = """
+WITH gone AS (
+    DELETE FROM {table} AS member USING members.affected_member AS earlier
+    WHERE earlier.list_id = ANY (%(earlier)s)
+        AND earlier.fingerprint = member.fingerprint AND earlier.name_tag = member.name_tag
+    RETURNING member.ordinal
+), noted AS (
+    INSERT INTO insurers_listproblem (list_id, row, "column", code, severity)
+    SELECT %(list)s, ordinal, '', %(code)s, 'warning' FROM gone
+)
+SELECT count(*) FROM gone
+"""
+
+
+def remove_members_listed(list_id: int, *, earlier: Sequence[int]) -> int:
+    """Remove the people who are on one of the earlier lists; return how many."""
+    if not earlier:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _REMOVE_LISTED.format(table=table_name(list_id)),
+            {"list": list_id, "earlier": list(earlier), "code": Problem.ALREADY_LISTED.value},
+        )
+        (removed,) = cursor.fetchone() or (0,)
+    return int(removed)
+
+
+def count_members(list_id: int) -> dict[str, Any]:
+    """Return the counts of a list, named like the fields of AffectedList."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), count(email_fingerprint), count(phone_fingerprint),"
+            " count(*) FILTER (WHERE email_fingerprint IS NULL AND phone_fingerprint IS NULL)"
+            f" FROM {table_name(list_id)}"
+        )
+        counts = cursor.fetchone() or (0, 0, 0, 0)
+    names = ("members", "members_with_email", "members_with_phone", "members_without_contact")
+    return dict(zip(names, counts, strict=True))

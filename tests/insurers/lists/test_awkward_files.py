@@ -1,0 +1,141 @@
+"""Each awkward file has one exact outcome: read as meant, or refused with a place and a way on."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from insurers.lists.contacts import open_contacts
+from insurers.lists.problems import Refusal
+from insurers.lists.refusing import why_refused
+from insurers.models import AffectedList, ListState
+from tests.insurers.lists.files import HEADER, LISE, OMAR, accepted, csv_file, members_of, read
+
+pytestmark = pytest.mark.django_db
+
+ACCENTS = "N° adhérent;Né le;Prénom;Mail\nA1;31/12/1980;Zoé;zoe@example.fr\n"
+COMMAS = "numero adherent,date de naissance,prénom,mail\nA1,31/12/1980,Zoé,zoe@example.fr\n"
+NIRS = "".join(f"A{n};31/12/1980;a@example.fr;1 80 12 75 116 {n:03d}\n" for n in range(1, 6))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ACCENTS.encode(),
+        ACCENTS.encode("utf-8-sig"),
+        ACCENTS.encode("cp1252"),
+        ACCENTS.replace("\n", "\r\n").encode(),
+        ACCENTS.replace("\n", "\r").encode(),
+        ACCENTS.rstrip("\n").encode(),
+        ACCENTS.rstrip("\n").encode("cp1252"),
+        COMMAS.encode(),
+        COMMAS.replace(",", "\t").encode(),
+        ACCENTS.replace("Zoé", '"Zoé"').encode(),
+        ACCENTS.replace("Zoé", '"\r\nZoé"').encode(),
+        ("sep=;\n" + ACCENTS).encode(),
+        ("\n\n" + ACCENTS + "\n;;;\n\n").encode(),
+        ACCENTS.replace("\n", ";;\n").encode(),
+        ACCENTS.replace("Mail", "Mail;Commentaire").encode(),
+    ],
+    ids=[
+        "utf-8",
+        "utf-8 with a mark",
+        "windows-1252",
+        "crlf",
+        "cr",
+        "no last newline",
+        "windows-1252 without last newline",
+        "commas",
+        "tabs",
+        "quotes",
+        "newline in quotes",
+        "sep line",
+        "blank rows",
+        "trailing empty columns",
+        "unknown column",
+    ],
+)
+def test_a_file_that_spreadsheets_write_is_read(content: bytes) -> None:
+    affected_list = accepted(content)
+    (member,) = members_of(affected_list)
+    contact = open_contacts(affected_list).open(member.ordinal, member.contact)
+    assert (contact.first_name, contact.email) == ("Zoé", "zoe@example.fr")
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "row", "column"),
+    [
+        (b"", Refusal.EMPTY, None, ""),
+        (b"\xef\xbb\xbf\n \n", Refusal.EMPTY, None, ""),
+        (b"PK\x03\x04" + bytes(100), Refusal.NOT_CSV, None, ""),
+        ("Nom;Né le".encode("utf-16"), Refusal.NOT_CSV, None, ""),
+        (csv_file(LISE, "A1\0;B"), Refusal.NUL_BYTES, 3, ""),
+        (csv_file(LISE) + b"A1;\xc3", Refusal.UNDECODABLE, 3, ""),
+        (ACCENTS.encode("utf-8-sig")[:-2] + b"\xc3", Refusal.UNDECODABLE, 2, ""),
+        (csv_file(LISE) + b"A\xe9;\n", Refusal.UNDECODABLE, 3, ""),
+        (b"N adherent;N\xe9 le;Mail\nA1;\x81;\n", Refusal.UNDECODABLE, 2, ""),
+        (csv_file(LISE, "x" * 10_000_000), Refusal.RECORD_TOO_LONG, 3, ""),
+        (b"x" * 10_000_000, Refusal.RECORD_TOO_LONG, 1, ""),
+        (csv_file(LISE, '"A1;\n', *["x;" * 40] * 1000), Refusal.RECORD_TOO_LONG, 3, ""),
+        (csv_file(LISE, '"A1;31/12/1980'), Refusal.BROKEN_QUOTES, 3, ""),
+        (csv_file(LISE, '"A1"x;31/12/1980'), Refusal.BROKEN_QUOTES, 3, ""),
+        (csv_file(header="Nom;Né le;Mail"), Refusal.MISSING_COLUMNS, 1, "member_number"),
+        (csv_file(header=HEADER + ";Mail"), Refusal.DUPLICATE_COLUMN, 1, "email"),
+        (csv_file(header=HEADER), Refusal.NO_ROWS, None, ""),
+        (csv_file("A1;;;;;", ";1980-12-31;;;;"), Refusal.NO_VALID_ROW, 2, "birth_date"),
+        (csv_file(header=HEADER + ";N° sécu"), Refusal.NIR_COLUMN, 1, "nir"),
+        ((f"N° adhérent;Né le;Mail;Code\n{NIRS}").encode(), Refusal.NIR_COLUMN, None, "#4"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_whole(
+    content: bytes, code: Refusal, row: int | None, column: str
+) -> None:
+    affected_list = read(content)
+    assert (affected_list.state, affected_list.refusal_code) == (ListState.REFUSED, code)
+    assert (affected_list.refusal_row, affected_list.refusal_column) == (row, column)
+    assert bytes(affected_list.sha256 or b"") == hashlib.sha256(content).digest()
+    assert said_of(affected_list)
+
+
+def test_member_numbers_that_are_nirs_refuse_the_file() -> None:
+    rows = [f"185037511600{n};1985-03-01;;;a@example.fr;" for n in range(3)]
+    affected_list = read(csv_file(*rows))
+    assert affected_list.refusal_code == Refusal.NIR_COLUMN
+    assert affected_list.refusal_column == "member_number"
+
+
+def test_a_setting_admits_nirs(settings: Settings) -> None:
+    settings.NIR_ALLOWED = True
+    rows = [f"185037511600{n};1985-03-01;a@example.fr" for n in range(3)]
+    assert read(csv_file(*rows, header="NIR;Né le;Mail")).members == 3
+
+
+def test_the_same_file_twice_names_the_first_list() -> None:
+    first = read(csv_file(LISE))
+    second = read(csv_file(LISE))
+    assert second.refusal_code == Refusal.ALREADY_UPLOADED
+    assert f"n° {first.pk}, du 02/03/2026" in said_of(second)
+
+
+def test_a_file_can_come_back_once_it_was_refused() -> None:
+    assert read(csv_file("A1;;;;;")).state == ListState.REFUSED
+    assert read(csv_file("A1;;;;;")).refusal_code == Refusal.NO_VALID_ROW
+
+
+def test_the_sample_that_people_download_is_read_whole() -> None:
+    affected_list = read(Path("static/samples/liste-exemple.csv").read_bytes())
+    assert (affected_list.members, affected_list.problems.count()) == (4, 0)
+
+
+def test_rows_are_numbered_as_the_spreadsheet_shows_them() -> None:
+    newline_in_a_cell = 'A1;31/12/1980;"Le\nPhare";;;'
+    affected_list = read(csv_file(newline_in_a_cell, "", OMAR, "A9;;;;;"))
+    assert [problem.row for problem in affected_list.problems.all()] == [5]
+
+
+def said_of(affected_list: AffectedList) -> str:
+    said = why_refused(affected_list)
+    assert said is not None
+    assert "{" not in said.what
+    return said.what + said.to_do

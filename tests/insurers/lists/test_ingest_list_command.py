@@ -1,0 +1,102 @@
+"""`manage.py ingest_list`: one JSON object, or a clear refusal."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
+
+from insurers.models import AffectedList, ListState
+from tests import cast
+from tests.conftest import as_role
+from tests.insurers.lists.files import LISE, OMAR, csv_file, members_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _directory() -> None:
+    cast.breach()
+    cast.phare()
+
+
+def ingest(folder: Path, content: bytes, *options: str) -> dict[str, Any]:
+    file = folder / "liste.csv"
+    file.write_bytes(content)
+    answer = io.StringIO()
+    with as_role("worker"):
+        call_command(
+            "ingest_list",
+            f"--breach={cast.breach().slug}",
+            "--insurer=mutuelle-du-phare",
+            *options,
+            str(file),
+            stdout=answer,
+        )
+    found = json.loads(answer.getvalue())
+    assert isinstance(found, dict)
+    return found
+
+
+def test_it_prints_counts_that_add_up(tmp_path: Path) -> None:
+    found = ingest(tmp_path, csv_file(LISE, OMAR, OMAR, "A1;1980-01-01;;;;", "A2;;;;;"))
+    assert found.pop("seconds") > 0
+    assert found.pop("list") == AffectedList.objects.get().pk
+    assert found == {
+        "state": "review",
+        "rows": 5,
+        "accepted": 3,
+        "rejected": 1,
+        "duplicates": 1,
+        "conflicting": 0,
+        "already_listed": 0,
+        "without_contact": 1,
+    }
+
+
+def test_it_accepts_when_told_to(tmp_path: Path) -> None:
+    assert ingest(tmp_path, csv_file(LISE), "--accept")["state"] == ListState.ACCEPTED
+    assert len(members_of(AffectedList.objects.get())) == 1
+
+
+def test_operators_and_population_come_from_the_affiliations(tmp_path: Path) -> None:
+    ingest(tmp_path, csv_file(LISE))
+    found = AffectedList.objects.get()
+    assert [operator.code for operator in found.operators.all()] == ["alphapay"]
+    assert found.population == cast.insured_people()
+
+
+def test_a_refused_file_fails_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"n’est pas un fichier CSV.*CSV UTF-8"):
+        ingest(tmp_path, b"PK\x03\x04")
+
+
+@pytest.mark.parametrize(
+    "options", [["--operator=betapay"], ["--operator=inconnu"], ["--population=inconnue"]]
+)
+def test_unknown_or_foreign_codes_fail_and_leave_nothing(
+    tmp_path: Path, options: list[str]
+) -> None:
+    with pytest.raises(CommandError):
+        ingest(tmp_path, csv_file(LISE), *options)
+    assert not AffectedList.objects.exists()
+    assert list((tmp_path / "uploads").rglob("*/*")) == []
+
+
+def test_a_file_that_is_not_there_fails_clearly(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="ne peut pas être lu"), as_role("worker"):
+        call_command(
+            "ingest_list",
+            f"--breach={cast.breach().slug}",
+            "--insurer=mutuelle-du-phare",
+            str(tmp_path / "absent.csv"),
+        )
+
+
+def test_it_runs_as_the_worker_only(tmp_path: Path, settings: Settings) -> None:
+    settings.ROLE = "web"
+    with pytest.raises(CommandError, match="PORTAL_ROLE=worker"):
+        ingest(tmp_path, csv_file(LISE))

@@ -1,0 +1,65 @@
+"""Recognise social security numbers; all here are made up and valid in form only."""
+
+import random
+
+import pytest
+
+from insurers.lists.nir import ColumnWatch, has_valid_key, looks_like_one
+
+
+def keyed(number: str) -> str:
+    """Return a number of 13 characters with its key."""
+    digits = number.replace("2A", "19").replace("2B", "18")
+    return f"{number}{97 - int(digits) % 97:02d}"
+
+
+MAINLAND = "1850375116001"
+CORSICA = ("285072A004123", "285072B004123")
+
+
+@pytest.mark.parametrize("number", [MAINLAND, *CORSICA])
+def test_the_key_is_checked_in_corsica_too(number: str) -> None:
+    right = keyed(number)
+    wrong = f"{number}{(int(right[-2:]) + 1) % 97:02d}"
+    assert has_valid_key(right)
+    assert not has_valid_key(wrong)
+
+
+def test_a_known_number_of_the_manuals_has_its_key() -> None:
+    assert has_valid_key("2 55 08 14 168 025 38")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [MAINLAND, "1 85 03 75 116 001", "1.85.03.75.116.001", keyed(MAINLAND), "2 85 07 2a 004 123"],
+)
+def test_forms_that_look_like_one(text: str) -> None:
+    assert looks_like_one(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "A12345", "0033612345678", "9850375116001", "1851375116001", "12345678901234"]
+)
+def test_forms_that_do_not(text: str) -> None:
+    assert not looks_like_one(text)
+
+
+def test_a_column_of_nirs_is_named() -> None:
+    watch = ColumnWatch.over(2)
+    for order in range(100):
+        watch.see(["A1", f"1850375116{order:03d}"])
+    assert watch.column_of_nirs() == 1
+
+
+def test_one_cell_by_chance_refuses_nothing() -> None:
+    watch = ColumnWatch.over(1)
+    watch.see([MAINLAND])
+    assert watch.column_of_nirs() is None
+
+
+def test_member_numbers_of_13_digits_drawn_at_random_pass() -> None:
+    chance = random.Random(3)
+    watch = ColumnWatch.over(1)
+    for _ in range(2000):
+        watch.see([str(chance.randrange(10**12, 10**13))])
+    assert watch.column_of_nirs() is None
