@@ -96,7 +96,8 @@ def _after(lines: list[str], start: str) -> str:
     return next(line for line in lines if line.startswith(start)).removeprefix(start).strip()
 
 
-@pytest.fixture(scope="session")
+# Of one module: while Playwright runs its event loop, Django refuses the database to other tests.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
