@@ -55,8 +55,8 @@ def create_cast(*, now: datetime) -> Cast:
         breach = Breach.objects.get(slug=BREACH_SLUG)
         insurer = _insurer(breach, now)
         people = [
-            _person("operatrice", "Odile Opératrice", "opératrice du portail", is_staff=True),
-            _person("operateur", "Octave Opérateur", "opérateur du portail", is_staff=True),
+            _person("odile", "Odile Exploitante", "exploitante du portail", is_staff=True),
+            _person("octave", "Octave Exploitant", "exploitant du portail", is_staff=True),
             _person("preparatrice", "Paule Préparatrice", "préparatrice"),
             _person("approbateur", "Armand Approbateur", "approbateur (délégué)"),
             _person("lectrice", "Vera Lectrice", "lectrice"),

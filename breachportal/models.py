@@ -26,7 +26,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     email = models.EmailField(_("adresse électronique"), unique=True)
     name = models.CharField(_("nom"), max_length=150, blank=True)
-    is_staff = models.BooleanField(_("opérateur du portail"), default=False)
+    is_staff = models.BooleanField(_("exploitant du portail"), default=False)
     is_active = models.BooleanField(_("actif"), default=True)
     date_joined = models.DateTimeField(_("créé le"), default=timezone.now)
 

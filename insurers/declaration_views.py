@@ -32,8 +32,7 @@ class DeclarationForm(forms.ModelForm[Declaration]):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        notice, awareness = cleaned.get("operator_notice_at"), cleaned.get("awareness_at")
-        if cleaned.get("is_concerned") and not awareness:
+        if cleaned.get("is_concerned") and not cleaned.get("awareness_at"):
             self.add_error(
                 "awareness_at",
                 _("Donnez la date à laquelle vous avez su que des personnes sont concernées."),
@@ -41,10 +40,6 @@ class DeclarationForm(forms.ModelForm[Declaration]):
         for name in ("operator_notice_at", "awareness_at"):
             if cleaned.get(name) and cleaned[name] > timezone.now():
                 self.add_error(name, _("Cette date est dans l’avenir : corrigez-la."))
-        if notice and awareness and awareness < notice:
-            self.add_error(
-                "awareness_at", _("La prise de connaissance ne peut pas précéder l’avis reçu.")
-            )
         return cleaned
 
 

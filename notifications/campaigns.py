@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from audit.trail import account, insurer_scope, record
 from insurers.models import AffectedList, ListState
 from notifications.checklist import Unmet, unmet
-from notifications.models import Campaign, CampaignState, Channel, NoticeVersion
-from notifications.notices import NoticeContent, facts_for
+from notifications.models import Campaign, CampaignState, Channel, Notice, NoticeVersion
+from notifications.notices import Facts, NoticeContent, facts_for
 
 OVER = (CampaignState.RETURNED, CampaignState.CANCELLED)  # its list can be submitted again
 
@@ -33,15 +33,18 @@ def channels_offered() -> list[Channel]:
     return [Channel.EMAIL, Channel.SMS] if settings.SMS_OUTBOX_DIR else [Channel.EMAIL]
 
 
-def checklist_of(version: NoticeVersion) -> list[Unmet]:
-    """Return what the notice still lacks."""
-    notice = version.notice
-    facts = facts_for(
+def facts_of(notice: Notice) -> Facts:
+    """Return what the directory says of the notice's breach, operators and population."""
+    return facts_for(
         breach=notice.breach,
         operators=list(notice.operators.order_by("pk")),
         population=notice.population,
     )
-    return unmet(NoticeContent.from_json(version.content), facts)
+
+
+def checklist_of(version: NoticeVersion) -> list[Unmet]:
+    """Return what the notice still lacks."""
+    return unmet(NoticeContent.from_json(version.content), facts_of(version.notice))
 
 
 @transaction.atomic

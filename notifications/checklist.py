@@ -107,7 +107,7 @@ def _data(content: NoticeContent, facts: Facts) -> Iterator[Unmet]:
             "not_exposed",
             "34(2)",
             _(
-                "Le répertoire dit exposées %(count)d des données que vous dites hors de cause :"
+                "L’annuaire dit exposées %(count)d des données que vous dites hors de cause :"
                 " décochez-les."
             )
             % {"count": len(hidden)},
@@ -116,7 +116,7 @@ def _data(content: NoticeContent, facts: Facts) -> Iterator[Unmet]:
         yield Unmet(
             "exposed",
             "34(2)",
-            _("Des données que le répertoire dit exposées manquent : cochez-les."),
+            _("Des données que l’annuaire dit exposées manquent : cochez-les."),
         )
 
 

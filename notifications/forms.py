@@ -60,7 +60,9 @@ class NoticeForm(forms.Form):
         hint=_("Lettre, communication publique… ; ce texte reste au dossier, il n’est pas envoyé."),
     )
 
-    def __init__(self, *args: Any, content: NoticeContent, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, content: NoticeContent, uncertain: Iterable[str] = (), **kwargs: Any
+    ) -> None:
         super().__init__(*args, **{"initial": _initial(content), **kwargs})
         self._content = content
         language = "en" if get_language() == "en" else "fr"
@@ -72,6 +74,11 @@ class NoticeForm(forms.Form):
             field = self.fields[name]
             assert isinstance(field, forms.MultipleChoiceField)
             field.choices = choices
+        if doubtful := [label for code, label in choices if code in set(uncertain)]:
+            self.fields["exposed"].help_text = _(
+                "Selon les sources, pour certains seulement ou sans certitude : %(labels)s. À vous"
+                " de dire ce qu’il en est pour vos assurés."
+            ) % {"labels": ", ".join(doubtful)}
         for code, suffix in (("fr", _("français")), ("en", _("anglais"))):
             for name in TEXTS:
                 rows = 0 if name == "subject" else 5

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from insurers.lists.contacts import Contact
 from insurers.models import AffectedList, ListState, Role
 from insurers.permissions import require_role, staff_of
-from notifications.campaigns import OVER, CampaignRefused, checklist_of, submit_campaign
+from notifications.campaigns import OVER, CampaignRefused, checklist_of, facts_of, submit_campaign
 from notifications.forms import NoticeForm, SubmitForm
 from notifications.models import Campaign, Notice, NoticeVersion
 from notifications.notices import NoticeContent, create_notice, save_version
@@ -50,7 +50,7 @@ def notice_edit(request: HttpRequest, notice_id: int) -> HttpResponse:
     require_role(staff_of(request), notice.insurer_id, Role.PREPARER, Role.APPROVER)
     version = notice.versions.select_related("notice").latest("number")
     content = NoticeContent.from_json(version.content)
-    form = NoticeForm(request.POST or None, content=content)
+    form = NoticeForm(request.POST or None, content=content, uncertain=facts_of(notice).uncertain)
     if request.method == "POST" and form.is_valid():
         version = save_version(
             notice=notice,

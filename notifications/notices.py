@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any, Self
@@ -15,6 +15,7 @@ from insurers.models import (
     Advice,
     Breach,
     BreachOperator,
+    Certainty,
     ExposedData,
     Insurer,
     Operator,
@@ -79,17 +80,25 @@ class Facts:
     parts: tuple[BreachOperator, ...]
     exposed: tuple[str, ...]
     not_exposed: tuple[str, ...]
+    uncertain: tuple[str, ...]
+
+
+# What one source reports, what is limited, disputed or possible, is for the insurer to judge.
+SURE = (Certainty.CONFIRMED,)
+# Advice that makes no sense in a message by which the insurer itself tells the person.
+NOT_IN_A_NOTICE = ("ask_insurer", "look_at_card")
 
 
 def facts_for(*, breach: Breach, operators: Sequence[Operator], population: Population) -> Facts:
-    """Gather the exposed categories of all the operators; a category exposed by one is exposed."""
+    """Gather the categories of all the operators; one that an operator exposed is exposed."""
     rows = list(
         ExposedData.objects.filter(breach=breach, operator__in=operators, population=population)
         .order_by("category__position", "category__code")
-        .values_list("category__code", "is_exposed")
+        .values_list("category__code", "is_exposed", "certainty")
     )
-    exposed = tuple(dict.fromkeys(code for code, is_exposed in rows if is_exposed))
-    clear = tuple(dict.fromkeys(code for code, is_exposed in rows if not is_exposed))
+    exposed = _codes(code for code, is_exposed, sure in rows if is_exposed and sure in SURE)
+    doubtful = _codes(code for code, is_exposed, sure in rows if is_exposed and sure not in SURE)
+    clear = _codes(code for code, is_exposed, _ in rows if not is_exposed)
     return Facts(
         breach=breach,
         operators=tuple(operators),
@@ -99,8 +108,13 @@ def facts_for(*, breach: Breach, operators: Sequence[Operator], population: Popu
             )
         ),
         exposed=exposed,
-        not_exposed=tuple(code for code in clear if code not in exposed),
+        not_exposed=tuple(code for code in clear if code not in {*exposed, *doubtful}),
+        uncertain=tuple(code for code in doubtful if code not in exposed),
     )
+
+
+def _codes(codes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(codes))
 
 
 def prefill(*, facts: Facts, insurer: Insurer, population: Population) -> NoticeContent:
@@ -121,47 +135,34 @@ def prefill(*, facts: Facts, insurer: Insurer, population: Population) -> Notice
 
 
 def _texts(facts: Facts, insurer: Insurer, population: Population, language: str) -> NoticeTexts:
-    with translation.override(language):
-        names = _joined([operator.name for operator in facts.operators], language)
-        detected = _dates([part.detected_date for part in facts.parts], language)
-        announced = _dates([part.announced_date for part in facts.parts], language)
-    advice = "\n".join(
-        getattr(line, f"text_{language}")
-        for line in Advice.objects.filter(population=population)[:6]
-    )
+    names = _joined([operator.name for operator in facts.operators], language)
+    advice = Advice.objects.filter(population=population).exclude(code__in=NOT_IN_A_NOTICE)[:6]
     summary = getattr(facts.breach, f"summary_{language}")
+    with translation.override(language):
+        dates = " ".join(_when(part, language) for part in facts.parts if part.detected_date)
     if language == "en":
-        return NoticeTexts(
-            subject=f"{insurer.name}: breach of your personal data at {names}",
-            nature=f"{insurer.name} entrusts third-party payment to {names}. {summary}"
-            + (f" The incident was detected on {detected}" if detected else "")
-            + (
-                f" and made public on {announced}."
-                if detected and announced
-                else "."
-                if detected
-                else ""
-            ),
-            advice=advice,
-        )
+        subject = f"{insurer.name}: breach of your personal data at {names}"
+        nature = f"Third-party payment for {insurer.name} is or was handled by {names}. {summary}"
+    else:
+        subject = f"{insurer.name} : violation de vos données personnelles chez {names}"
+        nature = f"Le tiers payant de {insurer.name} est ou a été confié à {names}. {summary}"
     return NoticeTexts(
-        subject=f"{insurer.name} : violation de vos données personnelles chez {names}",
-        nature=f"{insurer.name} confie le tiers payant à {names}. {summary}"
-        + (f" L’incident a été découvert le {detected}" if detected else "")
-        + (
-            f" et rendu public le {announced}."
-            if detected and announced
-            else "."
-            if detected
-            else ""
-        ),
-        advice=advice,
+        subject=subject,
+        nature=f"{nature} {dates}".strip(),
+        advice="\n".join(getattr(line, f"text_{language}") for line in advice),
     )
 
 
-def _dates(days: list[date | None], language: str) -> str:
-    known = sorted({day for day in days if day})
-    return _joined([_day(day, language) for day in known], language)
+def _when(part: BreachOperator, language: str) -> str:
+    """Say when an operator's intrusion was detected and made public."""
+    assert part.detected_date is not None
+    detected = _day(part.detected_date, language)
+    announced = _day(part.announced_date, language) if part.announced_date else ""
+    if language == "en":
+        end = f" and made public on {announced}." if announced else "."
+        return f"At {part.operator.name} the intrusion was detected on {detected}{end}"
+    end = f" et rendue publique le {announced}." if announced else "."
+    return f"Chez {part.operator.name}, l’intrusion a été découverte le {detected}{end}"
 
 
 def _day(day: date, language: str) -> str:

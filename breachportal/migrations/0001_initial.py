@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
                 ('email', models.EmailField(max_length=254, unique=True, verbose_name='adresse électronique')),
                 ('name', models.CharField(blank=True, max_length=150, verbose_name='nom')),
-                ('is_staff', models.BooleanField(default=False, verbose_name='opérateur du portail')),
+                ('is_staff', models.BooleanField(default=False, verbose_name='exploitant du portail')),
                 ('is_active', models.BooleanField(default=True, verbose_name='actif')),
                 ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='créé le')),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),

@@ -134,8 +134,8 @@ def stacked_bar(segments: Sequence[tuple[str, str, int]], label: str) -> SafeStr
 
 @register.filter
 def day(date: datetime.date) -> str:
-    """Write a day in full, as the page's language does: 1er février 2024, Feb. 1, 2024."""
-    written = date_format(date, "DATE_FORMAT")
+    """Write a day in full, as the page's language does: 1er février 2024, 1 February 2024."""
+    written = date_format(date, "j F Y")
     return f"1er{written[1:]}" if get_language() == "fr" and date.day == 1 else written
 
 

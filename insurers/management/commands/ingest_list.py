@@ -94,7 +94,7 @@ class Command(BaseCommand):
             erase_chunks(upload.upload_id)
             raise CommandError(
                 "L’organisme n’est rattaché à aucun opérateur de cette violation, ou pas à ceux "
-                "qui sont donnés : complétez le répertoire, ou corrigez --operator."
+                "qui sont donnés : complétez l’annuaire, ou corrigez --operator."
             ) from error
 
     def _progress_bar(self, affected_list: AffectedList) -> Report | None:
