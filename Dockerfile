@@ -1,7 +1,10 @@
 # Two stages: wheels are installed with their hashes in the first, the second has no compiler
 # and runs as an ordinary user.
 FROM python:3.11-slim AS build
+RUN apt-get update && apt-get install -y --no-install-recommends gettext
 COPY requirements.txt .
+COPY locale /locale
+RUN msgfmt -o /locale/en/LC_MESSAGES/django.mo /locale/en/LC_MESSAGES/django.po
 RUN python -m venv /venv \
     && /venv/bin/python -m pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.txt
 
@@ -13,6 +16,7 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 \
 WORKDIR /portal
 COPY --from=build /venv /venv
 COPY . .
+COPY --from=build /locale /portal/locale
 # Static files are the same everywhere: they need no secret, only settings that load.
 RUN PORTAL_ROLE=owner PORTAL_URL=https://build.invalid SECRET_KEY=build REDIS_URL=redis://build.invalid \
     DATABASE_URL_OWNER=postgresql://build.invalid/build DEFAULT_FROM_EMAIL=build@build.invalid \

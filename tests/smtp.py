@@ -62,9 +62,9 @@ class Recorder:
 
 
 @contextmanager
-def smtp_server() -> Iterator[Recorder]:
+def smtp_server(recorder: Recorder | None = None) -> Iterator[Recorder]:
     """Serve on a free port of 127.0.0.1 for the duration of the block."""
-    recorder, loop = Recorder(), asyncio.new_event_loop()
+    recorder, loop = recorder or Recorder(), asyncio.new_event_loop()
 
     async def start() -> Any:
         server = await loop.create_server(

@@ -81,7 +81,7 @@ def start_cluster(folder: Path, *, runtime: Path | None = None, durable: bool = 
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     sockets = runtime / "postgres"
     sockets.mkdir(mode=0o700, exist_ok=True)
-    programs = _programs()
+    programs = find_programs()
     if user:
         # Not even root's private folders need to be opened to `nobody`: see _data_folder.
         runtime.chmod(0o711)
@@ -152,7 +152,8 @@ def _data_folder(data: Path, user: pwd.struct_passwd | None) -> Path:
     return Path("/proc/self/cwd") if user else data
 
 
-def _programs() -> Path:
+def find_programs() -> Path:
+    """Return the folder of the wheel's programs (postgres, pg_dump…)."""
     spec = find_spec(WHEEL)
     if spec is None or spec.origin is None:
         raise ServerDiedError("PostgreSQL est absent de l’environnement : relancez « make demo ».")

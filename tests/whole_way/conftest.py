@@ -39,6 +39,17 @@ class Portal:
         ]
         return next(found for found in accounts if found["email"].startswith(name))
 
+    def redis_socket(self) -> str:
+        """Return where Redis listens, as the web process was told."""
+        for environment in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                text = environment.read_text(errors="replace")
+            except OSError:
+                continue
+            if str(self.state) in text and (found := re.search(r"REDIS_URL=unix://([^?]+)", text)):
+                return found[1]
+        raise AssertionError("no process of the portal says where Redis is")
+
     def messages(self) -> int:
         """Return how many messages the mail catcher holds."""
         with urllib.request.urlopen(f"{self.mail_url}/", timeout=10) as answer:  # noqa: S310

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import redis
 from playwright.sync_api import Browser, Page, expect
 
 from tests.whole_way.conftest import Portal, sign_in, visitor
@@ -108,7 +109,29 @@ def check_register(aude: Page, portal: Portal) -> None:
     assert sum(standings) == listed
     row.get_by_role("link").click()
     expect(aude.locator("main")).to_contain_text("Avis tels qu’envoyés")
-    expect(aude.locator("main")).to_contain_text("ni courriel ni mobile")
+    expect(aude.locator("main")).to_contain_text("Ni courriel ni mobile")
+
+
+def test_nothing_of_it_reached_a_log_or_redis(portal: Portal) -> None:
+    secrets = ("@nouvelle.example.fr", "foyer0", "900000001", "+336399", "06 39 98")
+    logs = {
+        path.name: path.read_text(errors="replace") for path in (portal.state / "logs").iterdir()
+    }
+    found = [(name, secret) for name, text in logs.items() for secret in secrets if secret in text]
+    found += [("redis", secret) for secret in secrets if secret in everything_in_redis(portal)]
+    assert len(logs) > 5
+    assert found == []
+
+
+def everything_in_redis(portal: Portal) -> str:
+    """Return the redis server's whole memory, as it would write it to a disk."""
+    text = []
+    for database in range(3):
+        client = redis.Redis(unix_socket_path=portal.redis_socket(), db=database)
+        for key in client.scan_iter():
+            text.append(f"{key!r} {client.dump(key)!r}")
+        client.close()
+    return "\n".join(text)
 
 
 def test_a_person_without_the_second_factor_gets_nowhere(page: Page, portal: Portal) -> None:
