@@ -77,14 +77,12 @@ FROM moved GROUP BY campaign_id, channel
 
 def close_batch(*, batch_id: int, now: datetime, due_at: datetime) -> None:
     """Give back what was not sent, for `due_at`, and end the lease."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        _give_back(batch_id, state=State.PENDING, reason="", due_at=due_at, now=now)
-        DispatchBatch.objects.filter(pk=batch_id).update(closed_at=now)
-        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, batch_id])
+    _close(batch_id, now=now, due_at=due_at)
+    abandon_batch(batch_id=batch_id)
 
 
 def abandon_batch(*, batch_id: int) -> None:
-    """Let go of a lease without closing its batch: `recover_batches` decides what to mark."""
+    """Let go of a lease as it is; of an open batch, `recover_batches` decides what to mark."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, batch_id])
 
@@ -97,7 +95,10 @@ def recover_batches(*, now: datetime) -> int:
             cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK_SPACE, batch_id])
             if not (cursor.fetchone() or (False,))[0]:
                 continue
+        try:
             in_doubt += _recover(batch_id, now=now)
+        finally:
+            abandon_batch(batch_id=batch_id)
     return in_doubt
 
 
@@ -112,8 +113,14 @@ def _recover(batch_id: int, *, now: datetime) -> int:
         _give_back(
             batch_id, only=first, state=State.UNCERTAIN, reason="worker-lost", due_at=now, now=now
         )
-    close_batch(batch_id=batch_id, now=now, due_at=now)
+    _close(batch_id, now=now, due_at=now)
     return int(first is not None)
+
+
+def _close(batch_id: int, *, now: datetime, due_at: datetime) -> None:
+    with transaction.atomic():
+        _give_back(batch_id, state=State.PENDING, reason="", due_at=due_at, now=now)
+        DispatchBatch.objects.filter(pk=batch_id).update(closed_at=now)
 
 
 def _give_back(
