@@ -92,6 +92,8 @@ def verify(*, scope: str) -> Fault | None:
     head = TrailHead.objects.filter(scope=scope).first()
     if head is None and expected == 1:
         return None
+    if head is not None and head.sequence < expected - 1:
+        return Fault(scope, head.sequence + 1, "added behind the portal's back")
     if head is None or head.sequence != expected - 1 or bytes(head.hash) != previous:
         return Fault(scope, expected, "the end of the chain was cut")
     return None

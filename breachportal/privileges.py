@@ -78,6 +78,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_dispatchbatch": (None, WRITE),
     "notifications_notification": (None, WRITE),
     "notifications_notificationmember": (None, WRITE),
+    "notifications_crowdedaddress": (None, WRITE),
     "notifications_deliveryevent": (None, APPEND),
     "notifications_told": (None, WRITE),
 }
@@ -133,7 +134,8 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
     "audit_auditentry": (
         "scope = ANY (portal_scopes()) OR (scope = 'portal' AND portal_role() IN"
         " ('operator', 'auditor'))",
-        "true",
+        "scope = 'portal' OR scope = ANY (portal_scopes())"
+        " OR portal_role() IN ('operator', 'invited')",
     ),
 }
 

@@ -15,6 +15,7 @@ from insurers.models import AffectedList, ListState
 from notifications.checklist import Unmet, unmet
 from notifications.models import Campaign, CampaignState, Channel, Notice, NoticeVersion
 from notifications.notices import Facts, NoticeContent, facts_for
+from notifications.register import failed_share
 
 OVER = (CampaignState.RETURNED, CampaignState.CANCELLED)  # its list can be submitted again
 
@@ -173,13 +174,17 @@ def return_campaign(*, campaign_id: int, approver_id: int, comment: str, now: da
 
 @transaction.atomic
 def resume_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Campaign:
-    """Let a halted campaign go on where it stopped."""
+    """Let a halted campaign go on where it stopped.
+
+    Whoever resumes has judged the failures so far: it halts again at twice their share.
+    """
     campaign = _locked(campaign_id)
     if campaign.state != CampaignState.HALTED:
         raise CampaignRefused(_("Cette campagne n’est pas arrêtée."))
+    campaign.tolerated_failures = max(campaign.tolerated_failures, 2 * failed_share(campaign.pk))
     campaign.state = CampaignState.SENDING
     campaign.halt_reason = ""
-    campaign.save(update_fields=["state", "halt_reason"])
+    campaign.save(update_fields=["state", "halt_reason", "tolerated_failures"])
     _record(campaign, "campaign.resumed", approver_id)
     return campaign
 

@@ -81,10 +81,12 @@ def _dispatch_batch(letterhead: Letterhead, channel: Channel) -> bool:
     if batch_id is None:
         return False
     messages = (_address(letterhead, channel, leased) for leased in _leased(batch_id))
-    note_sending(campaign_id=letterhead.campaign.pk, now=timezone.now())
     try:
-        for outcome in channel_for(channel).send(messages):
-            record_outcome(batch_id=batch_id, outcome=outcome, now=timezone.now())
+        for number, outcome in enumerate(channel_for(channel).send(messages)):
+            now = timezone.now()
+            record_outcome(batch_id=batch_id, outcome=outcome, now=now)
+            if number == 0:
+                note_sending(campaign_id=letterhead.campaign.pk, now=now)
     except (ChannelDownError, SenderRefusedError) as error:
         now = timezone.now()
         close_batch(batch_id=batch_id, now=now, due_at=now + DOWN_DELAY)
@@ -101,6 +103,7 @@ def _dispatch_batch(letterhead: Letterhead, channel: Channel) -> bool:
         raise
     now = timezone.now()
     close_batch(batch_id=batch_id, now=now, due_at=now)
+    note_sending(campaign_id=letterhead.campaign.pk, now=now)
     halt_if_failing(campaign_id=letterhead.campaign.pk)
     return True
 

@@ -13,24 +13,36 @@ from notifications.models import Campaign, CampaignState, ListReach
 
 SHARED = 8  # more members than this on one address is a placeholder until someone confirms it
 
-# Members of the list, with the channel that the plan gives each.
+# An address that stands for more than SHARED members of the list is a placeholder (or a home
+# for the elderly): nothing goes there, by any channel, until the approver confirms it.
+CROWDED = """
+INSERT INTO notifications_crowdedaddress (campaign_id, address_fingerprint)
+SELECT %(campaign)s, address FROM (
+    SELECT email_fingerprint AS address FROM affected_member WHERE list_id = %(list)s
+    UNION ALL
+    SELECT phone_fingerprint FROM affected_member WHERE list_id = %(list)s
+) AS addresses
+WHERE address IS NOT NULL AND NOT %(shared_confirmed)s
+GROUP BY address HAVING count(*) > %(shared)s
+"""
+
+# Members of the list, with the first channel of the plan that reaches each.
 MEMBERS = """
 CREATE TEMPORARY TABLE planned ON COMMIT DROP AS
 SELECT m.ordinal, m.fingerprint, m.name_tag, m.email_fingerprint, m.phone_fingerprint,
-    CASE WHEN m.email_fingerprint IS NOT NULL AND 'email' = ANY (%(channels)s) THEN 'email'
-         WHEN m.phone_fingerprint IS NOT NULL AND 'sms' = ANY (%(channels)s) THEN 'sms'
+    CASE WHEN m.email_fingerprint IS NOT NULL AND e.campaign_id IS NULL
+            AND 'email' = ANY (%(channels)s) THEN 'email'
+         WHEN m.phone_fingerprint IS NOT NULL AND p.campaign_id IS NULL
+            AND 'sms' = ANY (%(channels)s) THEN 'sms'
     END AS channel,
-    CASE WHEN m.contact_flags <> 0 THEN 'invalid_contact' ELSE 'no_contact' END AS lack
-FROM affected_member m WHERE m.list_id = %(list)s;
-UPDATE planned SET channel = NULL, lack = 'shared_address'
-FROM (
-    SELECT channel, CASE channel WHEN 'email' THEN email_fingerprint ELSE phone_fingerprint END
-        AS address
-    FROM planned WHERE channel IS NOT NULL GROUP BY 1, 2 HAVING count(*) > %(shared)s
-) AS crowded
-WHERE NOT %(shared_confirmed)s AND planned.channel = crowded.channel
-    AND crowded.address = CASE planned.channel
-        WHEN 'email' THEN email_fingerprint ELSE phone_fingerprint END;
+    CASE WHEN e.campaign_id IS NOT NULL OR p.campaign_id IS NOT NULL THEN 'shared_address'
+         WHEN m.contact_flags <> 0 THEN 'invalid_contact' ELSE 'no_contact' END AS lack
+FROM affected_member m
+LEFT JOIN notifications_crowdedaddress e
+    ON e.campaign_id = %(campaign)s AND e.address_fingerprint = m.email_fingerprint
+LEFT JOIN notifications_crowdedaddress p
+    ON p.campaign_id = %(campaign)s AND p.address_fingerprint = m.phone_fingerprint
+WHERE m.list_id = %(list)s
 """
 
 # The constraint decides who is told already, also between campaigns built at the same time.
@@ -104,7 +116,7 @@ def build_outbox(*, campaign_id: int, now: datetime) -> bool:
             "now": now,
         }
         with connection.cursor() as cursor:
-            for script in (MEMBERS, CLAIM, MESSAGES, EVENTS, DROP):
+            for script in (CROWDED, MEMBERS, CLAIM, MESSAGES, EVENTS, DROP):
                 for statement in script.split(";\n"):
                     if statement.strip():
                         cursor.execute(statement, values)

@@ -7,19 +7,19 @@ crash of the database host no recorded message is forgotten, hence sent twice.
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Sum, Value
+from django.db.models import Value
 from django.db.models.functions import Coalesce
 
 from audit.trail import insurer_scope, record
 from notifications.channels import Outcome
-from notifications.models import Campaign, CampaignState, Channel, Notification, State, Tally
+from notifications.models import Campaign, CampaignState, Channel, Notification, State
 from notifications.references import derive, fingerprint
+from notifications.register import ended_and_failed
 from notifications.states import FAILURES, IN_PROGRESS, OUTCOMES
 
 ATTEMPTS = 6
 FIRST_DELAY = timedelta(minutes=1)  # doubled at each further attempt
 WATCHED = 100  # messages after which the share of failures counts
-TOLERATED = 0.10
 
 RECORD = """
 WITH moved AS (
@@ -84,6 +84,10 @@ WITH covered AS (
     FROM notifications_notificationmember l
     JOIN affected_member m ON m.list_id = l.list_id AND m.ordinal = l.ordinal
     WHERE l.notification_id = %(message)s AND m.phone_fingerprint IS NOT NULL
+        AND NOT EXISTS (
+            SELECT FROM notifications_crowdedaddress c WHERE c.campaign_id = %(campaign)s
+                AND c.address_fingerprint = m.phone_fingerprint
+        )
 ), made AS (
     INSERT INTO notifications_notification AS n
         (campaign_id, kind, channel, address_fingerprint, list_id, ordinal, people, state, reason,
@@ -93,15 +97,16 @@ WITH covered AS (
     FROM covered GROUP BY address
     ON CONFLICT (campaign_id, channel, address_fingerprint)
         DO UPDATE SET people = n.people + EXCLUDED.people
+        WHERE n.state NOT IN ('bounced', 'failed')
     RETURNING id, address_fingerprint, state, reason, (xmax = 0) AS is_new
 ), linked AS (
     INSERT INTO notifications_notificationmember (notification_id, list_id, ordinal)
     SELECT made.id, list_id, ordinal FROM covered JOIN made ON made.address_fingerprint = address
-    RETURNING notification_id
+    RETURNING notification_id, list_id, ordinal
 ), unlinked AS (
-    DELETE FROM notifications_notificationmember l USING covered
-    WHERE l.notification_id = %(message)s AND l.list_id = covered.list_id
-        AND l.ordinal = covered.ordinal
+    DELETE FROM notifications_notificationmember l USING linked
+    WHERE l.notification_id = %(message)s AND l.list_id = linked.list_id
+        AND l.ordinal = linked.ordinal
 ), moved AS (
     SELECT made.state, made.reason, made.is_new, made.id, count(*) AS people
     FROM made JOIN linked ON linked.notification_id = made.id GROUP BY 1, 2, 3, 4
@@ -149,16 +154,10 @@ def note_sending(*, campaign_id: int, now: datetime) -> None:
 
 
 def halt_if_failing(*, campaign_id: int) -> bool:
-    """Stop a campaign whose permanent failures pass TOLERATED after the first WATCHED messages."""
-    sums = dict(
-        Tally.objects.filter(campaign_id=campaign_id)
-        .exclude(channel="")
-        .values_list("state")
-        .annotate(total=Sum("messages"))
-    )
-    ended = sum(count for state, count in sums.items() if State(state) not in IN_PROGRESS)
-    failed = sum(count for state, count in sums.items() if State(state) in FAILURES)
-    if ended < WATCHED or failed <= TOLERATED * ended:
+    """Stop a campaign whose permanent failures pass what it tolerates, after the first WATCHED."""
+    ended, failed = ended_and_failed(campaign_id)
+    tolerated = Campaign.objects.values_list("tolerated_failures", flat=True).get(pk=campaign_id)
+    if ended < WATCHED or failed <= tolerated * ended:
         return False
     return halt_campaign(campaign_id=campaign_id, reason="failures", ended=ended, failed=failed)
 

@@ -11,7 +11,7 @@ from django.db.models import QuerySet, Sum
 from insurers.models import AffectedList, Breach, Declaration, Insurer, ListState
 from notifications.models import Campaign, CampaignState, State, Tally
 from notifications.reasons import reason_label
-from notifications.states import IN_PROGRESS, STANDING_OF, Standing
+from notifications.states import FAILURES, IN_PROGRESS, STANDING_OF, Standing
 
 BUILT = (CampaignState.SENDING, CampaignState.HALTED, CampaignState.FINISHED)
 
@@ -160,6 +160,19 @@ def add_tallies(figures: Figures, tallies: QuerySet[Tally]) -> None:
     )
     for state, reason, people, messages in rows:
         figures.add(State(state), reason, people, messages)
+
+
+def ended_and_failed(campaign_id: int) -> tuple[int, int]:
+    """Return how many messages of a campaign ended, and how many of them failed for good."""
+    figures = Figures()
+    add_tallies(figures, Tally.objects.filter(campaign_id=campaign_id))
+    return figures.messages_done, sum(figures.messages[state] for state in FAILURES)
+
+
+def failed_share(campaign_id: int) -> float:
+    """Return the share of ended messages that failed for good, between 0 and 1."""
+    ended, failed = ended_and_failed(campaign_id)
+    return failed / ended if ended else 0.0
 
 
 def campaign_figures(campaign: Campaign) -> Figures:

@@ -11,29 +11,30 @@ CREATE FUNCTION audit_field(value bytea) RETURNS bytea LANGUAGE sql IMMUTABLE
 AS $$ SELECT int4send(octet_length(value)) || value $$;
 
 CREATE FUNCTION audit_chain() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, public
+SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 AS $$
-DECLARE head audit_trailhead;
+DECLARE head public.audit_trailhead;
 BEGIN
-    INSERT INTO audit_trailhead (scope, sequence, hash) VALUES (NEW.scope, 0, ''::bytea)
+    INSERT INTO public.audit_trailhead (scope, sequence, hash) VALUES (NEW.scope, 0, ''::bytea)
         ON CONFLICT DO NOTHING;
-    SELECT * INTO head FROM audit_trailhead WHERE scope = NEW.scope FOR UPDATE;
+    SELECT * INTO head FROM public.audit_trailhead WHERE scope = NEW.scope FOR UPDATE;
+    NEW.id := nextval('public.audit_auditentry_id_seq');
     NEW.sequence := head.sequence + 1;
     NEW.at := clock_timestamp();
     NEW.previous_hash := head.hash;
     NEW.hash := sha256(
-        audit_field(NEW.previous_hash)
-        || audit_field(convert_to(NEW.scope, 'UTF8'))
-        || audit_field(convert_to(NEW.sequence::text, 'UTF8'))
-        || audit_field(convert_to(
+        public.audit_field(NEW.previous_hash)
+        || public.audit_field(convert_to(NEW.scope, 'UTF8'))
+        || public.audit_field(convert_to(NEW.sequence::text, 'UTF8'))
+        || public.audit_field(convert_to(
             to_char(NEW.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'UTF8'))
-        || audit_field(convert_to(NEW.actor, 'UTF8'))
-        || audit_field(convert_to(NEW.action, 'UTF8'))
-        || audit_field(convert_to(NEW.subject, 'UTF8'))
-        || audit_field(convert_to(NEW.outcome, 'UTF8'))
-        || audit_field(convert_to(NEW.detail, 'UTF8'))
+        || public.audit_field(convert_to(NEW.actor, 'UTF8'))
+        || public.audit_field(convert_to(NEW.action, 'UTF8'))
+        || public.audit_field(convert_to(NEW.subject, 'UTF8'))
+        || public.audit_field(convert_to(NEW.outcome, 'UTF8'))
+        || public.audit_field(convert_to(NEW.detail, 'UTF8'))
     );
-    UPDATE audit_trailhead SET sequence = NEW.sequence, hash = NEW.hash
+    UPDATE public.audit_trailhead SET sequence = NEW.sequence, hash = NEW.hash
         WHERE scope = NEW.scope;
     RETURN NEW;
 END $$;

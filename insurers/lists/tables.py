@@ -81,15 +81,20 @@ def attach_table(list_id: int) -> None:
 
 _MERGE = """
 WITH repeated AS (
-    SELECT fingerprint, name_tag FROM {table} GROUP BY 1, 2 HAVING count(*) > 1
+    SELECT fingerprint FROM {table} GROUP BY 1 HAVING count(*) > 1
+), named AS (
+    SELECT *, coalesce(
+        nullif(name_tag, 0), min(nullif(name_tag, 0)) OVER (PARTITION BY fingerprint), 0
+    ) AS person
+    FROM {table} JOIN repeated USING (fingerprint)
 ), ranked AS (
     SELECT ordinal, email_fingerprint AS email, phone_fingerprint AS phone,
         first_value(ordinal) OVER same AS kept,
         first_value(email_fingerprint) OVER same AS kept_email,
         first_value(phone_fingerprint) OVER same AS kept_phone
-    FROM {table} JOIN repeated USING (fingerprint, name_tag)
+    FROM named
     WINDOW same AS (
-        PARTITION BY fingerprint, name_tag
+        PARTITION BY fingerprint, person
         ORDER BY email_fingerprint IS NULL AND phone_fingerprint IS NULL, ordinal DESC
     )
 ), gone AS (
@@ -111,7 +116,8 @@ FROM gone
 def merge_repeated_members(list_id: int) -> tuple[int, int]:
     """Keep one row per person; return how many duplicates and conflicting contacts went.
 
-    The last row that carries a contact stays. A row without a contact contradicts none.
+    The last row that carries a contact stays. A row without a contact contradicts none, and
+    one without a name is taken for the person of the same number and birth date.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -130,7 +136,8 @@ _REMOVE_LISTED = """
 WITH gone AS (
     DELETE FROM {table} AS member USING members.affected_member AS earlier
     WHERE earlier.list_id = ANY (%(earlier)s)
-        AND earlier.fingerprint = member.fingerprint AND earlier.name_tag = member.name_tag
+        AND earlier.fingerprint = member.fingerprint
+        AND (earlier.name_tag = member.name_tag OR 0 IN (earlier.name_tag, member.name_tag))
     RETURNING member.ordinal
 ), noted AS (
     INSERT INTO insurers_listproblem (list_id, row, "column", code, severity)

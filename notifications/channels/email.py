@@ -11,6 +11,8 @@ from django.core.mail.backends.smtp import EmailBackend
 from notifications.channels.base import ChannelDownError, Outcome, Outgoing, SenderRefusedError
 from notifications.models import State
 
+CLOSING = "smtp-421"  # the answer of a server that closes the connection (RFC 5321, 3.8)
+
 
 class EmailChannel:
     """Sends a batch over one SMTP connection."""
@@ -26,7 +28,10 @@ class EmailChannel:
             raise ChannelDownError("connection refused") from error
         try:
             for outgoing in messages:
-                yield _send_one(server, outgoing)
+                outcome = _send_one(server, outgoing)
+                yield outcome
+                if outcome.reason == CLOSING:
+                    raise ChannelDownError("the server is closing the connection")
         finally:
             backend.fail_silently = True
             backend.close()
@@ -41,7 +46,8 @@ def _send_one(server: smtplib.SMTP, outgoing: Outgoing) -> Outcome:
             ("RCPT", server.rcpt(outgoing.address)),
         ):
             if answer[0] not in (250, 251):
-                server.rset()
+                if answer[0] not in (-1, 421):
+                    server.rset()
                 return _refused(outgoing, verb, answer[0])
     except smtplib.SMTPServerDisconnected as error:
         raise ChannelDownError("disconnected before the message") from error
@@ -50,6 +56,8 @@ def _send_one(server: smtplib.SMTP, outgoing: Outgoing) -> Outcome:
     try:
         code, _answer = server.data(content)
     except smtplib.SMTPDataError as error:
+        if error.smtp_code != 421:
+            server.rset()
         return _refused(outgoing, "DATA", error.smtp_code)
     except (OSError, smtplib.SMTPException):
         # The server may have taken the message before the connection broke (RFC 1047).
@@ -66,8 +74,8 @@ def _body_type(server: smtplib.SMTP) -> list[str]:
 
 def _refused(outgoing: Outgoing, verb: str, code: int) -> Outcome:
     """Tell a permanent refusal (5yz) of the address, or of the rest, from a temporary one (4yz)."""
-    if code == 421 or code == -1:
-        raise ChannelDownError("service not available")
+    if code == -1:
+        raise ChannelDownError("disconnected before the message")
     if verb == "MAIL" and code >= 500:
         raise SenderRefusedError
     if 400 <= code < 500:

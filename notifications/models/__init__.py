@@ -1,6 +1,7 @@
 from notifications.models.campaigns import Campaign, CampaignState, ListReach, Notice, NoticeVersion
 from notifications.models.outbox import (
     Channel,
+    CrowdedAddress,
     DeliveryEvent,
     DispatchBatch,
     Kind,
@@ -15,6 +16,7 @@ __all__ = [
     "Campaign",
     "CampaignState",
     "Channel",
+    "CrowdedAddress",
     "DeliveryEvent",
     "DispatchBatch",
     "Kind",

@@ -108,6 +108,7 @@ class Campaign(models.Model):
     )
     return_comment = models.TextField(_("motif du renvoi"), blank=True)
     halt_reason = models.CharField(_("motif de l’arrêt"), max_length=60, blank=True)
+    tolerated_failures = models.FloatField(_("part d’échecs tolérée"), default=0.10)
     first_message_at = models.DateTimeField(_("premier message"), null=True)
     last_message_at = models.DateTimeField(_("dernier message"), null=True)
     finished_at = models.DateTimeField(_("terminée le"), null=True)

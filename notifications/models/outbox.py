@@ -90,6 +90,23 @@ class Notification(models.Model):
         return f"notification {self.pk}"
 
 
+class CrowdedAddress(models.Model):
+    """An address of more than eight members of the list, which the approver did not confirm."""
+
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
+    address_fingerprint = models.UUIDField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("campaign", "address_fingerprint"), name="each_crowded_address_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"crowded address of campaign {self.campaign_id}"
+
+
 class NotificationMember(models.Model):
     """A message covers a member: plain columns, no foreign key to the partitioned table."""
 

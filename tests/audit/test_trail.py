@@ -170,3 +170,31 @@ def test_the_command_fails_and_names_the_bad_entry() -> None:
         call_command("verify_trail", stderr=errors)
     assert failure.value.returncode == 2
     assert errors.getvalue() == f"{PHARE}: entry 2: entry missing or out of order\n"
+
+
+def test_a_workers_temporary_table_cannot_stand_in_for_the_heads() -> None:
+    record(action="a.done", scope="insurer:1")
+    with as_role("worker"), connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE audit_trailhead (LIKE public.audit_trailhead)")
+        cursor.execute("INSERT INTO pg_temp.audit_trailhead VALUES ('insurer:1', 7, 'x')")
+        record(action="b.done", scope="insurer:1")
+        cursor.execute("DROP TABLE pg_temp.audit_trailhead")
+    assert verify(scope="insurer:1") is None
+
+
+def test_the_web_role_cannot_write_into_another_insurers_chain() -> None:
+    with pytest.raises(Exception, match="row-level security"), transaction.atomic():
+        with as_role("web"):
+            record(action="campaign.approved", scope="insurer:elsewhere")
+
+
+def test_an_entry_chooses_no_number_of_its_own() -> None:
+    record(action="a.done", scope="portal")
+    taken = AuditEntry.objects.latest("pk").pk
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO audit_auditentry (id, scope, actor, action, subject, outcome, detail)"
+            " VALUES (%s, 'portal', 'x', 'x', 'x', 'done', '{}')",
+            [taken + 50],
+        )
+    assert AuditEntry.objects.latest("sequence").pk < taken + 50
