@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -20,6 +20,7 @@ from insurers.models import Insurer, Mandate, Membership, Role
 from insurers.row_security import ScopeRole, row_scope, set_row_scope
 
 View = TypeVar("View", bound=Callable[..., Any])
+Row = TypeVar("Row", bound=Model)
 
 EVERY_ROLE = (Role.PREPARER, Role.APPROVER, Role.VIEWER)
 
@@ -149,6 +150,16 @@ def require_team_keeper(scope: StaffScope, insurer_id: UUID) -> None:
     """Raise Refused unless the person keeps the insurer's team."""
     if not may_keep_team(scope, insurer_id):
         raise Refused(insurer_id)
+
+
+def readable(scope: StaffScope, rows: QuerySet[Row]) -> QuerySet[Row]:
+    """Keep the rows (with `insurer` and `breach`) that the person may read."""
+    if scope.role != "auditor":
+        return rows.filter(insurer__in=scope.insurer_ids)
+    mandated = Q(pk=None)
+    for insurer_id, breach_ids in scope.mandated.items():
+        mandated |= Q(insurer=insurer_id, breach__in=breach_ids)
+    return rows.filter(mandated)
 
 
 def readable_insurers(scope: StaffScope) -> QuerySet[Insurer]:

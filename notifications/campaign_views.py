@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from audit.models import Outcome
 from audit.trail import account, insurer_scope, record
 from insurers.models import Role
-from insurers.permissions import require_role, staff_of
+from insurers.permissions import readable, require_role, staff_of
 from insurers.queueing import enqueue
 from notifications.campaigns import (
     CampaignRefused,
@@ -31,7 +31,7 @@ LIVE = (CampaignState.APPROVED, CampaignState.SENDING)
 @require_safe
 def campaign_list(request: HttpRequest) -> HttpResponse:
     """List the campaigns of the person's insurers."""
-    mine = Campaign.objects.filter(insurer__in=staff_of(request).insurer_ids)
+    mine = readable(staff_of(request), Campaign.objects.all())
     campaigns = mine.select_related("insurer", "breach", "affected_list")
     lines = [(campaign, campaign_figures(campaign)) for campaign in campaigns]
     return render(request, "notifications/campaign_list.html", {"lines": lines})
@@ -139,7 +139,7 @@ def refuse(request: HttpRequest, found: Campaign, action: str, refusal: Campaign
 
 
 def _campaign(request: HttpRequest, campaign_id: int) -> Campaign:
-    mine = Campaign.objects.filter(insurer__in=staff_of(request).insurer_ids)
+    mine = readable(staff_of(request), Campaign.objects.all())
     related = ("insurer", "breach", "affected_list", "notice_version__notice")
     return get_object_or_404(mine.select_related(*related), pk=campaign_id)
 

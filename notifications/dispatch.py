@@ -80,7 +80,14 @@ def _dispatch_batch(letterhead: Letterhead, channel: Channel) -> bool:
     batch_id = claim_batch(campaign_id=letterhead.campaign.pk, channel=channel, now=timezone.now())
     if batch_id is None:
         return False
-    messages = (_address(letterhead, channel, leased) for leased in _leased(batch_id))
+    try:
+        messages = [_address(letterhead, channel, leased) for leased in _leased(batch_id)]
+    except Exception:
+        # Nothing was sent yet: all go back, and a person looks before anything is tried again.
+        now = timezone.now()
+        close_batch(batch_id=batch_id, now=now, due_at=now)
+        halt_campaign(campaign_id=letterhead.campaign.pk, reason="unexpected")
+        raise
     try:
         for number, outcome in enumerate(channel_for(channel).send(messages)):
             now = timezone.now()
@@ -92,6 +99,8 @@ def _dispatch_batch(letterhead: Letterhead, channel: Channel) -> bool:
         close_batch(batch_id=batch_id, now=now, due_at=now + DOWN_DELAY)
         if isinstance(error, SenderRefusedError):
             halt_campaign(campaign_id=letterhead.campaign.pk, reason="sender_refused")
+        else:
+            halt_if_failing(campaign_id=letterhead.campaign.pk)
         return False
     except (OperationalError, InterfaceError):
         raise  # PostgreSQL is gone, and the lease with it: the sweep recovers the batch.

@@ -102,6 +102,7 @@ def recover_batches(*, now: datetime) -> int:
     return in_doubt
 
 
+@transaction.atomic
 def _recover(batch_id: int, *, now: datetime) -> int:
     first = (
         Notification.objects.filter(batch_id=batch_id, state=State.SENDING)

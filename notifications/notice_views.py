@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from insurers.lists.contacts import Contact
 from insurers.models import AffectedList, ListState, Role
-from insurers.permissions import require_role, staff_of
+from insurers.permissions import readable, require_role, staff_of
 from notifications.campaigns import OVER, CampaignRefused, checklist_of, facts_of, submit_campaign
 from notifications.forms import NoticeForm, SubmitForm
 from notifications.models import Campaign, Notice, NoticeVersion
@@ -30,7 +30,7 @@ SAMPLE_REFERENCE = "BP7K-3F9M-Q2XD-7"
 @require_POST
 def notice_create(request: HttpRequest, list_id: int) -> HttpResponse:
     """Start a notice, pre-filled from the breach's facts, for the people of an accepted list."""
-    chosen = get_object_or_404(AffectedList, pk=list_id, insurer__in=staff_of(request).insurer_ids)
+    chosen = get_object_or_404(readable(staff_of(request), AffectedList.objects.all()), pk=list_id)
     require_role(staff_of(request), chosen.insurer_id, Role.PREPARER, Role.APPROVER)
     version = create_notice(
         breach=chosen.breach,
@@ -127,7 +127,7 @@ def previews(version: NoticeVersion) -> list[tuple[str, Message, Message]]:
 
 
 def _notice(request: HttpRequest, notice_id: int) -> Notice:
-    mine = Notice.objects.filter(insurer__in=staff_of(request).insurer_ids)
+    mine = readable(staff_of(request), Notice.objects.all())
     return get_object_or_404(mine.select_related("breach", "insurer", "population"), pk=notice_id)
 
 

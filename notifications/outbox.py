@@ -101,10 +101,12 @@ def build_outbox(*, campaign_id: int, now: datetime) -> bool:
     """Make the messages of an approved campaign; return False where that was done before."""
     with transaction.atomic():
         campaign = (
-            Campaign.objects.select_for_update().select_related("affected_list").get(pk=campaign_id)
+            Campaign.objects.select_for_update(skip_locked=True)
+            .filter(pk=campaign_id, state=CampaignState.APPROVED)
+            .first()
         )
-        if campaign.state != CampaignState.APPROVED:
-            return False
+        if campaign is None:
+            return False  # Built, or another worker is at it.
         values = {
             "campaign": campaign.pk,
             "breach": campaign.breach_id,

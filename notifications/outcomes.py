@@ -7,18 +7,20 @@ crash of the database host no recorded message is forgotten, hence sent twice.
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Value
+from django.db.models import Sum, Value
 from django.db.models.functions import Coalesce
 
 from audit.trail import insurer_scope, record
 from notifications.channels import Outcome
-from notifications.models import Campaign, CampaignState, Channel, Notification, State
+from notifications.channels.email import NO_ANSWER
+from notifications.models import Campaign, CampaignState, Channel, Notification, State, Tally
 from notifications.references import derive, fingerprint
 from notifications.register import ended_and_failed
 from notifications.states import FAILURES, IN_PROGRESS, OUTCOMES
 
 ATTEMPTS = 6
 FIRST_DELAY = timedelta(minutes=1)  # doubled at each further attempt
+UNANSWERED = 3
 WATCHED = 100  # messages after which the share of failures counts
 
 RECORD = """
@@ -154,12 +156,20 @@ def note_sending(*, campaign_id: int, now: datetime) -> None:
 
 
 def halt_if_failing(*, campaign_id: int) -> bool:
-    """Stop a campaign whose permanent failures pass what it tolerates, after the first WATCHED."""
+    """Stop a campaign whose failures pass what it tolerates.
+
+    Permanent failures count after the first WATCHED messages; connections that broke before the
+    server's answer after UNANSWERED, since each leaves a message in doubt.
+    """
     ended, failed = ended_and_failed(campaign_id)
+    in_doubt = Tally.objects.filter(campaign=campaign_id, state=State.UNCERTAIN, reason=NO_ANSWER)
+    unanswered = in_doubt.aggregate(total=Sum("messages"))["total"] or 0
     tolerated = Campaign.objects.values_list("tolerated_failures", flat=True).get(pk=campaign_id)
-    if ended < WATCHED or failed <= tolerated * ended:
-        return False
-    return halt_campaign(campaign_id=campaign_id, reason="failures", ended=ended, failed=failed)
+    if unanswered >= UNANSWERED and unanswered > tolerated * ended:
+        return halt_campaign(campaign_id=campaign_id, reason="no_answer", unanswered=unanswered)
+    if ended >= WATCHED and failed > tolerated * ended:
+        return halt_campaign(campaign_id=campaign_id, reason="failures", ended=ended, failed=failed)
+    return False
 
 
 def halt_campaign(*, campaign_id: int, reason: str, **counts: int) -> bool:

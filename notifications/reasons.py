@@ -12,6 +12,7 @@ LABELS = {
     "earlier_campaign": gettext_noop("déjà informée par une autre campagne"),
     "worker-lost": gettext_noop("processus arrêté pendant l’envoi"),
     "smtp-no-answer": gettext_noop("connexion coupée avant la réponse du serveur"),
+    "smtp-dropped": gettext_noop("connexion coupée par le serveur"),
     "smtp-syntax": gettext_noop("adresse que le serveur ne sait pas lire"),
 }
 PROVIDER_CODE = re.compile(r"smtp-(\d{3})")

@@ -69,6 +69,7 @@ def space(request: HttpRequest) -> HttpResponse:
         for breach in Breach.objects.filter(
             operator_parts__operator__affiliations__insurer=insurer
         ).distinct()
+        if staff_of(request).may_read(insurer.pk, breach.pk)
     ]
     context: dict[str, Any] = {"desks": desks}
     return render(request, "notifications/space.html", context)

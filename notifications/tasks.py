@@ -21,9 +21,9 @@ PARALLEL = 2  # dispatch tasks queued at once for a campaign
 @shared_task
 def start_campaign(*, campaign_id: int) -> None:
     """Build the outbox of an approved campaign, then send."""
-    build_outbox(campaign_id=campaign_id, now=timezone.now())
-    for _ in range(PARALLEL):
-        enqueue(dispatch, campaign_id=campaign_id)
+    if build_outbox(campaign_id=campaign_id, now=timezone.now()):
+        for _ in range(PARALLEL):
+            enqueue(dispatch, campaign_id=campaign_id)
 
 
 @shared_task
@@ -39,7 +39,7 @@ def reach(*, list_id: int) -> None:
     count_reach(affected_list=AffectedList.objects.get(pk=list_id))
 
 
-@shared_task
+@shared_task(expires=30)
 def resume_campaigns() -> None:
     """Recover what dead workers left, and re-issue what Redis forgot."""
     recover_batches(now=timezone.now())

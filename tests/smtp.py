@@ -27,6 +27,7 @@ class Recorder:
         self.answers: dict[str, str] = {}
         self.sender_answer = "250 OK"
         self.drop_at: int | None = None
+        self.drops_all = False
         self.port = 0
 
     @property
@@ -55,7 +56,7 @@ class Recorder:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         self.received.append((envelope.rcpt_tos[0], envelope.original_content or b""))
-        if self.drop_at == len(self.received):
+        if self.drops_all or self.drop_at == len(self.received):
             assert server.transport is not None
             server.transport.abort()
         return "250 OK"

@@ -2,6 +2,7 @@
 
 import smtplib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from email.utils import formataddr
 
 from django.conf import settings
@@ -11,7 +12,9 @@ from django.core.mail.backends.smtp import EmailBackend
 from notifications.channels.base import ChannelDownError, Outcome, Outgoing, SenderRefusedError
 from notifications.models import State
 
-CLOSING = "smtp-421"  # the answer of a server that closes the connection (RFC 5321, 3.8)
+NO_ANSWER, DROPPED = "smtp-no-answer", "smtp-dropped"
+# After these the connection is of no more use (RFC 5321, 3.8).
+CLOSING = {"smtp-421", DROPPED, NO_ANSWER}
 
 
 class EmailChannel:
@@ -30,7 +33,7 @@ class EmailChannel:
             for outgoing in messages:
                 outcome = _send_one(server, outgoing)
                 yield outcome
-                if outcome.reason == CLOSING:
+                if outcome.reason in CLOSING:
                     raise ChannelDownError("the server is closing the connection")
         finally:
             backend.fail_silently = True
@@ -40,49 +43,59 @@ class EmailChannel:
 def _send_one(server: smtplib.SMTP, outgoing: Outgoing) -> Outcome:
     # Django's own MIME classes take a line separator; the standard library's stubs do not know.
     content = mime(outgoing).message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
-    try:
-        for verb, answer in (
-            ("MAIL", server.mail(settings.DEFAULT_FROM_EMAIL, _body_type(server))),
-            ("RCPT", server.rcpt(outgoing.address)),
-        ):
-            if answer[0] not in (250, 251):
-                if answer[0] not in (-1, 421):
-                    server.rset()
-                return _refused(outgoing, verb, answer[0])
-    except smtplib.SMTPServerDisconnected as error:
-        raise ChannelDownError("disconnected before the message") from error
-    except (smtplib.SMTPException, UnicodeEncodeError):
-        return Outcome(outgoing.notification_id, State.FAILED, "smtp-syntax")
+    refusal = _announce(server, outgoing)
+    if refusal is not None:
+        return refusal
     try:
         code, _answer = server.data(content)
     except smtplib.SMTPDataError as error:
-        if error.smtp_code != 421:
-            server.rset()
-        return _refused(outgoing, "DATA", error.smtp_code)
+        code = error.smtp_code
     except (OSError, smtplib.SMTPException):
         # The server may have taken the message before the connection broke (RFC 1047).
-        return Outcome(outgoing.notification_id, State.UNCERTAIN, "smtp-no-answer")
+        return Outcome(outgoing.notification_id, State.UNCERTAIN, NO_ANSWER)
+    if code == 250:
+        return Outcome(outgoing.notification_id, State.ACCEPTED, "smtp-250")
+    return _refused(server, outgoing, "DATA", code)
+
+
+def _announce(server: smtplib.SMTP, outgoing: Outgoing) -> Outcome | None:
+    """Give sender and recipient; return the outcome where the server does not want them."""
+    try:
+        code, _answer = server.mail(settings.DEFAULT_FROM_EMAIL, _body_type(server))
+    except (OSError, smtplib.SMTPException) as error:
+        raise ChannelDownError("disconnected before the message") from error
     if code != 250:
-        return _refused(outgoing, "DATA", code)
-    return Outcome(outgoing.notification_id, State.ACCEPTED, "smtp-250")
+        return _refused(server, outgoing, "MAIL", code)
+    try:
+        code, _answer = server.rcpt(outgoing.address)
+    except UnicodeEncodeError:
+        return Outcome(outgoing.notification_id, State.FAILED, "smtp-syntax")
+    except (OSError, smtplib.SMTPException):
+        # This very address may be what the server cannot bear: its attempt counts.
+        return Outcome(outgoing.notification_id, State.DEFERRED, DROPPED)
+    return None if code in (250, 251) else _refused(server, outgoing, "RCPT", code)
 
 
-def _body_type(server: smtplib.SMTP) -> list[str]:
-    """Say that the body has 8-bit lines where the server can take them (RFC 6152)."""
-    return ["body=8bitmime"] if server.has_extn("8bitmime") else []
-
-
-def _refused(outgoing: Outgoing, verb: str, code: int) -> Outcome:
+def _refused(server: smtplib.SMTP, outgoing: Outgoing, verb: str, code: int) -> Outcome:
     """Tell a permanent refusal (5yz) of the address, or of the rest, from a temporary one (4yz)."""
-    if code == -1:
-        raise ChannelDownError("disconnected before the message")
     if verb == "MAIL" and code >= 500:
         raise SenderRefusedError
+    if verb == "MAIL" and code in (-1, 421):
+        raise ChannelDownError("service not available")
+    with suppress(OSError, smtplib.SMTPException):
+        server.rset()  # A server that closes the connection is met at the next message.
+    if code == -1:
+        return Outcome(outgoing.notification_id, State.DEFERRED, DROPPED)
     if 400 <= code < 500:
         state = State.DEFERRED
     else:
         state = State.BOUNCED if verb == "RCPT" else State.FAILED
     return Outcome(outgoing.notification_id, state, f"smtp-{code}")
+
+
+def _body_type(server: smtplib.SMTP) -> list[str]:
+    """Say that the body has 8-bit lines where the server can take them (RFC 6152)."""
+    return ["body=8bitmime"] if server.has_extn("8bitmime") else []
 
 
 def mime(outgoing: Outgoing) -> EmailMultiAlternatives:

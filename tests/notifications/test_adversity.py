@@ -144,3 +144,13 @@ def test_a_person_whose_name_is_missing_once_is_not_told_twice(mail: Recorder) -
     ]
     found = accepted_list(again)
     assert (found.members, found.rows_already_listed) == (1, 1)
+
+
+def test_a_server_that_never_answers_halts_the_campaign(mail: Recorder) -> None:
+    mail.drops_all = True
+    campaign = built([member(n, email=f"p{n}@example.fr") for n in range(50)])
+    for _ in range(10):
+        send(campaign)
+        make_due()
+    assert (campaign.state, campaign.halt_reason) == (CampaignState.HALTED, "no_answer")
+    assert Notification.objects.filter(state=State.UNCERTAIN).count() == 3
