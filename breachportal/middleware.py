@@ -4,16 +4,19 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone, translation
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -70,7 +73,16 @@ class SignInMiddleware(LoginRequiredMiddleware):
         # The fragment of a page left open would otherwise be filled with the sign-in page.
         if request.headers.get("HX-Request"):
             return HttpResponseClientRefresh()
+        if request.method not in {"GET", "HEAD"}:
+            # An address that only takes POST is no place to come back to: the page before is.
+            return redirect_to_login(_page_before(request), self.get_login_url(view_func))
         return super().handle_no_permission(request, view_func)
+
+
+def _page_before(request: HttpRequest) -> str:
+    """Return the path of the page a form was sent from, or the staff's home."""
+    referer = urlsplit(request.headers.get("Referer", ""))
+    return referer.path if referer.netloc == request.get_host() else reverse("home_for_staff")
 
 
 class StaffMiddleware:

@@ -20,7 +20,12 @@ PROMOTION = re.compile(
     r"|special offer|discount|refer a friend)\b",
     re.IGNORECASE,
 )
-LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
+# With or without its scheme; the domain of an e-mail address is no link.
+LINK = re.compile(
+    r"https?://|www\.|(?<![@\w.-])(?:[a-z0-9-]+\.)+"
+    r"(?:fr|com|net|org|eu|info|io|ly|gl|me|co|app|site|link|xyz|online|be|ch)\b",
+    re.IGNORECASE,
+)
 NIR_LIKE = re.compile(
     r"(?<!\d)[1-478] ?\d{2} ?\d{2} ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3}(?: ?\d{2})?(?!\d)"
 )
@@ -174,5 +179,9 @@ def _all_texts(content: NoticeContent) -> Iterator[tuple[str, str]]:
         texts: NoticeTexts = getattr(content, language)
         for name in ("subject", "nature", "consequences", "measures", "advice"):
             yield f"{language}_{name}", getattr(texts, name)
+    yield "controller_name", content.controller_name
+    yield "controller_address", content.controller_address
+    yield "dpo_name", content.dpo_name
+    yield "contact_phone", content.contact_phone
     yield "contact_address", content.contact_address
     yield "unreachable_plan", content.unreachable_plan

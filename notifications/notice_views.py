@@ -78,9 +78,13 @@ def notice_edit(request: HttpRequest, notice_id: int) -> HttpResponse:
 
 @require_safe
 def notice_preview(request: HttpRequest, notice_id: int) -> HttpResponse:
-    """Show the latest version as fictional recipients would receive it."""
+    """Show a version (`?version=`, else the latest) as fictional recipients would receive it."""
     notice = _notice(request, notice_id)
-    version = notice.versions.latest("number")
+    asked = request.GET.get("version", "")
+    if asked.isdecimal():
+        version = get_object_or_404(notice.versions, number=int(asked))
+    else:
+        version = notice.versions.latest("number")
     return render(
         request,
         "notifications/notice_preview.html",

@@ -43,21 +43,18 @@ class Desk:
     @property
     def next_step(self) -> str:
         """The code of what remains to be done first."""
+        states = {campaign.state for campaign in self.campaigns}
         if self.declaration is None:
             return "declare"
-        if not any(found.state == ListState.ACCEPTED for found in self.lists):
-            return (
-                "decide"
-                if any(found.state == ListState.REVIEW for found in self.lists)
-                else "upload"
-            )
-        if not self.notices:
-            return "write"
-        if not self.campaigns or all(c.state == CampaignState.RETURNED for c in self.campaigns):
-            return "submit"
-        if any(c.state == CampaignState.SUBMITTED for c in self.campaigns):
+        if any(found.state == ListState.REVIEW for found in self.lists):
+            return "decide"
+        if CampaignState.SUBMITTED in states:
             return "approve"
-        return "follow"
+        if self.accepted_lists:
+            return "submit" if self.notices else "write"
+        if states & {CampaignState.APPROVED, CampaignState.SENDING, CampaignState.HALTED}:
+            return "follow"
+        return "done" if self.campaigns else "upload"
 
 
 @require_safe

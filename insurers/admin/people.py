@@ -45,15 +45,28 @@ for model in (Authenticator, EmailAddress, EmailConfirmation, UserSession, Group
         admin.site.unregister(model)
 
 
+def _has_a_role(person: User) -> bool:
+    return Membership.objects.filter(user=person, ended_at=None).exists()
+
+
 class UserForm(ModelForm):
     """An account; an operator has every right of the admin, and no membership."""
 
     def clean_email(self) -> str:
-        return str(self.cleaned_data["email"]).lower()
+        email = str(self.cleaned_data["email"]).lower()
+        if email != self.initial.get("email") and _has_a_role(self.instance):
+            # Whoever holds the address can reset the password, hence act in the role.
+            raise ValidationError(
+                _(
+                    "Cette personne a un rôle chez un organisme : terminez-le, puis invitez la"
+                    " nouvelle adresse."
+                )
+            )
+        return email
 
     def clean_is_staff(self) -> bool:
         is_staff = bool(self.cleaned_data["is_staff"])
-        if is_staff and Membership.objects.filter(user=self.instance, ended_at=None).exists():
+        if is_staff and _has_a_role(self.instance):
             raise ValidationError(
                 _("Cette personne a un rôle chez un organisme : terminez-le d’abord.")
             )

@@ -147,3 +147,35 @@ def test_saving_makes_a_new_version(client: Client) -> None:
     data = {name: value for name, value in page.context["form"].initial.items() if value}
     client.post(f"/espace/avis/{version.notice_id}/", data | {"fr_subject": "Autre objet"})
     assert version.notice.versions.count() == 3
+
+
+def test_the_approver_previews_the_version_submitted(campaign: Campaign, client: Client) -> None:
+    cast.sign_in(client, cast.armand())
+    page = client.get(f"/espace/campagnes/{campaign.pk}/").content.decode()
+    address = f"/espace/avis/{campaign.notice_version.notice_id}/apercu/?version=2"
+    assert address in page
+    assert "version 2" in client.get(address).content.decode()
+
+
+def test_an_auditor_of_another_breach_sees_nothing_of_this_one(
+    campaign: Campaign, client: Client
+) -> None:
+    auditor = cast.aude()
+    auditor.mandates.get().breaches.clear()
+    cast.sign_in(client, auditor)
+    notice = campaign.notice_version.notice_id
+    for address in (f"/espace/campagnes/{campaign.pk}/", f"/espace/avis/{notice}/apercu/"):
+        assert client.get(address).status_code == 404
+    assert (
+        f"/espace/campagnes/{campaign.pk}/" not in client.get("/espace/campagnes/").content.decode()
+    )
+
+
+def test_a_form_sent_after_the_session_ended_comes_back_to_its_page(
+    campaign: Campaign, client: Client
+) -> None:
+    answer = client.post(
+        f"/espace/campagnes/{campaign.pk}/approuver/",
+        headers={"Referer": f"http://testserver/espace/campagnes/{campaign.pk}/"},
+    )
+    assert answer["Location"].endswith(f"next=/espace/campagnes/{campaign.pk}/")

@@ -88,6 +88,7 @@ def test_a_missing_text_is_named(
         "Profitez aussi de notre nouvelle offre.",
         "Cliquez sur https://phare.example.fr pour en savoir plus.",
         "Voyez www.phare.example.fr.",
+        "Voyez bit.ly/abc et mutuelle-phare.fr/infos.",
         "Votre numéro 2 94 03 75 120 005 91 est exposé.",
     ],
 )

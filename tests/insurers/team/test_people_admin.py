@@ -195,3 +195,13 @@ def test_a_failed_admin_change_leaves_no_entry(operator: WebClient) -> None:
     address = f"/admin/breachportal/user/{nadia.pk}/change/"
     operator.post(address, {"email": cast.odile().email, "name": "", "is_active": "on"})
     assert changes() == []
+
+
+def test_the_address_of_someone_with_a_role_is_not_changed(operator: WebClient) -> None:
+    armand = cast.armand()
+    operator.post(
+        f"/admin/breachportal/user/{armand.pk}/change/",
+        {"email": "elsewhere@example.fr", "name": armand.name, "is_active": "on"},
+    )
+    armand.refresh_from_db()
+    assert armand.email == "armand@phare.example.fr"
