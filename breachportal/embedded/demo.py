@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from breachportal.embedded.mailpages import current_code, read_accounts
 from breachportal.embedded.postgres import start_cluster
@@ -142,7 +144,10 @@ class Demo:
         path = self.runtime / "redis.sock"
         broker = f"redis+socket://{path}?virtual_host=0"
         with Celery(broker=broker, set_as_current=False) as app:
-            return bool(app.control.ping(timeout=0.5))
+            try:
+                return bool(app.control.ping(timeout=0.5))
+            except (OSError, RedisError, OperationalError):
+                return False  # Redis is on its way too.
 
     def _start_beat(self) -> subprocess.Popen[bytes]:
         # Beat answers nobody, but writes a schedule as it begins to run it: start without one.

@@ -60,7 +60,7 @@ def test_a_refusal_of_the_data_command_concerns_one_message(
     seen: list[int] = []
     original = SMTP.smtp_DATA
 
-    @syntax("DATA")
+    @syntax("DATA")  # type: ignore[untyped-decorator]
     async def refuse_first(self: SMTP, arg: str) -> None:
         seen.append(1)
         if len(seen) == 1:
