@@ -26,6 +26,7 @@ CHECK_EVERY = 10.0  # seconds
 QUERY_MAX = 100  # characters
 WORDS_MAX = 10
 ENOUGH = 0.6  # score from which a name is shown
+BEGUN = 0.95  # score of a name that begins with what was typed
 WHOLE = 1.1  # score of a whole name, or its initials
 FEW = 60  # names looked at when only common words were typed
 # Words that say little about which insurer is meant; they count for less, and may be missing.
@@ -126,7 +127,9 @@ class NameIndex:
         if not words:
             return []
         best: dict[str, Hit] = {}
-        for hit in [*self._by_number("".join(words)), *self._by_name(words)]:
+        numbers, begun = self._by_number("".join(words)), self._by_beginning(words)
+        found = [*numbers, *begun, *self._by_name(words)]
+        for hit in found:
             known = best.get(hit.entry.slug)
             if known is None or _rank(hit) < _rank(known):
                 best[hit.entry.slug] = hit
@@ -140,6 +143,17 @@ class NameIndex:
             Hit(entry, typed, 2.0 if number == wanted else 1.2, is_close=False)
             for number, entry in self._numbers
             if wanted and number.startswith(wanted)
+        ]
+
+    def _by_beginning(self, words: list[str]) -> list[Hit]:
+        """Return the names that begin with what was typed so far, letter by letter."""
+        typed = " ".join(words)
+        if len(typed) < 2:
+            return []
+        return [
+            Hit(name.entry, name.text if name.is_telling else "", BEGUN, is_close=False)
+            for name in self._names
+            if " ".join(name.words).startswith(typed)
         ]
 
     def _by_name(self, words: list[str]) -> list[Hit]:

@@ -30,7 +30,9 @@ def home(request: HttpRequest) -> HttpResponse:
 @public_page
 def suggestions(request: HttpRequest) -> HttpResponse:
     """Return the part of the home page that htmx renews while somebody types."""
-    return render(request, "lookup/_suggestions.html", _found(request))
+    found = _found(request)
+    # A name half typed is not a name that is missing: only the whole search says so.
+    return render(request, "lookup/_suggestions.html", found if found["hits"] else {"hits": []})
 
 
 @public_page

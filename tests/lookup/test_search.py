@@ -139,3 +139,11 @@ def test_two_thousand_names_are_searched_in_a_few_milliseconds() -> None:
         index.search("mutuel generale de la police")
         times.append(time.perf_counter() - start)
     assert min(times) < 0.004
+
+
+def test_a_name_half_typed_is_found_by_its_beginning() -> None:
+    names = ["Mutuelle des Services Publics", "Mutami", "Macif", "Mutuelle Mieux-Être"]
+    entries = [(Entry(name.lower(), name, False), name) for name in names]
+    index = NameIndex(entries, [])
+    for typed in ("mutuelle d", "mutuelle des s", "Mutuelle des Serv"):
+        assert index.search(typed)[0].entry.name == "Mutuelle des Services Publics"
