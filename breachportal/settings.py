@@ -223,13 +223,14 @@ EMAIL_HOST_USER = env.read("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.read("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
 EMAIL_TIMEOUT = 30
-DEFAULT_FROM_EMAIL = env.read("DEFAULT_FROM_EMAIL", "portail@example.fr" if DEMO else None)
+_SENDER = "portail@example.fr" if DEMO else "" if ROLE == "owner" else None
+DEFAULT_FROM_EMAIL = env.read("DEFAULT_FROM_EMAIL", _SENDER)
 # A folder that stands in for an SMS provider; without it campaigns go by e-mail only.
 SMS_OUTBOX_DIR = Path(env.read("SMS_OUTBOX_DIR")) if env.read("SMS_OUTBOX_DIR", "") else None
 
 # Sealing and keys (docs/security.md). The web process seals and cannot open.
-UPLOAD_DIR = Path(env.read("UPLOAD_DIR"))
-KEY_STORE_DIR = Path(env.read("KEY_STORE_DIR"))
+UPLOAD_DIR = Path(env.read("UPLOAD_DIR", "" if ROLE == "owner" else None))
+KEY_STORE_DIR = Path(env.read("KEY_STORE_DIR", None if ROLE == "worker" else ""))
 SEALING_PUBLIC_KEY = env.read("SEALING_PUBLIC_KEY", "" if ROLE == "owner" else None)
 REFERENCE_LOOKUP_KEY = env.read("REFERENCE_LOOKUP_KEY", "" if ROLE == "owner" else None)
 SEALING_PRIVATE_KEY = env.read("SEALING_PRIVATE_KEY", None if ROLE == "worker" else "")
