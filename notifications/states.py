@@ -40,7 +40,6 @@ STANDING_OF: dict[State, Standing] = {
 # A message that is being sent ends in one of these.
 OUTCOMES = frozenset({State.ACCEPTED, State.DEFERRED, State.BOUNCED, State.FAILED, State.UNCERTAIN})
 FAILURES = frozenset({State.BOUNCED, State.FAILED})
-CLAIMABLE = frozenset({State.PENDING, State.DEFERRED})
 IN_PROGRESS = frozenset(
     s for s, standing in STANDING_OF.items() if standing == Standing.IN_PROGRESS
 )
