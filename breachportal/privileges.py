@@ -68,6 +68,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "insurers_declaration": ("SELECT, INSERT, UPDATE", READ),
     "insurers_affectedlist": ("SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE"),
     "insurers_affectedlist_operators": (APPEND, APPEND),
+    "insurers_listblock": (None, WRITE),
     "insurers_listproblem": (READ, WRITE),
     "notifications_notice": (APPEND, READ),
     "notifications_notice_operators": (APPEND, READ),

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from insurers.lists.acceptance import publish_list
-from insurers.lists.ingestion import ingest_list as ingest
+from insurers.lists.ingestion import prepare_list, read_list
 from insurers.lists.locks import held_lists
 from insurers.lists.refusing import erase_refused, forget_upload, refuse_undecided
 from insurers.lists.states import READING
@@ -12,11 +12,18 @@ from insurers.lists.uploads import erase_forgotten_uploads
 from insurers.models import AffectedList, ListState
 from insurers.queueing import enqueue
 
+READERS = 4  # workers that read one list side by side
+SLICE_SECONDS = 20.0
+
 
 @shared_task
 def ingest_list(*, list_id: int) -> None:
-    """Read a list."""
-    ingest(list_id=list_id, now=timezone.now())
+    """Prepare a list, or join those who read it; queue again after a while, to share fairly."""
+    if prepare_list(list_id=list_id, now=timezone.now()):
+        for _ in range(READERS - 1):
+            enqueue(ingest_list, list_id=list_id)
+    if read_list(list_id=list_id, now=timezone.now(), seconds=SLICE_SECONDS):
+        enqueue(ingest_list, list_id=list_id)
 
 
 @shared_task

@@ -213,11 +213,11 @@ def name(text: str) -> str:
 
 def same_name(first_name: str, last_name: str) -> str:
     """Return what the spellings of a person's name share: letters, without accents or case."""
-    return _letters(first_name) + " " + _letters(last_name) if first_name or last_name else ""
+    return letters(first_name) + " " + letters(last_name) if first_name or last_name else ""
 
 
-@lru_cache(maxsize=65536)
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
+    """Return the letters and digits of a text, without accents or case."""
     return "".join(letter for letter in plain(text) if letter.isalnum())
 
 

@@ -1,4 +1,4 @@
-"""Session advisory locks: one worker per list; PostgreSQL frees those of a dead worker."""
+"""Session advisory locks on lists; PostgreSQL frees those of a dead worker."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,13 @@ PUBLICATION_CLASS = 7402
 
 
 @contextmanager
-def list_lock(list_id: int, *, wait: bool = False) -> Iterator[bool]:
-    """Hold a list for the block; yield False where another worker holds it (never if `wait`)."""
-    verb = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
+def list_lock(list_id: int, *, wait: bool = False, shared: bool = False) -> Iterator[bool]:
+    """Hold a list for the block; yield False where another worker holds it (never if `wait`).
+
+    Those who hold it `shared` read its blocks side by side; nobody else holds it then.
+    """
+    mode = "_shared" if shared else ""
+    verb = f"pg_advisory_lock{mode}" if wait else f"pg_try_advisory_lock{mode}"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {verb}(%s, %s)", [LIST_CLASS, list_id])
         held = wait or cursor.fetchone() == (True,)
@@ -22,7 +26,7 @@ def list_lock(list_id: int, *, wait: bool = False) -> Iterator[bool]:
     finally:
         if held and connection.is_usable():
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LIST_CLASS, list_id])
+                cursor.execute(f"SELECT pg_advisory_unlock{mode}(%s, %s)", [LIST_CLASS, list_id])
 
 
 def held_lists() -> set[int]:

@@ -1,16 +1,12 @@
-"""Read any CSV that a French spreadsheet writes, in a stream and within bounds.
-
-The file is read twice: `survey` finds its encoding and SHA-256, `Table` its rows.
-"""
+"""Find out how a text is written: its encoding, its header, its records whatever their quotes."""
 
 import codecs
 import csv
-import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from insurers.lists.headers import recognised
@@ -22,6 +18,8 @@ if TYPE_CHECKING:
 
 LONGEST_RECORD = 64 * 1024
 DELIMITERS = ";,\t"
+ROWS_LOOKED_AT = 20
+SURE_HEADERS = 2  # headers recognised in one row: no row of data looks so
 
 _NOT_TEXT = (
     b"PK\x03\x04",  # XLSX, ODS, ZIP
@@ -34,33 +32,13 @@ _NOT_TEXT = (
 _NOT_IN_WINDOWS_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 
 
-@dataclass(frozen=True)
-class Survey:
-    """What the first pass tells; `refusal` where the file is not readable text."""
-
-    sha256: bytes
-    encoding: str
-    refusal: FileRefusedError | None
-
-
-def survey(chunks: Iterable[bytes]) -> Survey:
-    """Return a file's SHA-256 and encoding.
+class EncodingFinder:
+    """Notes, chunk by chunk, the row of the first byte that each encoding cannot hold.
 
     A mark says UTF-8; else strict UTF-8 over the whole file; else Windows-1252. A file with
     letters of several bytes before its first fault is UTF-8 that was cut or damaged: taken
     for Windows-1252, every accent in it would be wrong.
     """
-    digest = hashlib.sha256()
-    finder = _EncodingFinder()
-    for chunk in chunks:
-        digest.update(chunk)
-        finder.take(chunk)
-    refusal = finder.refusal()
-    return Survey(digest.digest(), finder.encoding(), refusal)
-
-
-class _EncodingFinder:
-    """Notes, chunk by chunk, the row of the first byte that each encoding cannot hold."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
@@ -119,65 +97,123 @@ class _EncodingFinder:
         return "cp1252" if self._utf8_row is not None else "utf-8"
 
 
+@dataclass(frozen=True)
+class Header:
+    """The row that names the columns, and where the text goes on after it."""
+
+    cells: list[str]
+    delimiter: str
+    end: int
+    """Offset in bytes of what follows."""
+    records: int
+    """How many records end there: the header, what stands above it, blank ones included."""
+    first_rows: list[list[str]]
+    """Some of the rows that follow."""
+
+
+def read_header(start: bytes, encoding: str) -> Header:
+    """Find the header in the first bytes of a text.
+
+    It is the first of the first rows in which two columns are recognised (a title may stand
+    above it), else the first row that is not blank. Raises FileRefusedError.
+    """
+    text = start.decode(encoding, "ignore")
+    mark = len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0
+    codec = "utf-8" if mark else encoding
+    said, skipped = _separator_line(text)
+    delimiter = said or _delimiter(_first_lines(text))
+    lines = io.StringIO(text[skipped:], newline="")
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    rows: list[tuple[int, list[str]]] = []
+    above = 1 if skipped else 0
+    try:
+        for cells in islice(reader, ROWS_LOOKED_AT):
+            rows.append((skipped + lines.tell(), cells))
+    except csv.Error as error:
+        if not any(any(map(str.strip, cells)) for _end, cells in rows):
+            row = above + len(rows) + 1
+            raise FileRefusedError(Refusal.BROKEN_QUOTES, row=row) from error
+    filled = [place for place, (_end, cells) in enumerate(rows) if any(map(str.strip, cells))]
+    if not filled:
+        raise FileRefusedError(Refusal.EMPTY)
+    known = [place for place in filled if recognised(rows[place][1]) >= SURE_HEADERS]
+    place = known[0] if known else filled[0]
+    end, cells = rows[place]
+    return Header(
+        cells=cells,
+        delimiter=delimiter,
+        end=mark + len(text[:end].encode(codec)),
+        records=above + place + 1,
+        first_rows=[row for _end, row in rows[place + 1 :]],
+    )
+
+
+def _separator_line(text: str) -> tuple[str, int]:
+    """Return the delimiter that a first line `sep=;` names, and that line's length."""
+    line, newline, _rest = text.partition("\n")
+    said = line.rstrip("\r")
+    if said[:4].lower() == "sep=" and len(said) == 5:
+        return said[4], len(line) + len(newline)
+    return "", 0
+
+
+def _first_lines(text: str) -> list[str]:
+    return [line for line in text.splitlines()[:ROWS_LOOKED_AT] if line.strip()]
+
+
+def _delimiter(lines: list[str]) -> str:
+    """Return the delimiter that makes most sense of a header."""
+
+    def sense(delimiter: str) -> tuple[int, int]:
+        rows = [_cells(line, delimiter) for line in lines]
+        known = max((recognised(cells) for cells in rows), default=0)
+        return known, len(rows[0]) if rows else 0
+
+    return max(DELIMITERS, key=sense)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return line.split(delimiter)
+
+
 class Table:
-    """The header and rows of a CSV file, read as they are asked for."""
+    """The records of any CSV file, read as they are asked for: slower, and forgiving."""
 
     def __init__(self, chunks: Iterator[bytes], *, encoding: str) -> None:
-        self._stream = _ChunkStream(chunks)
-        text = io.TextIOWrapper(io.BufferedReader(self._stream, 2**18), encoding=encoding)
-        self._lines = _Lines(text)
-        first = self._first_line()
-        delimiter = _delimiter(first)
-        if first.lower().startswith("sep="):
-            self._lines.start_record()
-            delimiter, first = first[4:5], ""
-        lines = chain([first] if first else [], self._lines)
-        self._records = csv.reader(lines, delimiter=delimiter, strict=True)
-        _row, self.header = next(self.rows(), (0, []))
-        if not self.header:
-            raise FileRefusedError(Refusal.EMPTY)
+        stream = io.BufferedReader(_ChunkStream(chunks), 2**18)
+        self._lines = _Lines(io.TextIOWrapper(stream, encoding=encoding))
 
-    def bytes_read(self) -> int:
-        """Return how many bytes of the file were taken so far."""
-        return self._stream.bytes_read
-
-    def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield the row number (header = 1 in most files) and cells of each row not blank.
+    def records(self) -> Iterator[list[str]]:
+        """Yield the cells of each record, blank ones included.
 
         Raises FileRefusedError where a record is too long or its quotes are broken.
         """
         lines = self._lines
+        first: list[str] = []
+        while len(first) < ROWS_LOOKED_AT:
+            lines.start_record()
+            line = next(lines, None)
+            if line is None:
+                break
+            first.append(line)
+        said, skipped = _separator_line(first[0] if first else "")
+        delimiter = said or _delimiter([line for line in first if line.strip()])
+        if skipped:
+            del first[0]
+            yield []
+        lines.row = int(bool(skipped))
+        reader = csv.reader(chain(first, lines), delimiter=delimiter, strict=True)
         while True:
             lines.start_record()
             try:
-                cells = next(self._records)
+                yield next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
                 raise FileRefusedError(Refusal.BROKEN_QUOTES, row=lines.row) from error
-            if any(cells) and any(map(str.strip, cells)):
-                yield lines.row, cells
-
-    def _first_line(self) -> str:
-        while True:
-            self._lines.start_record()
-            line = next(self._lines, "")
-            if line.strip():
-                # `rows` counts it again, as the first line of the header.
-                self._lines.row -= 1
-                return line
-            if not line:
-                raise FileRefusedError(Refusal.EMPTY)
-
-
-def _delimiter(line: str) -> str:
-    """Return the delimiter that makes most sense of a header."""
-
-    def sense(delimiter: str) -> tuple[int, int]:
-        cells = next(csv.reader([line], delimiter=delimiter))
-        return recognised(cells), len(cells)
-
-    return max(DELIMITERS, key=sense)
 
 
 class _Lines:

@@ -13,7 +13,7 @@ from insurers.lists.contacts import destroy_data_keys
 from insurers.lists.problems import Explanation, Refusal, explain_refusal
 from insurers.lists.states import WrongStateError, move
 from insurers.lists.tables import drop_table
-from insurers.lists.uploads import erase_chunks
+from insurers.lists.uploads import erase_chunks, text_id
 from insurers.models import AffectedList, ListState
 
 UNDECIDED_FOR = timedelta(days=14)
@@ -59,6 +59,7 @@ def erase_refused(*, affected_list: AffectedList) -> None:
     Can be killed and run again: `chunk_count` goes to 0 once all is gone.
     """
     drop_table(affected_list.pk)
+    affected_list.blocks.all().delete()
     destroy_data_keys(affected_list)
     affected_list.problems.all().delete()
     forget_upload(affected_list=affected_list)
@@ -67,6 +68,7 @@ def erase_refused(*, affected_list: AffectedList) -> None:
 def forget_upload(*, affected_list: AffectedList) -> None:
     """Erase the sealed file of a list that is decided."""
     erase_chunks(affected_list.upload_id)
+    erase_chunks(text_id(affected_list.upload_id))
     AffectedList.objects.filter(pk=affected_list.pk).update(chunk_count=0)
 
 

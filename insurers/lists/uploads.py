@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from django.conf import settings
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
@@ -40,8 +40,8 @@ class SealedUpload:
 class ChunkWriter:
     """Seals what it is given into the numbered pieces of one new upload."""
 
-    def __init__(self) -> None:
-        self.upload_id = uuid4()
+    def __init__(self, upload_id: UUID | None = None) -> None:
+        self.upload_id = upload_id or uuid4()
         self.size_bytes = 0
         self._count = 0
         self._pending = bytearray()
@@ -93,16 +93,29 @@ def seal_file(path: Path) -> SealedUpload:
 
 def clear_chunks(affected_list: AffectedList) -> Iterator[bytes]:
     """Yield the bytes of a list's upload in order (worker only), or raise UploadDamagedError."""
-    upload_id = affected_list.upload_id
     for number in range(affected_list.chunk_count):
-        header = _header(upload_id, number)
-        try:
-            content = open_sealed((_folder(upload_id) / str(number)).read_bytes())
-        except (FileNotFoundError, DamagedError) as error:
-            raise UploadDamagedError from error
-        if not content.startswith(header):
-            raise UploadDamagedError
-        yield content[len(header) :]
+        yield _clear_chunk(affected_list.upload_id, number)
+
+
+def clear_range(upload_id: UUID, start: int, end: int) -> bytes:
+    """Return bytes [start, end) of an upload (worker only), or raise UploadDamagedError."""
+    first, last = start // CHUNK_BYTES, (end - 1) // CHUNK_BYTES
+    content = b"".join(_clear_chunk(upload_id, number) for number in range(first, last + 1))
+    found = content[start - first * CHUNK_BYTES : end - first * CHUNK_BYTES]
+    if len(found) != end - start:
+        raise UploadDamagedError
+    return found
+
+
+def _clear_chunk(upload_id: UUID, number: int) -> bytes:
+    header = _header(upload_id, number)
+    try:
+        content = open_sealed((_folder(upload_id) / str(number)).read_bytes())
+    except (FileNotFoundError, DamagedError) as error:
+        raise UploadDamagedError from error
+    if not content.startswith(header):
+        raise UploadDamagedError
+    return content[len(header) :]
 
 
 def erase_chunks(upload_id: UUID) -> None:
@@ -115,13 +128,20 @@ def erase_forgotten_uploads(*, now: datetime) -> int:
     """Remove uploads older than a day that no list names; return how many."""
     erased = 0
     limit = (now - FORGOTTEN_AFTER).timestamp()
+    undecided = AffectedList.objects.filter(chunk_count__gt=0).values_list("upload_id", flat=True)
+    known = {str(name) for upload_id in undecided for name in (upload_id, text_id(upload_id))}
     for folder in settings.UPLOAD_DIR.glob("????????-????-????-????-????????????"):
         if folder.stat().st_mtime > limit:
             continue
-        if not AffectedList.objects.filter(upload_id=folder.name).exists():
+        if folder.name not in known:
             erase_chunks(UUID(folder.name))
             erased += 1
     return erased
+
+
+def text_id(upload_id: UUID) -> UUID:
+    """Return the name of the pieces of a copy that was rewritten to be read."""
+    return uuid5(upload_id, "text")
 
 
 def _folder(upload_id: UUID) -> Path:

@@ -22,6 +22,7 @@ from insurers.models.directory import (
 from insurers.models.lists import (
     AffectedList,
     AffectedMember,
+    ListBlock,
     ListProblem,
     ListState,
     Severity,
@@ -47,6 +48,7 @@ __all__ = [
     "Insurer",
     "InsurerAlias",
     "Invitation",
+    "ListBlock",
     "ListProblem",
     "ListState",
     "Mandate",

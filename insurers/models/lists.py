@@ -33,6 +33,8 @@ class AffectedList(models.Model):
     size_bytes = models.PositiveBigIntegerField(_("taille en octets"))
     sha256 = models.BinaryField(_("empreinte SHA-256 du fichier"), null=True)
     attempt = models.PositiveSmallIntegerField(_("essais de lecture"), default=0)
+    text = models.JSONField(_("texte à lire"), null=True)  # insurers/lists/preparing.py
+    reading_at = models.DateTimeField(_("lecture commencée le"), null=True)
     bytes_read = models.PositiveBigIntegerField(_("octets lus"), default=0)
     rows = models.PositiveBigIntegerField(_("lignes"), default=0)
     rows_rejected = models.PositiveBigIntegerField(_("lignes rejetées"), default=0)
@@ -73,6 +75,30 @@ class AffectedList(models.Model):
 
     def __str__(self) -> str:
         return f"list {self.pk}"
+
+
+class ListBlock(models.Model):
+    """A part of a list's text that one worker reads at a time: whole records, about 2 MB.
+
+    `start` and `end` are offsets in bytes; `first_row` is the number of its first record.
+    `attempts` numbers the readings and enters the nonces of the contacts sealed in each.
+    """
+
+    list = models.ForeignKey(AffectedList, models.CASCADE, related_name="blocks")
+    number = models.PositiveIntegerField()
+    start = models.PositiveBigIntegerField()
+    end = models.PositiveBigIntegerField()
+    first_row = models.PositiveBigIntegerField()
+    records = models.PositiveIntegerField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    is_read = models.BooleanField(default=False)
+    nir_watch = models.JSONField(null=True)  # by column: cells filled, cells that look like one
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("list", "number"), name="each_block_once"),)
+
+    def __str__(self) -> str:
+        return f"list {self.list_id} block {self.number}"
 
 
 class Severity(models.TextChoices):
