@@ -70,6 +70,8 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "insurers_affectedlist_operators": (APPEND, APPEND),
     "insurers_listblock": (None, WRITE),
     "insurers_listproblem": (READ, WRITE),
+    "insurers_listcolumn": ("SELECT, UPDATE", WRITE),
+    "insurers_rememberedcolumn": (WRITE, WRITE),
     "notifications_notice": (APPEND, READ),
     "notifications_notice_operators": (APPEND, READ),
     "notifications_noticeversion": (APPEND, READ),
@@ -120,6 +122,11 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
         f"{_of('insurers_affectedlist', 'affectedlist_id')} AND {STAFF}",
     ),
     "insurers_listproblem": (_of("insurers_affectedlist", "list_id"), "false"),
+    "insurers_listcolumn": (
+        _of("insurers_affectedlist", "list_id"),
+        f"{_of('insurers_affectedlist', 'list_id')} AND {STAFF}",
+    ),
+    "insurers_rememberedcolumn": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_notice": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_notice_operators": (
         _of("notifications_notice", "notice_id"),

@@ -46,6 +46,8 @@ class Desk:
         states = {campaign.state for campaign in self.campaigns}
         if self.declaration is None:
             return "declare"
+        if any(found.state == ListState.COLUMNS for found in self.lists):
+            return "columns"
         if any(found.state == ListState.REVIEW for found in self.lists):
             return "decide"
         if CampaignState.SUBMITTED in states:

@@ -19,8 +19,8 @@ from django.utils import timezone
 
 from audit.trail import SYSTEM, account, insurer_scope, record
 from insurers.lists.blocks import BlockReader, NoLongerReadError, all_read
+from insurers.lists.columns import settle_columns
 from insurers.lists.contacts import make_data_key
-from insurers.lists.headers import read_layout
 from insurers.lists.locks import list_lock
 from insurers.lists.nir import ColumnWatch, check_share
 from insurers.lists.parsing import IrregularTextError
@@ -43,6 +43,8 @@ from insurers.models import (
 )
 
 MAX_ATTEMPTS = 10
+REWRITE = {"rewrite": True}
+"""In the place of a list's text: the file must be written again to be cut."""
 
 Report = Callable[[int], None]
 
@@ -113,12 +115,11 @@ def prepare_list(*, list_id: int, now: datetime, wait: bool = False) -> bool:
         if affected_list is None:
             return False
         try:
-            _prepare(affected_list)
+            return _prepare(affected_list)
         except FileRefusedError as refusal:
             _refuse(affected_list, refusal, now)
             erase_refused(affected_list=affected_list)
             return False
-    return True
 
 
 def read_list(
@@ -167,6 +168,7 @@ def _claim(list_id: int, now: datetime) -> AffectedList | None:
         to=ListState.INGESTING,
         attempt=F("attempt") + 1,
         reading_at=now,
+        text=REWRITE if unread.text == REWRITE else None,
         bytes_read=0,
         rows=0,
         rows_rejected=0,
@@ -174,17 +176,23 @@ def _claim(list_id: int, now: datetime) -> AffectedList | None:
     return AffectedList.objects.get(pk=list_id)
 
 
-def _prepare(affected_list: AffectedList) -> None:
+def _prepare(affected_list: AffectedList) -> bool:
+    """Cut the list's text into blocks; return False where people must name its columns first."""
     if affected_list.attempt > MAX_ATTEMPTS:
         raise FileRefusedError(Refusal.READING_FAILED)
-    must_rewrite = bool(affected_list.text)
     try:
-        survey = survey_file(affected_list, rewrite=must_rewrite)
+        survey = survey_file(affected_list, rewrite=affected_list.text == REWRITE)
     except UploadDamagedError as error:
         raise FileRefusedError(Refusal.UPLOAD_DAMAGED) from error
     finally:
         _keep_hash(affected_list)
-    layout = read_layout(survey.header.cells)
+    layout = settle_columns(
+        affected_list=affected_list,
+        header=survey.header.cells,
+        first_rows=survey.header.first_rows,
+    )
+    if layout is None:
+        return False
     text = Text(
         survey.upload_id, survey.size_bytes, survey.encoding, survey.header.delimiter, layout
     )
@@ -207,6 +215,7 @@ def _prepare(affected_list: AffectedList) -> None:
         affected_list.text = text.to_json()
         affected_list.bytes_read = survey.header.end
         affected_list.save(update_fields=["text", "bytes_read"])
+    return True
 
 
 def _keep_hash(affected_list: AffectedList) -> None:
@@ -256,7 +265,8 @@ def _judge(affected_list: AffectedList) -> None:
     layout = Text.from_json(affected_list.text or {}).layout
     watch = ColumnWatch.over(layout.width)
     for block in affected_list.blocks.all():
-        watch.add(ColumnWatch(*block.nir_watch))
+        filled, suspect = block.nir_watch or ([], [])
+        watch.add(ColumnWatch(filled, suspect))
     check_share(watch, layout)
     if not affected_list.rows:
         raise FileRefusedError(Refusal.NO_ROWS)
@@ -316,4 +326,4 @@ def _ask_to_rewrite(affected_list: AffectedList) -> None:
     """Have the file prepared anew, as regular CSV: its quotes were not what they seemed."""
     AffectedList.objects.filter(
         pk=affected_list.pk, state=ListState.INGESTING, attempt=affected_list.attempt
-    ).update(text={"rewrite": True})
+    ).update(text=REWRITE)

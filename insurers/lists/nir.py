@@ -81,9 +81,9 @@ class ColumnWatch:
 
     def add(self, other: "ColumnWatch") -> None:
         """Add the counts of another part of the file."""
-        for place in range(len(self.filled)):
-            self.filled[place] += other.filled[place]
-            self.suspect[place] += other.suspect[place]
+        for place, (filled, suspect) in enumerate(zip(other.filled, other.suspect, strict=True)):
+            self.filled[place] += filled
+            self.suspect[place] += suspect
 
     def column_of_nirs(self, *, at_least: int = 0) -> int | None:
         """Return the first column (from 0) that holds NIRs, judged by its share of them.

@@ -130,8 +130,15 @@ class Refusal(models.TextChoices):
         _("La ligne {row} dépasse 64 Ko : un guillemet ouvert n’est sans doute pas refermé."),
     )
     BROKEN_QUOTES = "broken_quotes", _("Un guillemet est mal placé à la ligne {row}.")
+    NO_HEADER = (
+        "no_header",
+        _("La première ligne du fichier est déjà une personne : rien ne nomme les colonnes."),
+    )
     MISSING_COLUMNS = "missing_columns", _("Il manque au fichier : {column}.")
-    DUPLICATE_COLUMN = "duplicate_column", _("Deux colonnes portent la même donnée : {column}.")
+    COLUMNS_UNCLEAR = (
+        "columns_unclear",
+        _("Les intitulés du fichier ne disent pas clairement quelle colonne contient quoi."),
+    )
     NIR_COLUMN = (
         "nir_column",
         _(
@@ -166,10 +173,15 @@ HOW_TO_GO_ON: dict[Refusal, object] = {
     Refusal.BROKEN_QUOTES: _(
         "Doublez les guillemets qui font partie d’une cellule, puis envoyez le fichier."
     ),
+    Refusal.NO_HEADER: _(
+        "Ajoutez au-dessus une ligne qui nomme les colonnes, puis envoyez le fichier."
+    ),
     Refusal.MISSING_COLUMNS: _(
         "Ajoutez ces colonnes, ou nommez-les ainsi en première ligne, puis envoyez le fichier."
     ),
-    Refusal.DUPLICATE_COLUMN: _("Ne gardez qu’une des deux, puis envoyez le fichier."),
+    Refusal.COLUMNS_UNCLEAR: _(
+        "Nommez les colonnes en première ligne, ou indiquez-les, puis envoyez le fichier."
+    ),
     Refusal.NIR_COLUMN: _("Retirez cette colonne, puis envoyez le fichier."),
     Refusal.NO_ROWS: _EXPORT_AGAIN,
     Refusal.NO_VALID_ROW: _(

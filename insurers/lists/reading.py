@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LONGEST_RECORD = 64 * 1024
 DELIMITERS = ";,\t"
 ROWS_LOOKED_AT = 20
+FIRST_ROWS = 200  # of those that follow the header, for whoever judges the columns
 SURE_HEADERS = 2  # headers recognised in one row: no row of data looks so
 
 _NOT_TEXT = (
@@ -127,7 +128,7 @@ def read_header(start: bytes, encoding: str) -> Header:
     rows: list[tuple[int, list[str]]] = []
     above = 1 if skipped else 0
     try:
-        for cells in islice(reader, ROWS_LOOKED_AT):
+        for cells in islice(reader, ROWS_LOOKED_AT + FIRST_ROWS):
             rows.append((skipped + lines.tell(), cells))
     except csv.Error as error:
         if not any(any(map(str.strip, cells)) for _end, cells in rows):
@@ -136,7 +137,8 @@ def read_header(start: bytes, encoding: str) -> Header:
     filled = [place for place, (_end, cells) in enumerate(rows) if any(map(str.strip, cells))]
     if not filled:
         raise FileRefusedError(Refusal.EMPTY)
-    known = [place for place in filled if recognised(rows[place][1]) >= SURE_HEADERS]
+    looked_at = [place for place in filled if place < ROWS_LOOKED_AT]
+    known = [place for place in looked_at if recognised(rows[place][1]) >= SURE_HEADERS]
     place = known[0] if known else filled[0]
     end, cells = rows[place]
     return Header(
@@ -144,7 +146,7 @@ def read_header(start: bytes, encoding: str) -> Header:
         delimiter=delimiter,
         end=mark + len(text[:end].encode(codec)),
         records=above + place + 1,
-        first_rows=[row for _end, row in rows[place + 1 :]],
+        first_rows=[rows[other][1] for other in filled if other > place],
     )
 
 

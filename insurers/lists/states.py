@@ -5,15 +5,25 @@ from typing import Any
 from insurers.models import AffectedList, ListState
 
 # uploaded → ingesting → review → accepting → accepted; refused from anywhere before accepting.
+# ingesting → columns where people must say which column is which; their choice → uploaded.
 SOURCES: dict[ListState, tuple[ListState, ...]] = {
+    ListState.UPLOADED: (ListState.COLUMNS, ListState.REVIEW),
+    ListState.COLUMNS: (ListState.INGESTING,),
     ListState.INGESTING: (ListState.UPLOADED, ListState.INGESTING),
     ListState.REVIEW: (ListState.INGESTING,),
     ListState.ACCEPTING: (ListState.REVIEW,),
     ListState.ACCEPTED: (ListState.ACCEPTING,),
-    ListState.REFUSED: (ListState.UPLOADED, ListState.INGESTING, ListState.REVIEW),
+    ListState.REFUSED: (
+        ListState.UPLOADED,
+        ListState.INGESTING,
+        ListState.COLUMNS,
+        ListState.REVIEW,
+    ),
 }
 READING = (ListState.UPLOADED, ListState.INGESTING)
 UNFINISHED = (*READING, ListState.ACCEPTING)
+AWAITING = (ListState.COLUMNS, ListState.REVIEW)
+"""What people must decide, and may refuse."""
 
 
 class WrongStateError(Exception):

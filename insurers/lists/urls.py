@@ -1,6 +1,7 @@
 from django.urls import path
 
 from insurers import declaration_views
+from insurers.lists import column_views
 from insurers.lists import views as list_views
 
 urlpatterns = [
@@ -13,6 +14,12 @@ urlpatterns = [
     path("espace/listes/<int:list_id>/", list_views.list_detail, name="list_detail"),
     path("espace/listes/<int:list_id>/avancement/", list_views.list_progress, name="list_progress"),
     path("espace/listes/<int:list_id>/problemes.csv", list_views.list_errors, name="list_errors"),
+    path("espace/listes/<int:list_id>/colonnes/", column_views.list_columns, name="list_columns"),
+    path(
+        "espace/listes/<int:list_id>/colonnes/oublier/<int:remembered_id>/",
+        column_views.column_forget,
+        name="column_forget",
+    ),
     path("espace/listes/<int:list_id>/accepter/", list_views.list_accept, name="list_accept"),
     path("espace/listes/<int:list_id>/refuser/", list_views.list_refuse, name="list_refuse"),
 ]

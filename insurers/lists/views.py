@@ -19,9 +19,9 @@ from insurers.lists.forms import UploadForm
 from insurers.lists.ingestion import OperatorsNotAffiliatedError, register_list
 from insurers.lists.problems import Refusal, column_name, explain_problem
 from insurers.lists.refusing import refuse_list, why_refused
-from insurers.lists.states import UNFINISHED, WrongStateError
+from insurers.lists.states import AWAITING, UNFINISHED, WrongStateError
 from insurers.lists.uploads import SealingUploadHandler
-from insurers.models import AffectedList, Breach, Insurer, ListState, Role
+from insurers.models import AffectedList, Breach, Insurer, Role
 from insurers.permissions import (
     Refused,
     StaffScope,
@@ -85,7 +85,7 @@ def _receive(
                 operators=form.cleaned_data["operators"],
                 population=form.cleaned_data["population"],
                 upload=handler.upload,
-                uploaded_by=_person(request),
+                uploaded_by=person_of(request),
                 now=timezone.now(),
             )
         except OperatorsNotAffiliatedError:
@@ -120,11 +120,11 @@ def _upload_page(
 @require_safe
 def list_detail(request: HttpRequest, list_id: int) -> HttpResponse:
     """Show where a list is: its reading, its counts, the decision."""
-    found = _list(request, list_id)
+    found = readable_list(request, list_id)
     context = _progress(found) | {
         "refusal": why_refused(found),
         "sha256": bytes(found.sha256 or b"").hex(),
-        "may_decide": found.state == ListState.REVIEW
+        "may_decide": found.state in AWAITING
         and staff_of(request).has_role(found.insurer_id, *PREPARING),
         "may_prepare": staff_of(request).has_role(found.insurer_id, *PREPARING),
         "problems": [
@@ -138,7 +138,7 @@ def list_detail(request: HttpRequest, list_id: int) -> HttpResponse:
 @require_safe
 def list_progress(request: HttpRequest, list_id: int) -> HttpResponse:
     """Return the part of the page that htmx renews; the whole page once there is news."""
-    found = _list(request, list_id)
+    found = readable_list(request, list_id)
     if found.state not in UNFINISHED:
         return HttpResponseClientRefresh()
     return render(request, "insurers/_list_progress.html", _progress(found))
@@ -147,7 +147,7 @@ def list_progress(request: HttpRequest, list_id: int) -> HttpResponse:
 @require_safe
 def list_errors(request: HttpRequest, list_id: int) -> StreamingHttpResponse:
     """Stream the error file."""
-    found = _list(request, list_id)
+    found = readable_list(request, list_id)
     lines = _in_scope(staff_of(request), translation.get_language(), found)
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="liste-{found.pk}-problemes.csv"'
@@ -163,10 +163,10 @@ def _in_scope(scope: StaffScope, language: str, found: AffectedList) -> Iterator
 @require_POST
 def list_accept(request: HttpRequest, list_id: int) -> HttpResponse:
     """Accept, and have the worker publish."""
-    found = _list(request, list_id)
+    found = readable_list(request, list_id)
     require_role(staff_of(request), found.insurer_id, *PREPARING)
     try:
-        decide_to_accept(affected_list=found, decided_by=_person(request), now=timezone.now())
+        decide_to_accept(affected_list=found, decided_by=person_of(request), now=timezone.now())
     except WrongStateError:
         messages.error(request, _("Cette liste n’attend plus de décision."))
     else:
@@ -178,13 +178,13 @@ def list_accept(request: HttpRequest, list_id: int) -> HttpResponse:
 @require_POST
 def list_refuse(request: HttpRequest, list_id: int) -> HttpResponse:
     """Refuse, and have the worker erase."""
-    found = _list(request, list_id)
+    found = readable_list(request, list_id)
     require_role(staff_of(request), found.insurer_id, *PREPARING)
     try:
         refuse_list(
             affected_list=found,
             code=Refusal.BY_STAFF,
-            decided_by=_person(request),
+            decided_by=person_of(request),
             now=timezone.now(),
         )
     except WrongStateError:
@@ -197,12 +197,12 @@ def list_refuse(request: HttpRequest, list_id: int) -> HttpResponse:
     return redirect("list_detail", found.pk)
 
 
-def _person(request: HttpRequest) -> AbstractBaseUser:
+def person_of(request: HttpRequest) -> AbstractBaseUser:
     assert isinstance(request.user, AbstractBaseUser)
     return request.user
 
 
-def _list(request: HttpRequest, list_id: int) -> AffectedList:
+def readable_list(request: HttpRequest, list_id: int) -> AffectedList:
     """Return a list that the person may read; another insurer's does not exist."""
     scope = staff_of(request)
     mine = AffectedList.objects.filter(insurer_id__in=scope.insurer_ids)

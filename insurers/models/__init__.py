@@ -23,8 +23,10 @@ from insurers.models.lists import (
     AffectedList,
     AffectedMember,
     ListBlock,
+    ListColumn,
     ListProblem,
     ListState,
+    RememberedColumn,
     Severity,
 )
 from insurers.models.people import Declaration, Invitation, Mandate, Membership, Role
@@ -49,6 +51,7 @@ __all__ = [
     "InsurerAlias",
     "Invitation",
     "ListBlock",
+    "ListColumn",
     "ListProblem",
     "ListState",
     "Mandate",

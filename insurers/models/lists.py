@@ -13,6 +13,7 @@ class ListState(models.TextChoices):
 
     UPLOADED = "uploaded", _("reçue")
     INGESTING = "ingesting", _("en lecture")
+    COLUMNS = "columns", _("colonnes à indiquer")
     REVIEW = "review", _("à décider")
     ACCEPTING = "accepting", _("acceptation en cours")
     ACCEPTED = "accepted", _("acceptée")
@@ -122,6 +123,62 @@ class ListProblem(models.Model):
 
     def __str__(self) -> str:
         return f"list {self.list_id} row {self.row} {self.code}"
+
+
+class ListColumn(models.Model):
+    """A column of a file, for the page that says which is which: never a value of it.
+
+    `header` is empty where the file's is, and where it may be a value (`is_masked`). `field` is
+    what the portal takes the column for, `chosen` what people said it is; empty: not read.
+    """
+
+    # Before `list`, which hides Python's own in the lines below it.
+    shapes = models.JSONField(_("formes des premières valeurs"), default=list)
+    list = models.ForeignKey(AffectedList, models.CASCADE, related_name="columns")
+    place = models.PositiveIntegerField(_("rang, depuis 0"))
+    header = models.CharField(_("intitulé"), max_length=80, blank=True)
+    is_masked = models.BooleanField(_("intitulé masqué"))
+    field = models.CharField(_("donnée"), max_length=20, blank=True)
+    chosen = models.CharField(_("donnée choisie"), max_length=20, blank=True)
+
+    class Meta:
+        verbose_name = _("colonne de liste")
+        verbose_name_plural = _("colonnes de liste")
+        ordering = ("place",)
+        constraints = (
+            models.UniqueConstraint(fields=("list", "place"), name="each_column_once"),
+            models.UniqueConstraint(
+                fields=("list", "chosen"), condition=~Q(chosen=""), name="each_field_chosen_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_masked=False) | Q(header=""), name="a_masked_header_is_not_kept"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"list {self.list_id} column {self.place}"
+
+
+class RememberedColumn(models.Model):
+    """What an insurer's staff said that a header means, for its next files."""
+
+    insurer = models.ForeignKey(Insurer, models.CASCADE, related_name="remembered_columns")
+    key = models.CharField(_("mots de l’intitulé"), max_length=120)
+    header = models.CharField(_("intitulé"), max_length=80)
+    field = models.CharField(_("donnée"), max_length=20)
+    remembered_at = models.DateTimeField(_("retenue le"))
+
+    class Meta:
+        verbose_name = _("colonne retenue")
+        verbose_name_plural = _("colonnes retenues")
+        ordering = ("header", "pk")
+        constraints = (
+            models.UniqueConstraint(fields=("insurer", "key"), name="each_header_remembered_once"),
+            models.CheckConstraint(condition=~Q(key=""), name="a_remembered_header_has_words"),
+        )
+
+    def __str__(self) -> str:
+        return f"remembered column {self.pk}"
 
 
 class AffectedMember(models.Model):

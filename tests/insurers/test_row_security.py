@@ -20,6 +20,7 @@ from insurers.models import (
     ListState,
     Mandate,
     Membership,
+    RememberedColumn,
     Role,
 )
 from insurers.row_security import ScopeRole, row_scope
@@ -28,7 +29,13 @@ from tests.conftest import as_role
 
 pytestmark = pytest.mark.django_db
 
-OWNED: tuple[type[Model], ...] = (Membership, Invitation, Declaration, AffectedList)
+OWNED: tuple[type[Model], ...] = (
+    Membership,
+    Invitation,
+    Declaration,
+    AffectedList,
+    RememberedColumn,
+)
 
 
 @contextmanager
@@ -52,6 +59,13 @@ def _both() -> None:
             expires_at=cast.NOW,
         )
         cast.declaration(place)
+        RememberedColumn.objects.create(
+            insurer=place,
+            key="numero police",
+            header="N° Police",
+            field="member_number",
+            remembered_at=cast.NOW,
+        )
         AffectedList.objects.create(
             breach=cast.breach(),
             insurer=place,

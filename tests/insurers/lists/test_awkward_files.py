@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 
 ACCENTS = "N° adhérent;Né le;Prénom;Mail\nA1;31/12/1980;Zoé;zoe@example.fr\n"
 COMMAS = "numero adherent,date de naissance,prénom,mail\nA1,31/12/1980,Zoé,zoe@example.fr\n"
+EVERYTHING = "member_number,birth_date,email|phone"
 NIRS = "".join(f"A{n};31/12/1980;a@example.fr;1 80 12 75 116 {n:03d}\n" for n in range(1, 6))
 
 
@@ -81,7 +82,10 @@ def test_a_file_that_spreadsheets_write_is_read(content: bytes) -> None:
         (csv_file(LISE, '"A1;31/12/1980'), Refusal.BROKEN_QUOTES, 3, ""),
         (csv_file(LISE, '"A1"x;31/12/1980'), Refusal.BROKEN_QUOTES, 3, ""),
         (csv_file(header="Nom;Né le;Mail"), Refusal.MISSING_COLUMNS, 1, "member_number"),
-        (csv_file(header=HEADER + ";Mail"), Refusal.DUPLICATE_COLUMN, 1, "email"),
+        (csv_file(header=HEADER + ";Mail"), Refusal.NO_ROWS, None, ""),
+        (csv_file(OMAR, header=LISE), Refusal.NO_HEADER, 1, ""),
+        (csv_file("Bonjour,", header="Madame"), Refusal.MISSING_COLUMNS, 1, EVERYTHING),
+        ((f"N° Police;Jour;Mail;Code\n{NIRS * 4}").encode(), Refusal.NIR_COLUMN, None, "#4"),
         (csv_file(header=HEADER), Refusal.NO_ROWS, None, ""),
         (csv_file("A1;;;;;", ";1980-12-31;;;;"), Refusal.NO_VALID_ROW, 2, "birth_date"),
         (csv_file(header=HEADER + ";N° sécu"), Refusal.NIR_COLUMN, 1, "nir"),
