@@ -34,7 +34,7 @@ class Problem(models.TextChoices):
     )
     MEMBER_NUMBER_SPREADSHEET = (
         "member_number_spreadsheet",
-        _("le tableur a arrondi le numéro d’adhérent (écriture du type 1E+11)"),
+        _("le tableur a transformé le numéro d’adhérent en nombre (du type 1E+11 ou 12,0)"),
     )
     MEMBER_NUMBER_NIR = (
         "member_number_nir",
