@@ -120,13 +120,13 @@ _FITS: dict[Field, Callable[[str], str]] = {
 def _guesses(
     header: list[str], values: list[list[str]], unclear: ColumnsUnclearError
 ) -> dict[int, Field]:
-    """Suggest a column for each missing field whose values no other free column has."""
-    wanted = {field for code in unclear.missing for field in code.split("|")}
+    """Suggest a column for each field without one, where a single free column has such values."""
+    settled = {*unclear.suggested.values(), *unclear.ambiguous}
     free = [place for place in _in_use(header, values) if place not in unclear.suggested]
     guesses: dict[int, Field] = {}
     for field, normalise in _FITS.items():
         fitting = [place for place in free if _fits(values[place], normalise)]
-        if field in wanted and len(fitting) == 1:
+        if field not in settled and len(fitting) == 1:
             guesses[fitting[0]] = field
     return guesses
 

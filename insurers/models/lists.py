@@ -9,7 +9,7 @@ from insurers.models.directory import Breach, Insurer, Operator, Population
 
 
 class ListState(models.TextChoices):
-    """Transitions live in `insurers/list_states.py`."""
+    """Transitions live in `insurers/lists/states.py`."""
 
     UPLOADED = "uploaded", _("reçue")
     INGESTING = "ingesting", _("en lecture")

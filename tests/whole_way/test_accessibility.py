@@ -34,6 +34,7 @@ STAFF = [
     "/espace/",
     "/espace/listes/nouvelle/",
     "/espace/listes/1/",
+    "/espace/listes/1/colonnes/",
     "/espace/avis/1/",
     "/espace/avis/1/apercu/",
     "/espace/campagnes/",

@@ -164,11 +164,16 @@ def test_merged_headers_and_trailing_empty_columns() -> None:
 
 
 def test_a_missing_column_is_guessed_from_its_values() -> None:
-    rows = (LISE, OMAR, "A3;31/12/1980;X;Y;l@example.fr;;")
-    affected_list = waiting(*rows, header="N° Police;Jour;Nom;Prénom;Contact;Portable")
-    fields = dict(affected_list.columns.values_list("header", "field"))
-    assert fields["Jour"] == "birth_date"
-    assert fields["N° Police"] == fields["Contact"] == ""
+    affected_list = waiting(header="N° Police;Jour;Nom;Prénom;Contact;Tél")
+    assert [field for *_rest, field in columns_of(affected_list)] == [
+        *("", "birth_date", "last_name", "first_name", "email", "phone")
+    ]
+
+
+def test_nothing_is_guessed_where_two_columns_have_such_values() -> None:
+    row = "A1;31/12/1980;01/01/2020;l@example.fr"
+    affected_list = waiting(row, header="N° Police;Jour;Entrée;Mail")
+    assert [field for *_rest, field in columns_of(affected_list)] == ["", "", "", "email"]
 
 
 def test_columns_that_are_clear_are_kept_with_how_they_are_read() -> None:
