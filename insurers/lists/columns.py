@@ -32,7 +32,6 @@ from insurers.lists.refusal import FileRefusedError
 from insurers.lists.states import move
 from insurers.models import AffectedList, ListColumn, ListState, RememberedColumn
 
-FIRST_ROWS = 200
 LONGEST_KEY = 120
 _FEWEST_TO_JUDGE = 20
 
@@ -51,7 +50,7 @@ def settle_columns(
 
     Where that is unclear, keep what the page needs, move the list to `columns` and return
     None. Raises FileRefusedError where no choice can help: no header, a column of social
-    security numbers, no rows, or too few columns. `first_rows` are up to `FIRST_ROWS`.
+    security numbers, no rows, or too few columns. `first_rows` are some of the first.
     """
     if chosen := _chosen(affected_list):
         return read_layout(header, chosen=chosen)

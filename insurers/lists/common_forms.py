@@ -55,7 +55,8 @@ _NUMBER = "^[0-9A-Z]{1,12}$"
 
 def member_numbers(cells: pl.Series, rule: Callable[[str], str]) -> Column:
     """Normalise member numbers; `rule` is `identifiers.member_number` behind the NIR check."""
-    return _settle(cells, cells.str.contains(_NUMBER), cells, rule)
+    common = cells.str.contains(_NUMBER) & cells.str.contains("[0-9]")
+    return _settle(cells, common, cells, rule)
 
 
 class _Memo(dict[str, "str | Problem"]):

@@ -58,6 +58,7 @@ __all__ = [
     "Membership",
     "Operator",
     "Population",
+    "RememberedColumn",
     "Role",
     "Severity",
     "Source",

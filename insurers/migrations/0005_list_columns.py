@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = (("insurers", "0003_operators_hold_no_membership"),)
+    dependencies = (("insurers", "0004_list_blocks"),)
 
     operations = (
         migrations.AlterField(
