@@ -59,18 +59,20 @@ def member_numbers(cells: pl.Series, rule: Callable[[str], str]) -> Column:
     return _settle(cells, common, cells, rule)
 
 
-class _Memo(dict[str, "str | Problem"]):
+class _Memo(dict[str, str]):
     """What a rule says of a text, remembered: dates and words come again and again."""
 
     def __init__(self, rule: Callable[[str], str]) -> None:
         super().__init__()
         self._rule = rule
+        self.bad: dict[str, Problem] = {}
 
-    def __missing__(self, text: str) -> "str | Problem":
+    def __missing__(self, text: str) -> str:
         try:
-            found: str | Problem = self._rule(text)
+            found = self._rule(text)
         except BadValueError as error:
-            found = error.problem
+            found = ""
+            self.bad[text] = error.problem
         if len(self) < REMEMBERED:
             self[text] = found
         return found
@@ -80,14 +82,19 @@ class Words:
     """Normalises columns whose texts are few, by remembering each."""
 
     def __init__(self, rule: Callable[[str], str]) -> None:
+        self._rule = rule
         self._memo = _Memo(rule)
 
     def column(self, cells: pl.Series) -> Column:
         """Normalise a column."""
-        found = [self._memo[cell] for cell in cells.to_list()]
-        bad = {place: said for place, said in enumerate(found) if isinstance(said, Problem)}
-        if bad:
-            found = ["" if isinstance(said, Problem) else said for said in found]
+        if len(self._memo.bad) > REMEMBERED:
+            self._memo = _Memo(self._rule)
+        texts = cells.to_list()
+        found = list(map(self._memo.__getitem__, texts))
+        bad: dict[int, Problem] = {}
+        if not self._memo.bad.keys().isdisjoint(texts):
+            problem_of = self._memo.bad.get
+            bad = {n: problem for n, text in enumerate(texts) if (problem := problem_of(text))}
         return Column(pl.Series(found, dtype=pl.String), bad)
 
 

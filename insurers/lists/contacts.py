@@ -84,13 +84,12 @@ class ContactSealer:
     """
 
     def __init__(self, key: bytes, *, attempt: int) -> None:
-        self._encrypt = AESGCM(key).encrypt
-        self._attempt = bytes((attempt,))
+        self.encrypt = AESGCM(key).encrypt
+        self.number = bytes((attempt,))
 
     def seal(self, ordinal: int, content: bytes) -> bytes:
         """Return the sealed contact of a row, 17 bytes longer."""
-        attempt = self._attempt
-        return attempt + self._encrypt(_nonce(attempt, ordinal), content, None)
+        return self.number + self.encrypt(_nonce(self.number, ordinal), content, None)
 
 
 class ContactOpener:

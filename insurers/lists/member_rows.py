@@ -33,6 +33,7 @@ COPY_END = b"\xff\xff"
 # Nine fields, each after its length in bytes; -1 says NULL (PostgreSQL, COPY, binary format).
 _ROW_START = struct.Struct(">hii")
 _ROW = struct.Struct(">iiihihiii16s")
+_LENGTH = struct.Struct(">i")
 _UUID_LENGTH = (16).to_bytes(4, "big")
 _NULL = (-1).to_bytes(4, "big", signed=True)
 
@@ -174,8 +175,8 @@ class MemberRows:
             values[Field.EMAIL].str.to_lowercase().cast(pl.Binary).to_list()
         )
         phones = self._addresses.phones(values[Field.PHONE].cast(pl.Binary).to_list())
-        seal, pack = sealer.seal, _ROW.pack
-        start = _ROW_START.pack(9, 4, self._list_id)
+        seal, number, pack = sealer.encrypt, sealer.number, _ROW.pack
+        start, pack_length = _ROW_START.pack(9, 4, self._list_id), _LENGTH.pack
         packed: list[bytes] = []
         append = packed.append
         # From here on, millions of times: each call counts.
@@ -191,6 +192,6 @@ class MemberRows:
             if contact == NOTHING:
                 append(member + _NULL)
                 continue
-            sealed = seal(row, contact)
-            append(member + len(sealed).to_bytes(4, "big") + sealed)
+            sealed = seal(number + row.to_bytes(11, "big"), contact, None)
+            append(member + pack_length(len(sealed) + 1) + number + sealed)
         return packed
