@@ -6,6 +6,7 @@ from django.utils import timezone
 from insurers.lists.acceptance import publish_list
 from insurers.lists.ingestion import prepare_list, read_list
 from insurers.lists.locks import held_lists
+from insurers.lists.receiving import forget_uploads
 from insurers.lists.refusing import erase_refused, forget_upload, refuse_undecided
 from insurers.lists.states import READING
 from insurers.lists.uploads import erase_forgotten_uploads
@@ -55,4 +56,5 @@ def resume_lists() -> None:
     decided = lists.filter(state__in=(ListState.ACCEPTED, ListState.REFUSED), chunk_count__gt=0)
     for list_id in decided.values_list("pk", flat=True):
         enqueue(erase_list, list_id=list_id)
+    forget_uploads(now=timezone.now())
     erase_forgotten_uploads(now=timezone.now())

@@ -1,5 +1,7 @@
 """The form that goes with a file: which operators and people it is about."""
 
+from typing import Any
+
 from django import forms
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
@@ -9,6 +11,8 @@ from django.utils.translation import gettext as _
 from insurers.lists.ingestion import operators_for
 from insurers.lists.uploads import SealingUploadHandler
 from insurers.models import Breach, Insurer, Operator, Population
+
+ACCEPTED = ".csv,.tsv,.txt,.xlsx,.xls,.ods,.gz,.zip,text/csv"
 
 
 class PopulationField(forms.ModelChoiceField[Population]):
@@ -25,8 +29,8 @@ class SealedFileField(forms.Field):
         pass
 
 
-class UploadForm(forms.Form):
-    """The file itself never reaches the form: the upload handler has sealed it by then."""
+class ListForm(forms.Form):
+    """Which operators and people a list is about."""
 
     operators = forms.ModelMultipleChoiceField(
         Operator.objects.none(),
@@ -39,26 +43,36 @@ class UploadForm(forms.Form):
         label=gettext_lazy("Ces personnes sont"),
         empty_label=None,
     )
-    file = SealedFileField(
-        label=gettext_lazy("Fichier CSV"),
-        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,text/csv"}),
-    )
 
-    def __init__(
-        self,
-        *args: object,
-        breach: Breach,
-        insurer: Insurer,
-        handler: SealingUploadHandler | None = None,
-        **kwargs: object,
-    ) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.handler = handler
+    def __init__(self, *args: Any, breach: Breach, insurer: Insurer, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         operators = operators_for(breach=breach, insurer=insurer)
         choices = Operator.objects.filter(pk__in=[operator.pk for operator in operators])
         self.fields["operators"].queryset = choices  # type: ignore[attr-defined]
         insured_people = Population.objects.filter(code="insured_people").first()
         self.initial = {"operators": operators, "population": insured_people}
+
+
+class AnnouncedForm(ListForm):
+    """What the page's script says of a file that it is about to send in parts."""
+
+    size = forms.IntegerField(min_value=0, max_value=2**62)
+    modified = forms.IntegerField(required=False, max_value=2**62)
+
+
+class UploadForm(ListForm):
+    """The file itself never reaches the form: the upload handler has sealed it by then."""
+
+    file = SealedFileField(
+        label=gettext_lazy("Fichier"),
+        widget=forms.FileInput(attrs={"accept": ACCEPTED}),
+    )
+
+    def __init__(
+        self, *args: Any, handler: SealingUploadHandler | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.handler = handler
         self.fields["file"].help_text = _("Jusqu’à %(size)s.") % {
             "size": filesizeformat(settings.UPLOAD_MAX_BYTES)
         }

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from audit.trail import SYSTEM, account, insurer_scope, record
+from audit.trail import SYSTEM, account, insurer_scope, record, token
 from insurers.lists.blocks import BlockReader, NoLongerReadError, all_read
 from insurers.lists.columns import settle_columns
 from insurers.lists.contacts import make_data_key
@@ -33,6 +33,7 @@ from insurers.lists.tables import count_members, index_table, make_table, merge_
 from insurers.lists.uploads import SealedUpload, UploadDamagedError
 from insurers.models import (
     AffectedList,
+    ApiToken,
     Breach,
     Insurer,
     ListBlock,
@@ -71,11 +72,13 @@ def register_list(
     upload: SealedUpload,
     uploaded_by: AbstractBaseUser | None,
     now: datetime,
+    uploaded_with: ApiToken | None = None,
+    expected_sha256: bytes | None = None,
 ) -> AffectedList:
     """Record a sealed upload as a list in state `uploaded`; the caller has it read.
 
-    `uploaded_by` is None for a file taken from the command line. Raises
-    OperatorsNotAffiliatedError.
+    A person uploaded it, or a program with its token, or neither: the command line. The worker
+    refuses a file that is not the one of `expected_sha256`. Raises OperatorsNotAffiliatedError.
     """
     operators = list(operators)
     possible = {operator.pk for operator in operators_for(breach=breach, insurer=insurer)}
@@ -90,14 +93,16 @@ def register_list(
             upload_id=upload.upload_id,
             chunk_count=upload.chunk_count,
             size_bytes=upload.size_bytes,
+            expected_sha256=expected_sha256,
             uploaded_by_id=uploaded_by.pk if uploaded_by else None,
+            uploaded_with=uploaded_with,
             uploaded_at=now,
         )
         affected_list.operators.set(operators)
         record(
             action="list.uploaded",
             scope=insurer_scope(insurer.pk),
-            actor=account(uploaded_by.pk) if uploaded_by else SYSTEM,
+            actor=_uploader(uploaded_by, uploaded_with),
             subject=f"list:{affected_list.pk}",
             detail={"size_bytes": upload.size_bytes},
         )
@@ -144,6 +149,10 @@ def read_list(
     except NoLongerReadError:
         pass
     return False
+def _uploader(person: AbstractBaseUser | None, with_token: ApiToken | None) -> str:
+    if with_token is not None:
+        return token(with_token.pk)
+    return account(person.pk) if person else SYSTEM
 
 
 def ingest_list(
@@ -221,6 +230,9 @@ def _prepare(affected_list: AffectedList) -> bool:
 def _keep_hash(affected_list: AffectedList) -> None:
     if affected_list.sha256 is None:
         return
+    expected = affected_list.expected_sha256
+    if expected is not None and bytes(expected) != bytes(affected_list.sha256):
+        raise FileRefusedError(Refusal.UPLOAD_DAMAGED)
     try:
         with transaction.atomic():
             affected_list.save(update_fields=["sha256"])

@@ -6,6 +6,7 @@ which number it has, so that pieces cannot be swapped, dropped or repeated unsee
 
 import contextlib
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from django.conf import settings
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 
 from insurers.lists.sealing import DamagedError, open_sealed, seal
-from insurers.models import AffectedList
+from insurers.models import AffectedList, Upload
 
 CHUNK_BYTES = 1024**2
 FORGOTTEN_AFTER = timedelta(hours=24)
@@ -67,15 +68,50 @@ class ChunkWriter:
         erase_chunks(self.upload_id)
 
     def _store(self, content: bytes) -> None:
-        folder = _folder(self.upload_id)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sealed = seal(_header(self.upload_id, self._count) + content)
-        descriptor = os.open(folder / str(self._count), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with sealed_draft(self.upload_id, self._count, content) as draft:
+            draft.keep()
+        self._count += 1
+
+
+@dataclass(frozen=True)
+class SealedDraft:
+    """A sealed piece on disk under a name of its own, until `keep` gives it its number."""
+
+    _path: Path
+    _number: int
+
+    def keep(self) -> None:
+        """Make it the piece of its number, in place of any other, safe from a power cut."""
+        self._path.replace(self._path.with_name(str(self._number)))
+        descriptor = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def sealed_draft(upload_id: UUID, number: int, content: bytes) -> Iterator[SealedDraft]:
+    """Seal a piece to disk for the block, which keeps it or not; raise OSError without room."""
+    folder = _folder(upload_id)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{number}.{secrets.token_hex(8)}"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(sealed)
+            file.write(seal(_header(upload_id, number) + content))
             file.flush()
             os.fsync(file.fileno())
-        self._count += 1
+        yield SealedDraft(path, number)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def has_room_for(size_bytes: int) -> bool:
+    """Whether the disk of the sealed uploads has room for so many bytes at this moment."""
+    folder = Path(settings.UPLOAD_DIR)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return shutil.disk_usage(folder).free >= size_bytes
 
 
 def seal_file(path: Path) -> SealedUpload:
@@ -125,11 +161,13 @@ def erase_chunks(upload_id: UUID) -> None:
 
 
 def erase_forgotten_uploads(*, now: datetime) -> int:
-    """Remove uploads older than a day that no list names; return how many."""
+    """Remove what came over a day ago and is neither a list's nor under way; return how many."""
     erased = 0
     limit = (now - FORGOTTEN_AFTER).timestamp()
     undecided = AffectedList.objects.filter(chunk_count__gt=0).values_list("upload_id", flat=True)
-    known = {str(name) for upload_id in undecided for name in (upload_id, text_id(upload_id))}
+    under_way = Upload.objects.under_way().values_list("pk", flat=True)
+    known = {str(name) for name in under_way}
+    known |= {str(name) for upload_id in undecided for name in (upload_id, text_id(upload_id))}
     for folder in settings.UPLOAD_DIR.glob("????????-????-????-????-????????????"):
         if folder.stat().st_mtime > limit:
             continue

@@ -20,8 +20,8 @@ from insurers.lists.ingestion import OperatorsNotAffiliatedError, register_list
 from insurers.lists.problems import Refusal, column_name, explain_problem
 from insurers.lists.refusing import refuse_list, why_refused
 from insurers.lists.states import AWAITING, UNFINISHED, WrongStateError
-from insurers.lists.uploads import SealingUploadHandler
-from insurers.models import AffectedList, Breach, Insurer, Role
+from insurers.lists.uploads import CHUNK_BYTES, SealingUploadHandler
+from insurers.models import AffectedList, Breach, Insurer, Role, Upload
 from insurers.permissions import (
     Refused,
     StaffScope,
@@ -35,6 +35,7 @@ from insurers.tasks import accept_list, erase_list, ingest_list
 
 PREPARING = (Role.PREPARER, Role.APPROVER)
 PROBLEMS_SHOWN = 20
+PART_BYTES = 8 * CHUNK_BYTES  # what the script sends at once
 
 
 # Django reads the body to find the token, so the handler is put in place before the check.
@@ -45,16 +46,11 @@ def list_upload(request: HttpRequest) -> HttpResponseBase:
     """Take a file for one insurer and breach (in the query: `organisme` and `violation`)."""
     scope = staff_of(request)
     with within(scope):
-        choices = _choices(scope)
-    asked = (request.GET.get("organisme"), request.GET.get("violation"))
-    chosen = [choice for choice in choices if (choice[0].slug, choice[1].slug) == asked]
-    if asked == (None, None) and len(choices) == 1:
-        chosen = choices
-    if not chosen:
-        if asked != (None, None):
-            raise Http404
+        choices = places_of(scope)
+    chosen = asked_place(request, choices)
+    if chosen is None:
         return render(request, "insurers/list_choice.html", {"choices": choices})
-    insurer, breach = chosen[0]
+    insurer, breach = chosen
     if request.method != "POST":
         with within(scope):
             form = UploadForm(breach=breach, insurer=insurer)
@@ -96,7 +92,7 @@ def _receive(
     return redirect("list_detail", affected_list.pk)
 
 
-def _choices(scope: StaffScope) -> list[tuple[Insurer, Breach]]:
+def places_of(scope: StaffScope) -> list[tuple[Insurer, Breach]]:
     """Return the insurers that the person prepares lists for, with each breach that touches one."""
     insurers = [key for key in scope.roles if scope.has_role(key, *PREPARING)]
     if not insurers:
@@ -110,10 +106,32 @@ def _choices(scope: StaffScope) -> list[tuple[Insurer, Breach]]:
     ]
 
 
+def asked_place(
+    request: HttpRequest, choices: list[tuple[Insurer, Breach]]
+) -> tuple[Insurer, Breach] | None:
+    """Return the choice that the query names, the only one, or None where one must be made."""
+    asked = (request.GET.get("organisme"), request.GET.get("violation"))
+    if asked == (None, None):
+        return choices[0] if len(choices) == 1 else None
+    for insurer, breach in choices:
+        if (insurer.slug, breach.slug) == asked:
+            return insurer, breach
+    raise Http404
+
+
 def _upload_page(
     request: HttpRequest, form: UploadForm, insurer: Insurer, breach: Breach, status: int = 200
 ) -> HttpResponse:
-    context = {"form": form, "insurer": insurer, "breach": breach}
+    unfinished = Upload.objects.under_way().filter(
+        created_by=person_of(request).pk, insurer=insurer, breach=breach
+    )
+    context = {
+        "form": form,
+        "insurer": insurer,
+        "breach": breach,
+        "unfinished": unfinished.order_by("created_at"),
+        "part_bytes": PART_BYTES,
+    }
     return render(request, "insurers/list_upload.html", context, status=status)
 
 
@@ -198,6 +216,7 @@ def list_refuse(request: HttpRequest, list_id: int) -> HttpResponse:
 
 
 def person_of(request: HttpRequest) -> AbstractBaseUser:
+    """Return who is signed in."""
     assert isinstance(request.user, AbstractBaseUser)
     return request.user
 
@@ -206,7 +225,10 @@ def readable_list(request: HttpRequest, list_id: int) -> AffectedList:
     """Return a list that the person may read; another insurer's does not exist."""
     scope = staff_of(request)
     mine = AffectedList.objects.filter(insurer_id__in=scope.insurer_ids)
-    found = get_object_or_404(mine.select_related("insurer", "breach", "population"), pk=list_id)
+    found = get_object_or_404(
+        mine.select_related("insurer", "breach", "population", "uploaded_by", "uploaded_with"),
+        pk=list_id,
+    )
     if not scope.may_read(found.insurer_id, found.breach_id):
         raise Http404
     return found

@@ -30,6 +30,7 @@ from insurers.models.lists import (
     Severity,
 )
 from insurers.models.people import Declaration, Invitation, Mandate, Membership, Role
+from insurers.models.uploads import ApiToken, TokenScope, Upload, UploadState
 
 __all__ = [
     "Advice",
@@ -37,6 +38,7 @@ __all__ = [
     "AffectedMember",
     "Affiliation",
     "AmcNumber",
+    "ApiToken",
     "Breach",
     "BreachOperator",
     "Caveat",
@@ -64,4 +66,7 @@ __all__ = [
     "Source",
     "SourceKind",
     "TimelineEntry",
+    "TokenScope",
+    "Upload",
+    "UploadState",
 ]

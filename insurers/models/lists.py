@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from insurers.models.directory import Breach, Insurer, Operator, Population
+from insurers.models.uploads import ApiToken
 
 
 class ListState(models.TextChoices):
@@ -33,6 +34,7 @@ class AffectedList(models.Model):
     chunk_count = models.PositiveIntegerField(_("morceaux scellés"))
     size_bytes = models.PositiveBigIntegerField(_("taille en octets"))
     sha256 = models.BinaryField(_("empreinte SHA-256 du fichier"), null=True)
+    expected_sha256 = models.BinaryField(_("empreinte SHA-256 annoncée"), null=True)
     attempt = models.PositiveSmallIntegerField(_("essais de lecture"), default=0)
     text = models.JSONField(_("texte à lire"), null=True)  # insurers/lists/preparing.py
     reading_at = models.DateTimeField(_("lecture commencée le"), null=True)
@@ -53,6 +55,7 @@ class AffectedList(models.Model):
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
+    uploaded_with = models.ForeignKey(ApiToken, models.PROTECT, null=True, related_name="lists")
     uploaded_at = models.DateTimeField(_("reçue le"))
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
