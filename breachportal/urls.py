@@ -16,6 +16,7 @@ urlpatterns = [
         path("", include("notifications.urls")),
         path("", include("insurers.team.urls")),
         path("", include("insurers.lists.urls")),
+        path("", include("insurers.api.urls")),
         path("", include("insurers.trail_urls")),
         path("", include("lookup.urls")),
         prefix_default_language=False,

@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from audit.models import AuditEntry
-from audit.trail import PORTAL, insurer_scope
-from insurers.models import Insurer
+from audit.trail import PORTAL, account, insurer_scope, token
+from insurers.models import ApiToken, Insurer
 from insurers.permissions import Refused, StaffScope, staff_of
 
 PAGE = 50
@@ -108,9 +108,14 @@ def _entries(chain: str, wanted: dict[str, Any]) -> Any:
 
 
 def _rows(entries: list[AuditEntry]) -> list[Row]:
-    numbers = {entry.actor: entry.actor.removeprefix("account:") for entry in entries}
-    people = get_user_model().objects.filter(
-        pk__in=[number for number in numbers.values() if number.isdigit()]
-    )
-    names = {str(person.pk): person.name or person.email for person in people}
-    return [Row(entry, names.get(numbers[entry.actor], entry.actor)) for entry in entries]
+    names: dict[str, str] = {}
+    people = get_user_model().objects.filter(pk__in=_numbers(entries, "account:"))
+    names |= {account(person.pk): person.name or person.email for person in people}
+    tokens = ApiToken.objects.filter(pk__in=_numbers(entries, "token:"))
+    names |= {token(one.pk): gettext("jeton « %s »") % one.name for one in tokens}
+    return [Row(entry, names.get(entry.actor, entry.actor)) for entry in entries]
+
+
+def _numbers(entries: list[AuditEntry], kind: str) -> set[int]:
+    found = {entry.actor.removeprefix(kind) for entry in entries if entry.actor.startswith(kind)}
+    return {int(number) for number in found if number.isdigit()}

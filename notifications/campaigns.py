@@ -115,11 +115,16 @@ def content_hash(
 
 
 def barred_from_approving(campaign: Campaign) -> set[int]:
-    """Return who uploaded the list, edited the notice or submitted the campaign."""
+    """Return who uploaded the list, edited the notice or submitted the campaign.
+
+    A program uploads for the person who made its token.
+    """
+    program = campaign.affected_list.uploaded_with
     editors = campaign.notice_version.notice.versions.values_list("edited_by_id", flat=True)
     barred = {
         campaign.submitted_by_id,
         campaign.affected_list.uploaded_by_id,
+        program.created_by_id if program else None,
         campaign.affected_list.decided_by_id,
         *editors,
     }

@@ -1,10 +1,11 @@
-"""Mail about memberships. It leaves after commit; an SMTP failure never undoes the change."""
+"""Mail about memberships and tokens, after commit; an SMTP failure never undoes a change."""
 
 import logging
 from collections.abc import Callable
 from functools import partial
 from smtplib import SMTPException
 from typing import Any, Literal
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -13,7 +14,7 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from insurers.models import Invitation, Membership, Role
+from insurers.models import ApiToken, Invitation, Membership, Role
 
 logger = logging.getLogger(__name__)
 
@@ -30,19 +31,33 @@ def send_invitation(invitation: Invitation, token: str, on_failure: Callable[[],
 
 def tell_approvers(membership: Membership, change: Change) -> None:
     """Mail a change to those who approve for the insurer now, once it is committed."""
-    approvers = get_user_model().objects.filter(
-        is_active=True,
-        memberships__insurer=membership.insurer_id,
-        memberships__role=Role.APPROVER,
-        memberships__confirmed_at__isnull=False,
-        memberships__ended_at=None,
-    )
     context = {
         "membership": membership,
         "change": change,
         "link": settings.PORTAL_URL + reverse("team"),
     }
-    mails = [_message("membership_changed", context, approver.email) for approver in approvers]
+    _mail_approvers(membership.insurer_id, "membership_changed", context)
+
+
+def tell_approvers_of_token(token: ApiToken, change: Literal["created", "revoked"]) -> None:
+    """Mail a token's making or end to those who approve for its insurer, once committed."""
+    context = {
+        "token": token,
+        "change": change,
+        "link": settings.PORTAL_URL + reverse("api_tokens", args=[token.insurer.slug]),
+    }
+    _mail_approvers(token.insurer_id, "token_changed", context)
+
+
+def _mail_approvers(insurer_id: UUID, name: str, context: dict[str, Any]) -> None:
+    approvers = get_user_model().objects.filter(
+        is_active=True,
+        memberships__insurer=insurer_id,
+        memberships__role=Role.APPROVER,
+        memberships__confirmed_at__isnull=False,
+        memberships__ended_at=None,
+    )
+    mails = [_message(name, context, approver.email) for approver in approvers]
     transaction.on_commit(partial(_send, mails))
 
 

@@ -5,12 +5,13 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
 from audit.models import AuditEntry
-from insurers.models import Role
+from insurers.models import AffectedList, Role
 from notifications.campaigns import CampaignRefused, approve_campaign, return_campaign
 from notifications.models import Campaign, CampaignState, NoticeVersion
 from notifications.notices import create_notice
 from tests import cast
 from tests.conftest import as_role
+from tests.insurers.api.programs import new_token
 from tests.notifications.story import accepted_list, member, notice_for, submitted
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +53,13 @@ def test_one_person_with_both_roles_cannot_approve_her_own_work(
 
 def test_an_editor_of_any_version_cannot_approve(campaign: Campaign) -> None:
     NoticeVersion.objects.filter(number=1).update(edited_by=cast.armand())
+    with pytest.raises(CampaignRefused):
+        approve(campaign, cast.armand().pk)
+
+
+def test_who_made_the_token_that_sent_the_list_cannot_approve(campaign: Campaign) -> None:
+    token = new_token(by=cast.armand()).token
+    AffectedList.objects.update(uploaded_by=None, uploaded_with=token)
     with pytest.raises(CampaignRefused):
         approve(campaign, cast.armand().pk)
 

@@ -26,6 +26,7 @@ PUBLIC = [
     "/mentions-legales/",
     "/confidentialite/",
     "/accessibilite/",
+    "/api/v1/docs",
     "/n-existe-pas/",
     "/compte/login/",
     "/compte/password/reset/",

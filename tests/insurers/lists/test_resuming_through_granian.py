@@ -12,8 +12,9 @@ from django.urls import reverse
 from pytest_django.plugin import DjangoDbBlocker
 
 from insurers.lists.uploads import CHUNK_BYTES, clear_chunks
-from insurers.models import AffectedList, Upload
+from insurers.models import AffectedList, Upload, UploadState
 from tests import cast
+from tests.insurers.api.programs import new_token
 from tests.insurers.lists.web_servers import Server, running_servers, wait_for
 
 MARK = b"En-clair-Marin-Lise;"
@@ -130,3 +131,22 @@ def test_a_sender_that_is_refused_hears_why(servers: list[Server]) -> None:
     address = start(first)
     answer = patch(first, address, 5, FILE[5:])
     assert (answer.status, answer.headers["Upload-Offset"]) == (409, "0")
+
+
+def test_a_list_sent_in_one_call_and_cut_leaves_nothing(servers: list[Server]) -> None:
+    first, _second = servers
+    connection = first.connect()
+    address = f"/api/v1/lists?breach={cast.breach().slug}"
+    connection.putrequest("POST", address, skip_host=True)
+    connection.putheader("Host", "localhost")
+    connection.putheader("Authorization", f"Bearer {new_token().secret}")
+    connection.putheader("Content-Length", str(len(FILE)))
+    connection.endheaders()
+    connection.send(FILE[: 2 * CHUNK_BYTES + 1000])
+    wait_for(lambda: Upload.objects.exists() and received() == 2 * CHUNK_BYTES, what="the pieces")
+    connection.close()
+    cancelled = Upload.objects.filter(state=UploadState.CANCELLED)
+    wait_for(cancelled.exists, what="the end of the upload")
+    folder = first.folder / "upload_dir" / str(Upload.objects.get().pk)
+    wait_for(lambda: not folder.exists(), what="the removal of the pieces")
+    assert not AffectedList.objects.exists()
