@@ -154,6 +154,17 @@ def sign_in(page: Page, portal: Portal, name: str) -> None:
     page.fill("input[name=login]", account["email"])
     page.fill("input[name=password]", account["password"])
     page.get_by_role("button", name="Se connecter").click()
-    page.fill("input[name=code]", current_code(account["totp_secret"], now=time.time()))
+    page.fill("input[name=code]", unused_code(account["totp_secret"]))
     page.get_by_role("button", name="Se connecter").click()
     page.wait_for_load_state()
+
+
+_used: set[str] = set()
+
+
+def unused_code(secret: str) -> str:
+    """Return a one-time code that did not serve yet; wait for the next one where it did."""
+    while (code := current_code(secret, now=time.time())) in _used:
+        time.sleep(0.5)
+    _used.add(code)
+    return code
