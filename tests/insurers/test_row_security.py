@@ -22,6 +22,8 @@ from insurers.models import (
     Membership,
     RememberedColumn,
     Role,
+    Upload,
+    UploadState,
 )
 from insurers.row_security import ScopeRole, row_scope
 from tests import cast
@@ -35,6 +37,7 @@ OWNED: tuple[type[Model], ...] = (
     Declaration,
     AffectedList,
     RememberedColumn,
+    Upload,
 )
 
 
@@ -65,6 +68,17 @@ def _both() -> None:
             header="N° Police",
             field="member_number",
             remembered_at=cast.NOW,
+        )
+        Upload.objects.create(
+            id=uuid4(),
+            insurer=place,
+            breach=cast.breach(),
+            population=cast.insured_people(),
+            state=UploadState.RECEIVING,
+            size_bytes=1,
+            created_by=person,
+            created_at=cast.NOW,
+            last_at=cast.NOW,
         )
         AffectedList.objects.create(
             breach=cast.breach(),

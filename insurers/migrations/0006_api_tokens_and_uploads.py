@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = (
-        ("insurers", "0003_operators_hold_no_membership"),
+        ("insurers", "0005_list_columns"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     )
 
