@@ -149,6 +149,8 @@ def read_list(
     except NoLongerReadError:
         pass
     return False
+
+
 def _uploader(person: AbstractBaseUser | None, with_token: ApiToken | None) -> str:
     if with_token is not None:
         return token(with_token.pk)
@@ -268,6 +270,7 @@ def _finish(affected_list: AffectedList, now: datetime) -> None:
         if (fresh.state, fresh.attempt) != (ListState.INGESTING, affected_list.attempt):
             return
         _judge(fresh)
+        index_table(fresh.pk)
         with transaction.atomic():
             _complete(fresh)
 
@@ -289,7 +292,6 @@ def _judge(affected_list: AffectedList) -> None:
 
 def _complete(affected_list: AffectedList) -> None:
     duplicate, conflicting = merge_repeated_members(affected_list.pk)
-    index_table(affected_list.pk)
     counts = count_members(affected_list.pk)
     affected_list.blocks.all().delete()
     started = affected_list.reading_at or timezone.now()
