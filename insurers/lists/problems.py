@@ -117,12 +117,15 @@ class Refusal(models.TextChoices):
         "not_csv",
         _("Ce fichier n’est pas un fichier CSV : c’est un classeur, une archive ou un document."),
     )
-    NUL_BYTES = "nul_bytes", _("Le fichier n’est pas du texte lisible (octet nul, ligne {row}).")
+    NUL_BYTES = (
+        "nul_bytes",
+        _("Le fichier n’est pas du texte lisible (octet nul, ligne {row}, {column})."),
+    )
     UNDECODABLE = (
         "undecodable",
         _(
-            "Un caractère est abîmé ou coupé à la ligne {row} : le fichier n’est ni en UTF-8 ni en "
-            "Windows-1252."
+            "Un caractère est abîmé ou coupé à la ligne {row}, {column} : le fichier n’est ni en "
+            "UTF-8, ni en UTF-16, ni en Windows-1252."
         ),
     )
     RECORD_TOO_LONG = (
