@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.trail import account, insurer_scope, record
 from insurers.models import AffectedList, ListState
+from notifications.campaign_mail import tell_preparers
 from notifications.checklist import Unmet, unmet
 from notifications.models import Campaign, CampaignState, Channel, Notice, NoticeVersion
 from notifications.notices import Facts, NoticeContent, facts_for
@@ -174,6 +175,7 @@ def return_campaign(*, campaign_id: int, approver_id: int, comment: str, now: da
     campaign.return_comment = comment.strip()
     campaign.save(update_fields=["state", "return_comment"])
     _record(campaign, "campaign.returned", approver_id)
+    tell_preparers(campaign=campaign, prepared_by=barred_from_approving(campaign) - {approver_id})
     return campaign
 
 

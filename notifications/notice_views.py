@@ -61,6 +61,7 @@ def notice_edit(request: HttpRequest, notice_id: int) -> HttpResponse:
         messages.success(request, _("Version %(number)d enregistrée.") % {"number": version.number})
         return redirect("notice_edit", notice.pk)
     problems = checklist_of(version)
+    lists = _lists_for(notice)
     form.show_unmet(problems)
     return render(
         request,
@@ -71,7 +72,7 @@ def notice_edit(request: HttpRequest, notice_id: int) -> HttpResponse:
             "version_sha256": bytes(version.sha256).hex(),
             "form": form,
             "problems": problems,
-            "submit_form": SubmitForm(lists=_lists_for(notice)),
+            "submit_form": SubmitForm(lists=lists) if lists.exists() else None,
         },
     )
 
@@ -88,7 +89,12 @@ def notice_preview(request: HttpRequest, notice_id: int) -> HttpResponse:
     return render(
         request,
         "notifications/notice_preview.html",
-        {"notice": notice, "version": version, "previews": previews(version)},
+        {
+            "notice": notice,
+            "version": version,
+            "previews": previews(version),
+            "may_edit": staff_of(request).has_role(notice.insurer_id, Role.PREPARER, Role.APPROVER),
+        },
     )
 
 

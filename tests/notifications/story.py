@@ -10,10 +10,12 @@ from insurers.lists.ingestion import ingest_list, register_list
 from insurers.lists.uploads import seal_file
 from insurers.models import AffectedList, ListState
 from notifications.campaigns import approve_campaign, submit_campaign
+from notifications.dispatch import dispatch_campaign
 from notifications.models import Campaign, Channel, NoticeVersion
 from notifications.notices import NoticeContent, create_notice, save_version
 from notifications.outbox import build_outbox
 from tests import cast
+from tests.conftest import as_role
 
 HEADER = "Numéro adhérent;Date de naissance;Nom;Prénom;Courriel;Mobile;Langue"
 
@@ -113,3 +115,10 @@ def complete(content: NoticeContent) -> NoticeContent:
         en=replace(texts, subject="", nature="", consequences="", measures="", advice=""),
         unreachable_plan="Les personnes sans contact recevront une lettre avant la fin du mois.",
     )
+
+
+def send(campaign: Campaign) -> None:
+    """Send what is due, as a worker does in one turn."""
+    with as_role("worker"):
+        dispatch_campaign(campaign_id=campaign.pk, seconds=30)
+    campaign.refresh_from_db()

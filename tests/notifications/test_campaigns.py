@@ -1,6 +1,11 @@
 """Nothing is sent without a complete notice and a second person's approval."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
 import pytest
+from django.core import mail as django_mail
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
@@ -15,6 +20,8 @@ from tests.insurers.api.programs import new_token
 from tests.notifications.story import accepted_list, member, notice_for, submitted
 
 pytestmark = pytest.mark.django_db
+
+OnCommit = Callable[..., AbstractContextManager[Any]]
 
 
 @pytest.fixture
@@ -120,6 +127,23 @@ def test_a_returned_list_can_be_submitted_again(campaign: Campaign) -> None:
         campaign_id=campaign.pk, approver_id=cast.armand().pk, comment="Précisez.", now=cast.NOW
     )
     assert submitted(campaign.affected_list).pk != campaign.pk
+
+
+def test_a_returned_campaign_is_mailed_to_those_who_prepared_it(
+    campaign: Campaign, django_capture_on_commit_callbacks: OnCommit
+) -> None:
+    cast.vera()
+    armand = cast.armand().pk
+    with django_capture_on_commit_callbacks(execute=True):
+        return_campaign(
+            campaign_id=campaign.pk, approver_id=armand, comment="Précisez.", now=cast.NOW
+        )
+    sent = [(mail.to, mail.subject) for mail in django_mail.outbox]
+    assert sent == [
+        (["paule@phare.example.fr"], f"Campagne n° {campaign.pk} de {cast.phare()} : à corriger")
+    ]
+    assert f"/espace/campagnes/{campaign.pk}/" in django_mail.outbox[0].body
+    assert "Précisez." not in django_mail.outbox[0].body
 
 
 def test_a_list_has_one_campaign_at_a_time(campaign: Campaign) -> None:
