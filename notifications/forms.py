@@ -32,6 +32,10 @@ LABELS = {
 }
 
 
+# Holds `notifications.checklist.ENOUGH`.
+LONG_ENOUGH = _("Une phrase entière au moins (40 caractères).")
+
+
 def _text(label: Any, *, required: bool = False, rows: int = 0, hint: Any = "") -> forms.CharField:
     widget = forms.Textarea(attrs={"rows": rows}) if rows else forms.TextInput()
     return forms.CharField(
@@ -57,7 +61,10 @@ class NoticeForm(forms.Form):
     unreachable_plan = _text(
         _("Comment seront informées les personnes injoignables"),
         rows=3,
-        hint=_("Lettre, communication publique… ; ce texte reste au dossier, il n’est pas envoyé."),
+        hint=_(
+            "Lettre, communication publique… ; une phrase entière au moins (40 caractères)."
+            " Ce texte reste au dossier, il n’est pas envoyé."
+        ),
     )
 
     def __init__(
@@ -83,7 +90,8 @@ class NoticeForm(forms.Form):
             for name in TEXTS:
                 rows = 0 if name == "subject" else 5
                 label = _("%(label)s (%(language)s)") % {"label": LABELS[name], "language": suffix}
-                self.fields[f"{code}_{name}"] = _text(label, rows=rows)
+                hint = LONG_ENOUGH if rows else ""
+                self.fields[f"{code}_{name}"] = _text(label, rows=rows, hint=hint)
         for name, field in self.fields.items():
             # Not needed to save, but to submit: the page does not call it optional.
             field.checked_later = not name.startswith("en_")  # type: ignore[attr-defined]
