@@ -7,7 +7,7 @@ nothing.
 
 import re
 import unicodedata
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 
 import phonenumbers
@@ -76,6 +76,8 @@ _MIDNIGHT = re.compile(r"[ T]0?0:00(?::00(?:\.0+)?)?(?:Z|\+00:?00)?$")
 _SPACED = re.compile(r"\s*([-/.])\s*")
 # `1021980` was `01021980` until a spreadsheet took it for a number; no other form has 7 digits.
 _ZERO_LOST = re.compile(r"[1-9]\d{2}(?:1[89]|20)\d\d", re.ASCII)
+# 1000 is 26 September 1902. 18xx to 21xx would be years; people born then are over 117.
+_SERIAL = re.compile(r"(?!18|19|20|21)[1-9]\d{3}|[1-9]\d{4}", re.ASCII)
 
 
 @lru_cache(maxsize=65536)
@@ -83,8 +85,8 @@ def birth_date(text: str, today: date) -> str:
     """Return, as `yyyy-mm-dd`, the date of `yyyy-mm-dd`, `dd/mm/yyyy`, `ddmmyyyy` or `yyyymmdd`.
 
     It lies between 1 January 1900 and `today`. No eight digits fit both of the last two forms
-    (a month is at most 12), so the order in which they are tried does not matter. Excel's
-    serial numbers are turned into dates where a workbook is read.
+    (a month is at most 12), so the order in which they are tried does not matter. A number of
+    four or five digits is a day of Excel's calendar of 1900, unless it could be a year.
     """
     text = _MIDNIGHT.sub("", text.strip().lstrip("'’"))
     if not text:
@@ -92,6 +94,8 @@ def birth_date(text: str, today: date) -> str:
     text = _SPACED.sub(r"\1", text)
     if _ZERO_LOST.fullmatch(text):
         text = "0" + text
+    if _SERIAL.fullmatch(text):
+        text = _date_of_serial(int(text))
     found = None
     for form in _DATE_FORMS:
         if match := form.fullmatch(text):
@@ -108,6 +112,11 @@ def birth_date(text: str, today: date) -> str:
     if found > today:
         raise BadValueError(Problem.BIRTH_DATE_FUTURE)
     return found.isoformat()
+
+
+def _date_of_serial(serial: int) -> str:
+    """Return the day that a spreadsheet counts so (its 1900 has a 29 February: no matter here)."""
+    return (date(1899, 12, 30) + timedelta(days=serial)).isoformat()
 
 
 def _what_is_wrong_with_date(text: str) -> Problem:

@@ -237,7 +237,7 @@ def _keep_hash(affected_list: AffectedList) -> None:
         raise FileRefusedError(Refusal.UPLOAD_DAMAGED)
     try:
         with transaction.atomic():
-            affected_list.save(update_fields=["sha256"])
+            affected_list.save(update_fields=["sha256", "hidden_rows", "first_hidden_rows"])
     except IntegrityError as error:
         raise FileRefusedError(Refusal.ALREADY_UPLOADED) from error
 

@@ -23,8 +23,8 @@ _PERMISSIVE = re.compile(
 # Nearly every real one; a 13-digit number drawn at random matches once in 40.
 _STRICT = re.compile(r"[12]\d\d(?:0[1-9]|1[0-2])(?!00)(?:\d\d|2[AB])\d{6}")
 
-# What `_compact` would keep: 13 or 15 signs among separators.
-_CANDIDATE = r"^\s*[123478](?:[\s\u00a0\u202f.-]*[0-9ABab]){12,14}[\s\u00a0\u202f.-]*$"
+# What `_compact` would keep: 13 or 15 signs among separators, and the `.0` of a workbook's number.
+_CANDIDATE = r"^\s*[123478](?:[\s\u00a0\u202f.-]*[0-9ABab]){12,15}[\s\u00a0\u202f.-]*$"
 
 SHARE = 0.2
 """A column whose cells look like NIRs in this proportion holds NIRs."""
@@ -34,7 +34,7 @@ def _compact(text: str) -> str:
     # Most cells leave here: too short, or not starting like one.
     if len(text) < 13 or text.lstrip()[:1] not in _START:
         return ""
-    compact = text.translate(_SEPARATORS).upper()
+    compact = text.removesuffix(".0").translate(_SEPARATORS).upper()
     return compact if len(compact) in (13, 15) else ""
 
 

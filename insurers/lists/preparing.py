@@ -6,6 +6,7 @@ rewritten as UTF-8 CSV (RFC 4180), sealed piece by piece like the upload. Row nu
 those of the file.
 """
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -14,12 +15,20 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from insurers.lists.containers import unpack
 from insurers.lists.cutting import Block, Cutter
 from insurers.lists.headers import Layout
 from insurers.lists.problems import Field, Refusal
 from insurers.lists.reading import EncodingFinder, Header, Table, read_header
 from insurers.lists.refusal import FileRefusedError
-from insurers.lists.uploads import ChunkWriter, clear_chunks, erase_chunks, text_id
+from insurers.lists.uploads import (
+    ChunkWriter,
+    clear_chunks,
+    clear_pieces,
+    erase_chunks,
+    regular_text_id,
+    text_id,
+)
 from insurers.models import AffectedList
 
 CUT_IN_PLACE = ("utf-8", "utf-8-sig", "cp1252", "iso8859-15")
@@ -77,22 +86,80 @@ def survey_file(affected_list: AffectedList, *, rewrite: bool = False) -> Survey
     the hash is known, and UploadDamagedError.
     """
     digest = hashlib.sha256()
-    finder, cutter = EncodingFinder(), Cutter()
-    for piece in clear_chunks(affected_list):
-        digest.update(piece)
-        finder.take(piece)
-        cutter.take(piece)
-    affected_list.sha256 = digest.digest()
-    if refusal := finder.refusal():
+    chunks = _hashing(clear_chunks(affected_list), digest)
+    try:
+        source = _find_text(affected_list, chunks)
+    finally:
+        for _rest in chunks:  # A refused file has a hash too.
+            pass
+        affected_list.sha256 = digest.digest()
+    if refusal := source.finder.refusal():
         raise refusal
-    encoding = finder.encoding()
-    blocks = cutter.close()
-    if cutter.is_regular and encoding in CUT_IN_PLACE and not rewrite:
-        start = next(clear_chunks(affected_list))
-        return _after_header(
-            affected_list.upload_id, affected_list.size_bytes, encoding, start, blocks
-        )
-    return _rewritten(affected_list, encoding)
+    encoding = source.finder.encoding()
+    blocks = source.cutter.close()
+    if source.cutter.is_regular and encoding in CUT_IN_PLACE and not rewrite:
+        start = next(clear_pieces(source.upload_id, 1))
+        return _after_header(source.upload_id, source.size_bytes, encoding, start, blocks)
+    pieces = clear_pieces(source.upload_id, source.chunk_count)
+    return _rewritten(regular_text_id(affected_list.upload_id), pieces, encoding)
+
+
+def _hashing(chunks: Iterator[bytes], digest: "hashlib._Hash") -> Iterator[bytes]:
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+
+
+@dataclass
+class _Source:
+    """The text of an upload, wherever its pieces are, and what was seen of it."""
+
+    finder: EncodingFinder
+    cutter: Cutter
+    upload_id: UUID
+    chunk_count: int
+    size_bytes: int
+
+
+def _find_text(affected_list: AffectedList, chunks: Iterator[bytes]) -> _Source:
+    """Look at the text in an upload; what an archive or a workbook holds is sealed beside it."""
+    unpacked = unpack(chunks)
+    source = _Source(
+        EncodingFinder(),
+        Cutter(),
+        affected_list.upload_id,
+        affected_list.chunk_count,
+        affected_list.size_bytes,
+    )
+    affected_list.hidden_rows, affected_list.first_hidden_rows = 0, []
+    if unpacked.is_original:
+        for piece in unpacked:
+            source.finder.take(piece)
+            source.cutter.take(piece)
+        return source
+    with _writing(text_id(affected_list.upload_id)) as writer:
+        for piece in unpacked:
+            source.finder.take(piece)
+            source.cutter.take(piece)
+            writer.write(piece)
+        written = writer.close()
+    source.upload_id, source.chunk_count = written.upload_id, written.chunk_count
+    source.size_bytes = written.size_bytes
+    affected_list.hidden_rows = unpacked.hidden_rows
+    affected_list.first_hidden_rows = unpacked.first_hidden_rows
+    return source
+
+
+@contextlib.contextmanager
+def _writing(name: UUID) -> Iterator[ChunkWriter]:
+    """Write a copy anew; a killed attempt's pieces are replaced, a failed one's removed."""
+    erase_chunks(name)
+    writer = ChunkWriter(name)
+    try:
+        yield writer
+    except BaseException:
+        writer.discard()
+        raise
 
 
 def _after_header(
@@ -106,21 +173,16 @@ def _after_header(
     return Survey(upload_id, size_bytes, encoding, header, others)
 
 
-def _rewritten(affected_list: AffectedList, encoding: str) -> Survey:
-    """Write the file again as regular CSV, sealed; a killed attempt's pieces are replaced."""
-    name = text_id(affected_list.upload_id)
-    erase_chunks(name)
-    writer, cutter = ChunkWriter(name), Cutter()
+def _rewritten(name: UUID, pieces: Iterator[bytes], encoding: str) -> Survey:
+    """Write a text again as regular CSV, sealed."""
+    cutter = Cutter()
     start = b""
-    try:
-        for piece in _regular_csv(clear_chunks(affected_list), encoding):
+    with _writing(name) as writer:
+        for piece in _regular_csv(pieces, encoding):
             start = start or piece
             writer.write(piece)
             cutter.take(piece)
         written = writer.close()
-    except BaseException:
-        writer.discard()
-        raise
     blocks = cutter.close()
     if not cutter.is_regular:
         raise FileRefusedError(Refusal.READING_FAILED)

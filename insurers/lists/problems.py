@@ -115,8 +115,28 @@ class Refusal(models.TextChoices):
     EMPTY = "empty", _("Le fichier est vide.")
     NOT_CSV = (
         "not_csv",
-        _("Ce fichier n’est pas un fichier CSV : c’est un classeur, une archive ou un document."),
+        _("Ce fichier n’est ni un CSV ni un classeur : c’est un document d’un autre type."),
     )
+    EXPANDS_TOO_MUCH = (
+        "expands_too_much",
+        _("Une fois décompressé, le fichier dépasse de loin ce qu’une liste peut peser."),
+    )
+    TOO_MANY_CELLS = ("too_many_cells", _("Le classeur est trop grand pour être lu."))
+    ENCRYPTED = ("encrypted", _("Le fichier est protégé par un mot de passe."))
+    SEVERAL_FILES = (
+        "several_files",
+        _("L’archive ne contient pas un seul fichier : on ne sait lequel lire."),
+    )
+    NESTED_ARCHIVE = ("nested_archive", _("L’archive contient une autre archive."))
+    ARCHIVE_TOO_BIG = (
+        "archive_too_big",
+        _("Cette archive zip ou ce classeur est trop gros pour être ouvert."),
+    )
+    ARCHIVE_DAMAGED = (
+        "archive_damaged",
+        _("L’archive ou le classeur est abîmé, ou incomplet : il ne s’ouvre pas."),
+    )
+    NO_SHEET = ("no_sheet", _("Aucune feuille du classeur ne contient de tableau."))
     NUL_BYTES = (
         "nul_bytes",
         _("Le fichier n’est pas du texte lisible (octet nul, ligne {row}, {column})."),
@@ -170,6 +190,20 @@ _SEND_AGAIN = _("Envoyez-le de nouveau.")
 HOW_TO_GO_ON: dict[Refusal, object] = {
     Refusal.EMPTY: _EXPORT_AGAIN,
     Refusal.NOT_CSV: _SAVE_AS_CSV,
+    Refusal.EXPANDS_TOO_MUCH: _(
+        "Vérifiez que c’est le bon fichier ; sinon, découpez-le en plusieurs, puis envoyez-les."
+    ),
+    Refusal.TOO_MANY_CELLS: _SAVE_AS_CSV,
+    Refusal.ENCRYPTED: _("Enregistrez-le sans mot de passe, puis envoyez-le."),
+    Refusal.SEVERAL_FILES: _("Envoyez chaque fichier à part."),
+    Refusal.NESTED_ARCHIVE: _("Extrayez le fichier des archives, puis envoyez-le."),
+    Refusal.ARCHIVE_TOO_BIG: _(
+        "Enregistrez-le au format « CSV UTF-8 », compressez-le en .gz si besoin, puis envoyez-le."
+    ),
+    Refusal.ARCHIVE_DAMAGED: _(
+        "Vérifiez qu’il s’ouvre chez vous, enregistrez-le de nouveau, puis envoyez-le."
+    ),
+    Refusal.NO_SHEET: _EXPORT_AGAIN,
     Refusal.NUL_BYTES: _SAVE_AS_CSV,
     Refusal.UNDECODABLE: _EXPORT_AGAIN,
     Refusal.RECORD_TOO_LONG: _("Corrigez cette ligne ou faites un nouvel export, puis envoyez-le."),

@@ -13,7 +13,7 @@ from insurers.lists.contacts import destroy_data_keys
 from insurers.lists.problems import Explanation, Refusal, explain_refusal
 from insurers.lists.states import AWAITING, WrongStateError, move
 from insurers.lists.tables import drop_table
-from insurers.lists.uploads import erase_chunks, text_id
+from insurers.lists.uploads import erase_upload
 from insurers.models import AffectedList, ListState
 
 UNDECIDED_FOR = timedelta(days=14)
@@ -68,8 +68,7 @@ def erase_refused(*, affected_list: AffectedList) -> None:
 
 def forget_upload(*, affected_list: AffectedList) -> None:
     """Erase the sealed file of a list that is decided, and the shapes of its values."""
-    erase_chunks(affected_list.upload_id)
-    erase_chunks(text_id(affected_list.upload_id))
+    erase_upload(affected_list.upload_id)
     affected_list.columns.update(shapes=[])
     AffectedList.objects.filter(pk=affected_list.pk).update(chunk_count=0)
 

@@ -129,8 +129,13 @@ def seal_file(path: Path) -> SealedUpload:
 
 def clear_chunks(affected_list: AffectedList) -> Iterator[bytes]:
     """Yield the bytes of a list's upload in order (worker only), or raise UploadDamagedError."""
-    for number in range(affected_list.chunk_count):
-        yield _clear_chunk(affected_list.upload_id, number)
+    return clear_pieces(affected_list.upload_id, affected_list.chunk_count)
+
+
+def clear_pieces(upload_id: UUID, count: int) -> Iterator[bytes]:
+    """Yield the bytes of the first pieces in order (worker only), or raise UploadDamagedError."""
+    for number in range(count):
+        yield _clear_chunk(upload_id, number)
 
 
 def clear_range(upload_id: UUID, start: int, end: int) -> bytes:
@@ -167,7 +172,7 @@ def erase_forgotten_uploads(*, now: datetime) -> int:
     undecided = AffectedList.objects.filter(chunk_count__gt=0).values_list("upload_id", flat=True)
     under_way = Upload.objects.under_way().values_list("pk", flat=True)
     known = {str(name) for name in under_way}
-    known |= {str(name) for upload_id in undecided for name in (upload_id, text_id(upload_id))}
+    known |= {str(name) for upload_id in undecided for name in _with_copies(upload_id)}
     for folder in settings.UPLOAD_DIR.glob("????????-????-????-????-????????????"):
         if folder.stat().st_mtime > limit:
             continue
@@ -178,8 +183,23 @@ def erase_forgotten_uploads(*, now: datetime) -> int:
 
 
 def text_id(upload_id: UUID) -> UUID:
-    """Return the name of the pieces of a copy that was rewritten to be read."""
+    """Return the name of the pieces of the text found in an archive or a workbook."""
     return uuid5(upload_id, "text")
+
+
+def regular_text_id(upload_id: UUID) -> UUID:
+    """Return the name of the pieces of a copy that was rewritten to be read."""
+    return uuid5(upload_id, "regular text")
+
+
+def erase_upload(upload_id: UUID) -> None:
+    """Remove an upload's pieces and those of its copies."""
+    for name in _with_copies(upload_id):
+        erase_chunks(name)
+
+
+def _with_copies(upload_id: UUID) -> tuple[UUID, ...]:
+    return upload_id, text_id(upload_id), regular_text_id(upload_id)
 
 
 def _folder(upload_id: UUID) -> Path:

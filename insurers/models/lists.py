@@ -37,6 +37,8 @@ class AffectedList(models.Model):
     expected_sha256 = models.BinaryField(_("empreinte SHA-256 annoncée"), null=True)
     attempt = models.PositiveSmallIntegerField(_("essais de lecture"), default=0)
     text = models.JSONField(_("texte à lire"), null=True)  # insurers/lists/preparing.py
+    hidden_rows = models.PositiveIntegerField(_("lignes masquées lues"), default=0)
+    first_hidden_rows = models.JSONField(_("premières lignes masquées"), default=list)
     reading_at = models.DateTimeField(_("lecture commencée le"), null=True)
     bytes_read = models.PositiveBigIntegerField(_("octets lus"), default=0)
     rows = models.PositiveBigIntegerField(_("lignes"), default=0)

@@ -34,10 +34,13 @@ Found = TypeVar("Found", bound=Model)
 
 
 class Command(BaseCommand):
-    help = "Read a CSV file of affected people into a list; prints one JSON object."
+    help = (
+        "Read a file of affected people into a list (CSV, XLSX, XLS or ODS, also inside .gz "
+        "or a .zip of one file); prints one JSON object."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="the CSV file")
+        parser.add_argument("file", type=Path, help="the file, whatever its name")
         parser.add_argument("--breach", required=True, metavar="SLUG")
         parser.add_argument("--insurer", required=True, metavar="SLUG")
         parser.add_argument(
@@ -141,9 +144,10 @@ class Command(BaseCommand):
             return None
 
         def show(bytes_read: int) -> None:
-            share = bytes_read / max(affected_list.size_bytes, 1)
+            size = (affected_list.text or {}).get("size_bytes", affected_list.size_bytes)
+            share = min(1.0, bytes_read / max(size, 1))
             bar = "█" * int(share * BAR_WIDTH)
-            end = "\n" if bytes_read >= affected_list.size_bytes else ""
+            end = "\n" if bytes_read >= size else ""
             self.stderr.write(f"\r{bar:░<{BAR_WIDTH}} {share:4.0%}{end}", ending="")
 
         return show

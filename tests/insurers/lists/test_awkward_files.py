@@ -75,7 +75,8 @@ def test_a_file_that_spreadsheets_write_is_read(content: bytes) -> None:
     [
         (b"", Refusal.EMPTY, None, ""),
         (b"\xef\xbb\xbf\n \n", Refusal.EMPTY, None, ""),
-        (b"PK\x03\x04" + bytes(100), Refusal.NOT_CSV, None, ""),
+        (b"PK\x03\x04" + bytes(100), Refusal.ARCHIVE_DAMAGED, None, ""),
+        (b"%PDF-1.7" + bytes(100), Refusal.NOT_CSV, None, ""),
         (ACCENTS.encode("utf-16")[:-1], Refusal.UNDECODABLE, 2, "#4"),
         (csv_file(LISE, "A1\0;B"), Refusal.NUL_BYTES, 3, "#1"),
         (csv_file(LISE) + b"A1;\xc3", Refusal.UNDECODABLE, 3, "#2"),

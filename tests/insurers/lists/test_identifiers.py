@@ -176,6 +176,19 @@ def test_birth_dates_at_the_edge(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("29586", "1980-12-31"),
+        ("1000", "1902-09-26"),
+        ("9999", "1927-05-17"),
+        ("46082", "2026-03-01"),
+    ],
+)
+def test_serial_numbers_of_spreadsheets_are_dates(text: str, day: str) -> None:
+    assert birth_date(text) == day
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("", Problem.BIRTH_DATE_MISSING),
@@ -184,7 +197,10 @@ def test_birth_dates_at_the_edge(text: str) -> None:
         ("31/02/1980", Problem.BIRTH_DATE_IMPOSSIBLE),
         ("00/00/1950", Problem.BIRTH_DATE_IMPOSSIBLE),
         ("32131980", Problem.BIRTH_DATE_IMPOSSIBLE),
-        ("29220", Problem.BIRTH_DATE_FORMAT),
+        ("999", Problem.BIRTH_DATE_FORMAT),
+        ("1980", Problem.BIRTH_DATE_FORMAT),
+        ("02922", Problem.BIRTH_DATE_FORMAT),
+        ("99999", Problem.BIRTH_DATE_FUTURE),
         ("80-12-31", Problem.BIRTH_DATE_TWO_DIGIT_YEAR),
         ("1131980", Problem.BIRTH_DATE_IMPOSSIBLE),
         ("31/12-1980", Problem.BIRTH_DATE_FORMAT),

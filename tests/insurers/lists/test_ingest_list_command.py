@@ -70,8 +70,8 @@ def test_operators_and_population_come_from_the_affiliations(tmp_path: Path) -> 
 
 
 def test_a_refused_file_fails_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"n’est pas un fichier CSV.*CSV UTF-8"):
-        ingest(tmp_path, b"PK\x03\x04")
+    with pytest.raises(CommandError, match=r"n’est ni un CSV.*CSV UTF-8"):
+        ingest(tmp_path, b"%PDF-1.7")
 
 
 @pytest.mark.parametrize(
