@@ -9,6 +9,7 @@ write to no disk, start no other, and take no more memory and time than it was g
 import codecs
 import csv
 import datetime
+import gc
 import html
 import io
 import json
@@ -43,6 +44,9 @@ _ENCRYPTED_XLSX = "EncryptedPackage".encode("utf-16-le")
 _OTHER_FILES = ("__MACOSX/", ".DS_Store")
 
 
+_NEEDS_QUOTES = re.compile(r'[",\r\n]')
+
+
 class RefusedError(Exception):
     """Ends the process; the code is a `Refusal`."""
 
@@ -56,6 +60,7 @@ def main(limits: dict[str, Any]) -> None:
     for codec in ("cp437", "utf-16-le", "latin-1"):
         codecs.lookup(codec)  # Read from disk now: nothing opens any more afterwards.
     _shut_in(limits)
+    gc.disable()  # Millions of lists, none of which refers to itself.
     status: dict[str, Any] = {}
     try:
         status = _unpack(_whole_file(limits["archive"]), limits)
@@ -219,16 +224,27 @@ def _csv(sheet: CalamineSheet) -> Iterator[bytes]:
     """Yield the sheet as UTF-8 CSV, a record for each row from row 1 on, blank ones included."""
     rows = iter(sheet.iter_rows())
     while some := list(islice(rows, 5_000)):
-        columns = [
-            column if set(map(type, column)) == {str} else list(map(_text, column))
-            for column in zip(*some, strict=True)
-        ]
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
-        lines = text.getvalue()
-        if "\r" in lines:  # Inside cells alone: these stay between quotes.
-            lines = lines.replace("\r\n", "\n").replace("\r", "\n")
+        try:
+            letters = "".join(chain.from_iterable(some))
+        except TypeError:
+            some = _as_texts(some)
+            letters = "".join(chain.from_iterable(some))
+        if _NEEDS_QUOTES.search(letters):
+            text = io.StringIO(newline="")
+            csv.writer(text, lineterminator="\n").writerows(some)
+            # Returns stand inside cells alone, and these between quotes.
+            lines = text.getvalue().replace("\r\n", "\n").replace("\r", "\n")
+        else:
+            lines = "\n".join(map(",".join, some)) + "\n"
         yield lines.encode("utf-8", "replace")
+
+
+def _as_texts(rows: list[list[Any]]) -> list[list[str]]:
+    columns = [
+        column if set(map(type, column)) == {str} else map(_text, column)
+        for column in zip(*rows, strict=True)
+    ]
+    return list(map(list, zip(*columns, strict=True)))
 
 
 def _text(cell: Any) -> str:
