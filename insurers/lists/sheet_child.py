@@ -222,12 +222,12 @@ def _choose_sheet(workbook: CalamineWorkbook) -> tuple[str, CalamineSheet]:
 
 def _csv(sheet: CalamineSheet) -> Iterator[bytes]:
     """Yield the sheet as UTF-8 CSV, a record for each row from row 1 on, blank ones included."""
-    rows = iter(sheet.iter_rows())
+    rows: Iterator[list[Any]] = iter(sheet.iter_rows())
     while some := list(islice(rows, 5_000)):
         try:
             letters = "".join(chain.from_iterable(some))
         except TypeError:
-            some = _as_texts(some)
+            some = _as_texts(some)  # Numbers or dates among them.
             letters = "".join(chain.from_iterable(some))
         if _NEEDS_QUOTES.search(letters):
             text = io.StringIO(newline="")
