@@ -94,9 +94,9 @@ def _bulk_create(file: Path) -> None:
         if values := _normalised(row):
             some.append(PlainMember(**_hashes(values)))
         if len(some) == 5000:
-            PlainMember.objects.bulk_create(some)
+            PlainMember._default_manager.bulk_create(some)
             some.clear()
-    PlainMember.objects.bulk_create(some)
+    PlainMember._default_manager.bulk_create(some)
 
 
 def _import_export(file: Path) -> None:

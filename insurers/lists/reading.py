@@ -58,7 +58,7 @@ class EncodingFinder:
         self._start = b""
         self._row = 1
         self._line = b""  # the last line so far, cut to LONGEST_RECORD
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder: codecs.IncrementalDecoder = codecs.getincrementaldecoder("utf-8")()
         self._wide = ""
         self._has_letters = False
         self._is_windows = False
