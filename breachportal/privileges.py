@@ -75,6 +75,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "insurers_listproblem": (READ, WRITE),
     "insurers_listcolumn": ("SELECT, UPDATE", WRITE),
     "insurers_rememberedcolumn": (WRITE, WRITE),
+    "insurers_listreport": (READ, WRITE),
     "notifications_notice": (APPEND, READ),
     "notifications_notice_operators": (APPEND, READ),
     "notifications_noticeversion": (APPEND, READ),
@@ -139,6 +140,7 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
         f"{_of('insurers_affectedlist', 'list_id')} AND {STAFF}",
     ),
     "insurers_rememberedcolumn": (OWN, f"{OWN} AND {STAFF}"),
+    "insurers_listreport": (_of("insurers_affectedlist", "affected_list_id"), "false"),
     "notifications_notice": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_notice_operators": (
         _of("notifications_notice", "notice_id"),

@@ -10,6 +10,7 @@ from insurers.lists.receiving import forget_uploads
 from insurers.lists.refusing import erase_refused, forget_upload, refuse_undecided
 from insurers.lists.states import READING
 from insurers.lists.uploads import erase_forgotten_uploads
+from insurers.lists.withdrawal import withdraw_list as withdraw
 from insurers.models import AffectedList, ListState
 from insurers.queueing import enqueue
 
@@ -34,6 +35,12 @@ def accept_list(*, list_id: int) -> None:
 
 
 @shared_task
+def withdraw_list(*, list_id: int) -> None:
+    """Withdraw a list that staff decided to withdraw."""
+    withdraw(list_id=list_id)
+
+
+@shared_task
 def erase_list(*, list_id: int) -> None:
     """Erase what is no longer needed of a list that is decided."""
     affected_list = AffectedList.objects.get(pk=list_id)
@@ -52,6 +59,8 @@ def resume_lists() -> None:
         enqueue(ingest_list, list_id=list_id)
     for list_id in lists.filter(state=ListState.ACCEPTING).values_list("pk", flat=True):
         enqueue(accept_list, list_id=list_id)
+    for list_id in lists.filter(state=ListState.WITHDRAWING).values_list("pk", flat=True):
+        enqueue(withdraw_list, list_id=list_id)
     refuse_undecided(now=timezone.now())
     decided = lists.filter(state__in=(ListState.ACCEPTED, ListState.REFUSED), chunk_count__gt=0)
     for list_id in decided.values_list("pk", flat=True):

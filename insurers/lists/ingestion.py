@@ -37,6 +37,7 @@ from insurers.models import (
     Breach,
     Insurer,
     ListBlock,
+    ListEffect,
     ListState,
     Operator,
     Population,
@@ -74,11 +75,15 @@ def register_list(
     now: datetime,
     uploaded_with: ApiToken | None = None,
     expected_sha256: bytes | None = None,
+    effect: ListEffect = ListEffect.ADD,
+    corrects: AffectedList | None = None,
 ) -> AffectedList:
     """Record a sealed upload as a list in state `uploaded`; the caller has it read.
 
     A person uploaded it, or a program with its token, or neither: the command line. The worker
-    refuses a file that is not the one of `expected_sha256`. Raises OperatorsNotAffiliatedError.
+    refuses a file that is not the one of `expected_sha256`. `effect` says what accepting it
+    will do to earlier lists, `corrects` whose rejected rows it brings again, corrected.
+    Raises OperatorsNotAffiliatedError.
     """
     operators = list(operators)
     possible = {operator.pk for operator in operators_for(breach=breach, insurer=insurer)}
@@ -89,6 +94,8 @@ def register_list(
             breach=breach,
             insurer=insurer,
             population=population,
+            effect=effect,
+            corrects=corrects,
             state=ListState.UPLOADED,
             upload_id=upload.upload_id,
             chunk_count=upload.chunk_count,
@@ -104,7 +111,11 @@ def register_list(
             scope=insurer_scope(insurer.pk),
             actor=_uploader(uploaded_by, uploaded_with),
             subject=f"list:{affected_list.pk}",
-            detail={"size_bytes": upload.size_bytes},
+            detail={
+                "size_bytes": upload.size_bytes,
+                "effect": effect.value,
+                "corrects": corrects.pk if corrects else None,
+            },
         )
     return affected_list
 

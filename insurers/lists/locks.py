@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from django.db import connection
 
@@ -39,3 +40,14 @@ def held_lists() -> set[int]:
             [LIST_CLASS],
         )
         return {row[0] for row in cursor.fetchall()}
+
+
+def take_turn(insurer_id: UUID) -> None:
+    """Let one worker at a time change who is listed and told of an insurer's people.
+
+    Held until the transaction ends; taken before any row is locked.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [PUBLICATION_CLASS, str(insurer_id)]
+        )

@@ -104,8 +104,9 @@ def _earlier(affected_list: AffectedList) -> str:
         breach=affected_list.breach_id,
         insurer=affected_list.insurer_id,
         sha256=affected_list.sha256,
+        effect=affected_list.effect,
     )
-    first = same.exclude(state=ListState.REFUSED).first()
+    first = same.exclude(state__in=(ListState.REFUSED, ListState.WITHDRAWN)).first()
     if first is None:
         return ""
     return _(" : c’est la liste n° %(number)s, du %(date)s") % {

@@ -4,7 +4,8 @@ from typing import Any
 
 from insurers.models import AffectedList, ListState
 
-# uploaded → ingesting → review → accepting → accepted; refused from anywhere before accepting.
+# uploaded → ingesting → review → accepting → accepted; refused from anywhere before accepting;
+# accepted → withdrawing → withdrawn.
 # ingesting → columns where people must say which column is which; their choice → uploaded.
 SOURCES: dict[ListState, tuple[ListState, ...]] = {
     ListState.UPLOADED: (ListState.COLUMNS, ListState.REVIEW),
@@ -13,6 +14,8 @@ SOURCES: dict[ListState, tuple[ListState, ...]] = {
     ListState.REVIEW: (ListState.INGESTING,),
     ListState.ACCEPTING: (ListState.REVIEW,),
     ListState.ACCEPTED: (ListState.ACCEPTING,),
+    ListState.WITHDRAWING: (ListState.ACCEPTED,),
+    ListState.WITHDRAWN: (ListState.WITHDRAWING,),
     ListState.REFUSED: (
         ListState.UPLOADED,
         ListState.INGESTING,
@@ -21,7 +24,7 @@ SOURCES: dict[ListState, tuple[ListState, ...]] = {
     ),
 }
 READING = (ListState.UPLOADED, ListState.INGESTING)
-UNFINISHED = (*READING, ListState.ACCEPTING)
+UNFINISHED = (*READING, ListState.ACCEPTING, ListState.WITHDRAWING)
 AWAITING = (ListState.COLUMNS, ListState.REVIEW)
 """What people must decide, and may refuse."""
 

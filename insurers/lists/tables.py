@@ -163,34 +163,6 @@ def merge_repeated_members(list_id: int) -> tuple[int, int]:
     return duplicate, conflicting
 
 
-_REMOVE_LISTED = """
-WITH gone AS (
-    DELETE FROM {table} AS member USING members.affected_member AS earlier
-    WHERE earlier.list_id = ANY (%(earlier)s)
-        AND earlier.fingerprint = member.fingerprint
-        AND (earlier.name_tag = member.name_tag OR 0 IN (earlier.name_tag, member.name_tag))
-    RETURNING member.ordinal
-), noted AS (
-    INSERT INTO insurers_listproblem (list_id, row, "column", code, severity)
-    SELECT %(list)s, ordinal, '', %(code)s, 'warning' FROM gone
-)
-SELECT count(*) FROM gone
-"""
-
-
-def remove_members_listed(list_id: int, *, earlier: Sequence[int]) -> int:
-    """Remove the people who are on one of the earlier lists; return how many."""
-    if not earlier:
-        return 0
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _REMOVE_LISTED.format(table=table_name(list_id)),
-            {"list": list_id, "earlier": list(earlier), "code": Problem.ALREADY_LISTED.value},
-        )
-        (removed,) = cursor.fetchone() or (0,)
-    return int(removed)
-
-
 def count_members(list_id: int) -> dict[str, Any]:
     """Return the counts of a list, named like the fields of AffectedList."""
     with connection.cursor() as cursor:

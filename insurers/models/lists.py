@@ -19,6 +19,35 @@ class ListState(models.TextChoices):
     ACCEPTING = "accepting", _("acceptation en cours")
     ACCEPTED = "accepted", _("acceptée")
     REFUSED = "refused", _("refusée")
+    WITHDRAWING = "withdrawing", _("retrait en cours")
+    WITHDRAWN = "withdrawn", _("retirée")
+
+
+class ListEffect(models.TextChoices):
+    """What accepting a list does to the accepted lists before it (docs/decisions/0007)."""
+
+    ADD = "add", _("ajouter")
+    REPLACE = "replace", _("remplacer")
+    WITHDRAW = "withdraw", _("retirer")
+
+
+class Ended(models.TextChoices):
+    """Why nothing more is sent to a person from a list."""
+
+    CORRECTED = "corrected", _("contact corrigé par une liste suivante")
+    REPLACED = "replaced", _("absente de la liste qui remplace celle-ci")
+    WITHDRAWN = "withdrawn", _("retirée")
+
+
+class AffectedListQuerySet(models.QuerySet["AffectedList"]):
+    def that_list_people(self) -> "AffectedListQuerySet":
+        """Lists whose people are, or were, to be told: accepted, perhaps withdrawn since."""
+        states = (ListState.ACCEPTED, ListState.WITHDRAWING, ListState.WITHDRAWN)
+        return self.filter(state__in=states).exclude(effect=ListEffect.WITHDRAW)
+
+    def open_to_campaigns(self) -> "AffectedListQuerySet":
+        """Accepted lists of people, not withdrawn as a whole."""
+        return self.filter(state=ListState.ACCEPTED).exclude(effect=ListEffect.WITHDRAW)
 
 
 class AffectedList(models.Model):
@@ -29,6 +58,13 @@ class AffectedList(models.Model):
     insurer = models.ForeignKey(Insurer, models.PROTECT, related_name="affected_lists")
     operators = models.ManyToManyField(Operator, related_name="affected_lists")
     population = models.ForeignKey(Population, models.PROTECT, related_name="affected_lists")
+    effect = models.CharField(
+        _("effet"), max_length=10, choices=ListEffect.choices, default=ListEffect.ADD
+    )
+    corrects = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="corrections", verbose_name=_("corrige")
+    )
+    is_in_use = models.BooleanField(_("une campagne est approuvée"), default=False)
     state = models.CharField(_("état"), max_length=20, choices=ListState.choices)
     upload_id = models.UUIDField(_("envoi"), unique=True)
     chunk_count = models.PositiveIntegerField(_("morceaux scellés"))
@@ -46,7 +82,11 @@ class AffectedList(models.Model):
     rows_duplicate = models.PositiveBigIntegerField(_("lignes en double"), default=0)
     rows_conflicting = models.PositiveBigIntegerField(_("contacts contradictoires"), default=0)
     rows_already_listed = models.PositiveBigIntegerField(_("déjà sur une liste"), default=0)
+    rows_contact_changed = models.PositiveBigIntegerField(_("contact changé"), default=0)
     members = models.PositiveBigIntegerField(_("personnes"), default=0)
+    members_ended = models.PositiveBigIntegerField(_("retirées depuis"), default=0)
+    members_uncounted = models.PositiveBigIntegerField(_("comptées ailleurs"), default=0)
+    people_withdrawn = models.PositiveBigIntegerField(_("retirées par cette liste"), default=0)
     members_with_email = models.PositiveBigIntegerField(_("avec courriel"), default=0)
     members_with_phone = models.PositiveBigIntegerField(_("avec mobile"), default=0)
     members_without_contact = models.PositiveBigIntegerField(_("sans contact"), default=0)
@@ -64,14 +104,16 @@ class AffectedList(models.Model):
     )
     decided_at = models.DateTimeField(_("décidée le"), null=True)
 
+    objects = AffectedListQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("liste de personnes concernées")
         verbose_name_plural = _("listes de personnes concernées")
         ordering = ("-uploaded_at",)
         constraints = (
             models.UniqueConstraint(
-                fields=("breach", "insurer", "sha256"),
-                condition=~Q(state="refused"),
+                fields=("breach", "insurer", "sha256", "effect"),
+                condition=~Q(state__in=("refused", "withdrawn")),
                 name="each_file_once",
             ),
             models.CheckConstraint(
@@ -214,3 +256,62 @@ class AffectedMember(models.Model):
 
     def __str__(self) -> str:
         return f"member {self.list_id}/{self.ordinal}"
+
+
+class ListingMark(models.Model):
+    """What sets one person of one list apart; most members have none (worker only, migration 0004).
+
+    `ended` says why nothing more is sent to the person from this list. `is_counted` is false
+    where the register counts the person on another list, or no longer. `is_stale` asks the
+    worker to look at the person's figures again (`notifications/settling.py`).
+    """
+
+    pk = models.CompositePrimaryKey("list_id", "ordinal")
+    list_id = models.IntegerField()
+    ordinal = models.IntegerField()
+    is_counted = models.BooleanField()
+    ended = models.CharField(max_length=10, blank=True, choices=Ended.choices)
+    is_stale = models.BooleanField()
+
+    class Meta:
+        managed = False
+        db_table = "listing_mark"
+
+    def __str__(self) -> str:
+        return f"mark {self.list_id}/{self.ordinal}"
+
+
+class ListReport(models.Model):
+    """What accepting a list would do, counted once by the worker when the reading ends.
+
+    Counts are in people. `previous` is the list compared with: the latest accepted one of the
+    same insurer, breach and operators.
+    """
+
+    affected_list = models.OneToOneField(
+        AffectedList, models.CASCADE, primary_key=True, related_name="report"
+    )
+    previous = models.ForeignKey(AffectedList, models.SET_NULL, null=True, related_name="+")
+    new = models.PositiveBigIntegerField(default=0)
+    gone = models.PositiveBigIntegerField(default=0)
+    changed = models.PositiveBigIntegerField(default=0)
+    already_listed = models.PositiveBigIntegerField(default=0)
+    on_other_operators = models.PositiveBigIntegerField(default=0)
+    leaving = models.PositiveBigIntegerField(default=0)
+    leaving_told = models.PositiveBigIntegerField(default=0)
+    messages_cancelled = models.PositiveBigIntegerField(default=0)
+    unmatched = models.PositiveBigIntegerField(default=0)
+    dependants = models.PositiveBigIntegerField(null=True)
+    shared_addresses = models.PositiveBigIntegerField(default=0)
+    shared_people = models.PositiveBigIntegerField(default=0)
+    only_email = models.PositiveBigIntegerField(default=0)
+    only_phone = models.PositiveBigIntegerField(default=0)
+    email_and_phone = models.PositiveBigIntegerField(default=0)
+    problems = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name = _("compte rendu de liste")
+        verbose_name_plural = _("comptes rendus de liste")
+
+    def __str__(self) -> str:
+        return f"report of list {self.affected_list_id}"
