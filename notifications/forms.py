@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from insurers.models import AffectedList, DataCategory
 from notifications.campaigns import channels_offered
 from notifications.checklist import Unmet
-from notifications.models import Channel
+from notifications.models import CampaignKind, Channel
 from notifications.notices import NoticeContent, NoticeTexts
 
 TEXTS = ("subject", "nature", "consequences", "measures", "advice")
@@ -176,6 +176,24 @@ class SubmitForm(forms.Form):
     channels = forms.MultipleChoiceField(
         label=_("Canaux, dans l’ordre"), widget=forms.CheckboxSelectMultiple
     )
+    kind = forms.ChoiceField(
+        label=_("Nature de l’envoi"),
+        choices=(
+            (CampaignKind.NOTICE.value, _("avis : à qui n’est pas encore informé")),
+            (CampaignKind.COMPLEMENT.value, _("complément : à qui est déjà informé")),
+            (CampaignKind.CORRECTION.value, _("correction : à qui est déjà informé")),
+        ),
+        initial=CampaignKind.NOTICE.value,
+        widget=forms.RadioSelect,
+        required=False,
+    )
+    kind_reason = forms.CharField(
+        label=_("Motif d’un complément ou d’une correction"),
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("L’approbateur le lira ; il reste au registre."),
+    )
 
     def __init__(self, *args: Any, lists: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -185,6 +203,10 @@ class SubmitForm(forms.Form):
         lists_field.queryset = lists
         channels.choices = [(name.value, name.label) for name in channels_offered()]
         channels.initial = [name.value for name in channels_offered()]
+
+    def clean_kind(self) -> CampaignKind:
+        """Return the kind; a form that names none sends a notice."""
+        return CampaignKind(self.cleaned_data["kind"] or CampaignKind.NOTICE)
 
     def chosen_channels(self) -> list[Channel]:
         """Return the channels in the order of the plan."""

@@ -1,13 +1,14 @@
 """The figures of the register, from tallies and lists' counts: no page counts messages."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 
+from insurers.lists.rejected import rows_to_correct
 from insurers.models import AffectedList, Breach, Declaration, Insurer, ListState
 from notifications.models import Campaign, CampaignKind, CampaignState, State, Tally
 from notifications.reasons import reason_label
@@ -204,26 +205,6 @@ def add_tallies(figures: Figures, tallies: QuerySet[Tally]) -> None:
     """Sum tallies over hours and shards into figures."""
     for row in _sums(tallies):
         figures.add(row.state, row.reason, row.people, row.messages)
-
-
-def rows_to_correct(lists: Sequence[AffectedList]) -> int:
-    """Return how many rejected rows, each somebody who is not told, no later list corrects.
-
-    A list that `corrects` another brings its rejected rows again: what it holds usable is taken
-    off, and its own rejected rows are people of the first one.
-    """
-    corrections: dict[int, list[AffectedList]] = {}
-    for found in lists:
-        if found.corrects_id is not None:
-            corrections.setdefault(found.corrects_id, []).append(found)
-    known = {found.pk for found in lists}
-
-    def remaining(found: AffectedList) -> int:
-        later = corrections.get(found.pk, [])
-        usable = sum(one.rows - one.rows_rejected for one in later)
-        return max(found.rows_rejected - usable, sum(remaining(one) for one in later))
-
-    return sum(remaining(found) for found in lists if found.corrects_id not in known)
 
 
 def ended_and_failed(campaign_id: int) -> tuple[int, int]:

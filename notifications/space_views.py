@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from insurers.models import AffectedList, Breach, Declaration, Insurer, ListState, Role
+from insurers.models import AffectedList, Breach, Declaration, Insurer, ListEffect, ListState, Role
 from insurers.permissions import staff_of
 from notifications.campaigns import OVER, barred_from_approving
 from notifications.models import Campaign, CampaignState, Notice
@@ -38,7 +38,10 @@ class Desk:
         return [
             found
             for found in self.lists
-            if found.state == ListState.ACCEPTED and found.pk not in taken
+            if found.state == ListState.ACCEPTED
+            and found.effect != ListEffect.WITHDRAW
+            and found.members > found.members_ended
+            and found.pk not in taken
         ]
 
     @property

@@ -4,13 +4,15 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from insurers.lists.ingestion import operators_for
 from insurers.lists.uploads import SealingUploadHandler
-from insurers.models import Breach, Insurer, Operator, Population
+from insurers.models import AffectedList, Breach, Insurer, ListEffect, Operator, Population
 
 ACCEPTED = ".csv,.tsv,.txt,.xlsx,.xls,.ods,.gz,.zip,text/csv"
 
@@ -20,6 +22,17 @@ class PopulationField(forms.ModelChoiceField[Population]):
 
     def label_from_instance(self, obj: Population) -> str:
         return obj.label_en if get_language() == "en" else obj.label_fr
+
+
+class CorrectedListField(forms.ModelChoiceField[AffectedList]):
+    """Names a list by its number, date and rejected rows."""
+
+    def label_from_instance(self, obj: AffectedList) -> str:
+        return _("la liste n° %(number)s du %(date)s (%(rows)s lignes rejetées)") % {
+            "number": obj.pk,
+            "date": f"{timezone.localtime(obj.uploaded_at):%d/%m/%Y}",
+            "rows": intcomma(obj.rows_rejected),
+        }
 
 
 class SealedFileField(forms.Field):
@@ -43,6 +56,40 @@ class ListForm(forms.Form):
         label=gettext_lazy("Ces personnes sont"),
         empty_label=None,
     )
+    effect = forms.ChoiceField(
+        label=gettext_lazy("Cette liste doit"),
+        choices=(
+            (
+                ListEffect.ADD.value,
+                gettext_lazy(
+                    "ajouter des personnes ou corriger des contacts : le reste ne change pas"
+                ),
+            ),
+            (
+                ListEffect.REPLACE.value,
+                gettext_lazy(
+                    "remplacer la liste précédente : qui n’y est plus et n’a pas encore été informé"
+                    " ne le sera pas"
+                ),
+            ),
+            (
+                ListEffect.WITHDRAW.value,
+                gettext_lazy(
+                    "retirer des personnes listées à tort : on ne leur écrit pas, sauf si c’est"
+                    " déjà fait"
+                ),
+            ),
+        ),
+        initial=ListEffect.ADD.value,
+        widget=forms.RadioSelect,
+        required=False,
+    )
+    corrects = CorrectedListField(
+        AffectedList.objects.none(),
+        label=gettext_lazy("Elle corrige les lignes rejetées de"),
+        required=False,
+        empty_label=gettext_lazy("aucune liste"),
+    )
 
     def __init__(self, *args: Any, breach: Breach, insurer: Insurer, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -51,6 +98,12 @@ class ListForm(forms.Form):
         self.fields["operators"].queryset = choices  # type: ignore[attr-defined]
         insured_people = Population.objects.filter(code="insured_people").first()
         self.initial = {"operators": operators, "population": insured_people}
+        rejecting = AffectedList.objects.open_to_campaigns().filter(
+            breach=breach, insurer=insurer, rows_rejected__gt=0
+        )
+        self.fields["corrects"].queryset = rejecting  # type: ignore[attr-defined]
+        if not rejecting.exists():
+            del self.fields["corrects"]
 
 
 class AnnouncedForm(ListForm):
@@ -76,6 +129,10 @@ class UploadForm(ListForm):
         self.fields["file"].help_text = _("Jusqu’à %(size)s.") % {
             "size": filesizeformat(settings.UPLOAD_MAX_BYTES)
         }
+
+    def clean_effect(self) -> ListEffect:
+        """Return the effect; a form that names none adds."""
+        return ListEffect(self.cleaned_data["effect"] or ListEffect.ADD)
 
     def clean_file(self) -> None:
         """Say why no file was kept."""

@@ -28,6 +28,7 @@ from insurers.lists.preparing import Text, survey_file
 from insurers.lists.problems import Refusal
 from insurers.lists.refusal import FileRefusedError
 from insurers.lists.refusing import erase_refused, refuse_list
+from insurers.lists.report import write_report
 from insurers.lists.states import READING, WrongStateError, move
 from insurers.lists.tables import count_members, index_table, make_table, merge_repeated_members
 from insurers.lists.uploads import SealedUpload, UploadDamagedError
@@ -304,6 +305,7 @@ def _judge(affected_list: AffectedList) -> None:
 def _complete(affected_list: AffectedList) -> None:
     duplicate, conflicting = merge_repeated_members(affected_list.pk)
     counts = count_members(affected_list.pk)
+    write_report(list_id=affected_list.pk)
     affected_list.blocks.all().delete()
     started = affected_list.reading_at or timezone.now()
     move(

@@ -33,6 +33,7 @@ from insurers.models import (
     ApiToken,
     Breach,
     Insurer,
+    ListEffect,
     Operator,
     Population,
     Upload,
@@ -54,6 +55,8 @@ class Announced:
     size_bytes: int
     expected_sha256: bytes | None = None
     file_modified_ms: int | None = None
+    effect: ListEffect = ListEffect.ADD
+    corrects: AffectedList | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ def start_upload(
             size_bytes=announced.size_bytes,
             expected_sha256=announced.expected_sha256,
             file_modified_ms=announced.file_modified_ms,
+            effect=announced.effect,
+            corrects=announced.corrects,
             created_by_id=None if is_program else author.pk,
             token=author if isinstance(author, ApiToken) else None,
             created_at=now,
@@ -208,6 +213,8 @@ def _finish(upload: Upload, now: datetime) -> AffectedList:
             uploaded_by=upload.created_by,
             uploaded_with=upload.token,
             expected_sha256=bytes(upload.expected_sha256) if upload.expected_sha256 else None,
+            effect=ListEffect(upload.effect),
+            corrects=upload.corrects,
             now=now,
         )
     except OperatorsNotAffiliatedError as error:

@@ -14,7 +14,7 @@ from insurers.lists.problems import Explanation, Refusal, explain_refusal
 from insurers.lists.states import AWAITING, WrongStateError, move
 from insurers.lists.tables import drop_table
 from insurers.lists.uploads import erase_upload
-from insurers.models import AffectedList, ListState
+from insurers.models import AffectedList, ListReport, ListState
 
 UNDECIDED_FOR = timedelta(days=14)
 
@@ -63,6 +63,7 @@ def erase_refused(*, affected_list: AffectedList) -> None:
     destroy_data_keys(affected_list)
     affected_list.problems.all().delete()
     affected_list.columns.all().delete()
+    ListReport.objects.filter(affected_list=affected_list).delete()
     forget_upload(affected_list=affected_list)
 
 

@@ -49,6 +49,8 @@ def upload_start(request: HttpRequest) -> HttpResponseBase:
             population=form.cleaned_data["population"],
             size_bytes=form.cleaned_data["size"],
             file_modified_ms=form.cleaned_data["modified"],
+            effect=form.cleaned_data["effect"],
+            corrects=form.cleaned_data.get("corrects"),
         )
     try:
         upload = start_upload(announced=announced, author=person_of(request), now=timezone.now())

@@ -29,4 +29,5 @@ urlpatterns = [
     ),
     path("espace/listes/<int:list_id>/accepter/", list_views.list_accept, name="list_accept"),
     path("espace/listes/<int:list_id>/refuser/", list_views.list_refuse, name="list_refuse"),
+    path("espace/listes/<int:list_id>/retirer/", list_views.list_withdraw, name="list_withdraw"),
 ]

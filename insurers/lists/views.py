@@ -19,9 +19,21 @@ from insurers.lists.forms import UploadForm
 from insurers.lists.ingestion import OperatorsNotAffiliatedError, register_list
 from insurers.lists.problems import Refusal, column_name, explain_problem
 from insurers.lists.refusing import refuse_list, why_refused
+from insurers.lists.rejected import rows_to_correct
+from insurers.lists.report import declared_people, reasons
 from insurers.lists.states import AWAITING, UNFINISHED, WrongStateError
 from insurers.lists.uploads import CHUNK_BYTES, SealingUploadHandler
-from insurers.models import AffectedList, Breach, Insurer, Role, Upload
+from insurers.lists.withdrawal import decide_to_withdraw
+from insurers.models import (
+    AffectedList,
+    Breach,
+    Insurer,
+    ListEffect,
+    ListReport,
+    ListState,
+    Role,
+    Upload,
+)
 from insurers.permissions import (
     Refused,
     StaffScope,
@@ -31,7 +43,7 @@ from insurers.permissions import (
     within,
 )
 from insurers.queueing import enqueue
-from insurers.tasks import accept_list, erase_list, ingest_list
+from insurers.tasks import accept_list, erase_list, ingest_list, withdraw_list
 
 PREPARING = (Role.PREPARER, Role.APPROVER)
 PROBLEMS_SHOWN = 20
@@ -80,6 +92,8 @@ def _receive(
                 insurer=insurer,
                 operators=form.cleaned_data["operators"],
                 population=form.cleaned_data["population"],
+                effect=form.cleaned_data["effect"],
+                corrects=form.cleaned_data.get("corrects"),
                 upload=handler.upload,
                 uploaded_by=person_of(request),
                 now=timezone.now(),
@@ -139,12 +153,24 @@ def _upload_page(
 def list_detail(request: HttpRequest, list_id: int) -> HttpResponse:
     """Show where a list is: its reading, its counts, the decision."""
     found = readable_list(request, list_id)
+    report = ListReport.objects.filter(affected_list=found).select_related("affected_list").first()
+    may_prepare = staff_of(request).has_role(found.insurer_id, *PREPARING)
     context = _progress(found) | {
+        "report": report,
+        "rows_to_correct": rows_to_correct(
+            [found, *AffectedList.objects.open_to_campaigns().filter(corrects__isnull=False)]
+        )
+        if found.rows_rejected
+        else 0,
+        "reasons": reasons(report) if report else [],
+        "declared_people": declared_people(report) if report else None,
+        "may_withdraw": may_prepare
+        and found.state == ListState.ACCEPTED
+        and found.effect != ListEffect.WITHDRAW,
         "refusal": why_refused(found),
         "sha256": bytes(found.sha256 or b"").hex(),
-        "may_decide": found.state in AWAITING
-        and staff_of(request).has_role(found.insurer_id, *PREPARING),
-        "may_prepare": staff_of(request).has_role(found.insurer_id, *PREPARING),
+        "may_decide": may_prepare and found.state in AWAITING,
+        "may_prepare": may_prepare,
         "problems": [
             (problem.row, column_name(problem.column), explain_problem(problem.code))
             for problem in found.problems.order_by("row", "pk")[:PROBLEMS_SHOWN]
@@ -211,6 +237,26 @@ def list_refuse(request: HttpRequest, list_id: int) -> HttpResponse:
         enqueue(erase_list, list_id=found.pk)
         messages.success(
             request, _("La liste est refusée ; il n’en reste que l’empreinte et les nombres.")
+        )
+    return redirect("list_detail", found.pk)
+
+
+@require_POST
+def list_withdraw(request: HttpRequest, list_id: int) -> HttpResponse:
+    """Withdraw a whole accepted list, and have the worker cancel what is not sent."""
+    found = readable_list(request, list_id)
+    require_role(staff_of(request), found.insurer_id, *PREPARING)
+    if request.POST.get("confirmed") != "on":
+        messages.error(request, _("Cochez la case pour confirmer le retrait."))
+        return redirect("list_detail", found.pk)
+    try:
+        decide_to_withdraw(affected_list=found, decided_by=person_of(request), now=timezone.now())
+    except WrongStateError:
+        messages.error(request, _("Cette liste ne peut pas, ou ne peut plus, être retirée."))
+    else:
+        enqueue(withdraw_list, list_id=found.pk)
+        messages.success(
+            request, _("La liste est retirée ; ce qui n’est pas encore envoyé est annulé.")
         )
     return redirect("list_detail", found.pk)
 

@@ -90,6 +90,7 @@ class Migration(migrations.Migration):
                 ("leaving_told", models.PositiveBigIntegerField(default=0)),
                 ("messages_cancelled", models.PositiveBigIntegerField(default=0)),
                 ("unmatched", models.PositiveBigIntegerField(default=0)),
+                ("listed_after", models.PositiveBigIntegerField(default=0)),
                 ("dependants", models.PositiveBigIntegerField(null=True)),
                 ("shared_addresses", models.PositiveBigIntegerField(default=0)),
                 ("shared_people", models.PositiveBigIntegerField(default=0)),

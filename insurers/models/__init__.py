@@ -25,7 +25,6 @@ from insurers.models.lists import (
     Ended,
     ListBlock,
     ListColumn,
-    ListEffect,
     ListingMark,
     ListProblem,
     ListReport,
@@ -34,7 +33,7 @@ from insurers.models.lists import (
     Severity,
 )
 from insurers.models.people import Declaration, Invitation, Mandate, Membership, Role
-from insurers.models.uploads import ApiToken, TokenScope, Upload, UploadState
+from insurers.models.uploads import ApiToken, ListEffect, TokenScope, Upload, UploadState
 
 __all__ = [
     "Advice",

@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from insurers.models.directory import Breach, Insurer, Operator, Population
-from insurers.models.uploads import ApiToken
+from insurers.models.uploads import ApiToken, ListEffect
 
 
 class ListState(models.TextChoices):
@@ -21,14 +21,6 @@ class ListState(models.TextChoices):
     REFUSED = "refused", _("refusée")
     WITHDRAWING = "withdrawing", _("retrait en cours")
     WITHDRAWN = "withdrawn", _("retirée")
-
-
-class ListEffect(models.TextChoices):
-    """What accepting a list does to the accepted lists before it (docs/decisions/0007)."""
-
-    ADD = "add", _("ajouter")
-    REPLACE = "replace", _("remplacer")
-    WITHDRAW = "withdraw", _("retirer")
 
 
 class Ended(models.TextChoices):
@@ -284,8 +276,9 @@ class ListingMark(models.Model):
 class ListReport(models.Model):
     """What accepting a list would do, counted once by the worker when the reading ends.
 
-    Counts are in people. `previous` is the list compared with: the latest accepted one of the
-    same insurer, breach and operators.
+    Counts are in people. `dependants` is unknown (null) where no column tells them apart.
+    `listed_after` is whom the insurer would have listed for the breach in all. `previous` is the
+    list compared with: the latest accepted one of the same insurer, breach and operators.
     """
 
     affected_list = models.OneToOneField(
@@ -301,6 +294,7 @@ class ListReport(models.Model):
     leaving_told = models.PositiveBigIntegerField(default=0)
     messages_cancelled = models.PositiveBigIntegerField(default=0)
     unmatched = models.PositiveBigIntegerField(default=0)
+    listed_after = models.PositiveBigIntegerField(default=0)
     dependants = models.PositiveBigIntegerField(null=True)
     shared_addresses = models.PositiveBigIntegerField(default=0)
     shared_people = models.PositiveBigIntegerField(default=0)

@@ -56,6 +56,14 @@ class ApiToken(models.Model):
         return f"token {self.pk}"
 
 
+class ListEffect(models.TextChoices):
+    """What accepting a list does to the accepted lists before it (docs/decisions/0007)."""
+
+    ADD = "add", _("ajouter")
+    REPLACE = "replace", _("remplacer")
+    WITHDRAW = "withdraw", _("retirer")
+
+
 class UploadState(models.TextChoices):
     RECEIVING = "receiving", _("en cours")
     RECEIVED = "received", _("reçu")
@@ -82,6 +90,10 @@ class Upload(models.Model):
     breach = models.ForeignKey(Breach, models.CASCADE, related_name="uploads")
     operators = models.ManyToManyField(Operator, related_name="uploads")
     population = models.ForeignKey(Population, models.PROTECT, related_name="uploads")
+    effect = models.CharField(
+        _("effet"), max_length=10, choices=ListEffect.choices, default=ListEffect.ADD
+    )
+    corrects = models.ForeignKey("insurers.AffectedList", models.PROTECT, null=True, related_name="+")
     state = models.CharField(_("état"), max_length=20, choices=UploadState.choices)
     size_bytes = models.PositiveBigIntegerField(_("taille annoncée en octets"))
     received_bytes = models.PositiveBigIntegerField(_("octets reçus"), default=0)
