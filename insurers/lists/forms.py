@@ -105,6 +105,10 @@ class ListForm(forms.Form):
         if not rejecting.exists():
             del self.fields["corrects"]
 
+    def clean_effect(self) -> ListEffect:
+        """Return the effect; a form that names none adds."""
+        return ListEffect(self.cleaned_data["effect"] or ListEffect.ADD)
+
 
 class AnnouncedForm(ListForm):
     """What the page's script says of a file that it is about to send in parts."""
@@ -129,10 +133,6 @@ class UploadForm(ListForm):
         self.fields["file"].help_text = _("Jusqu’à %(size)s.") % {
             "size": filesizeformat(settings.UPLOAD_MAX_BYTES)
         }
-
-    def clean_effect(self) -> ListEffect:
-        """Return the effect; a form that names none adds."""
-        return ListEffect(self.cleaned_data["effect"] or ListEffect.ADD)
 
     def clean_file(self) -> None:
         """Say why no file was kept."""

@@ -93,7 +93,9 @@ class Upload(models.Model):
     effect = models.CharField(
         _("effet"), max_length=10, choices=ListEffect.choices, default=ListEffect.ADD
     )
-    corrects = models.ForeignKey("insurers.AffectedList", models.PROTECT, null=True, related_name="+")
+    corrects = models.ForeignKey(
+        "insurers.AffectedList", models.PROTECT, null=True, related_name="+"
+    )
     state = models.CharField(_("état"), max_length=20, choices=UploadState.choices)
     size_bytes = models.PositiveBigIntegerField(_("taille annoncée en octets"))
     received_bytes = models.PositiveBigIntegerField(_("octets reçus"), default=0)

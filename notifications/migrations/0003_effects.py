@@ -59,7 +59,7 @@ END $$;
 
 class Migration(migrations.Migration):
     dependencies = (
-        ("insurers", "0004_effects"),
+        ("insurers", "0008_effects"),
         ("notifications", "0002_tallies"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     )

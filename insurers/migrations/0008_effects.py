@@ -27,7 +27,7 @@ RESET ROLE;
 
 class Migration(migrations.Migration):
     dependencies = (
-        ("insurers", "0003_operators_hold_no_membership"),
+        ("insurers", "0007_hidden_rows"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     )
 
