@@ -14,6 +14,7 @@ from insurers.lists.refusing import forget_upload
 from insurers.lists.states import move
 from insurers.lists.superseding import (
     count_changed,
+    count_marks,
     end_leaving,
     mark_known,
     remove_members_listed,
@@ -113,6 +114,10 @@ def _take_out(affected_list: AffectedList) -> dict[str, Any]:
 
 def announce_listings(affected_list: AffectedList) -> None:
     """Have the figures and messages of the insurer's people brought in step with the marks."""
+    lists = AffectedList.objects.that_list_people().filter(
+        breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id
+    )
+    count_marks(list_ids=list(lists.values_list("pk", flat=True)))
     listings_changed.send(
         sender=AffectedList,
         breach_id=affected_list.breach_id,

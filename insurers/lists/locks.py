@@ -45,9 +45,11 @@ def held_lists() -> set[int]:
 def take_turn(insurer_id: UUID) -> None:
     """Let one worker at a time change who is listed and told of an insurer's people.
 
-    Held until the transaction ends; taken before any row is locked.
+    Held until the transaction ends; taken before any row is locked. What follows joins millions
+    of rows, so it gets the memory for that.
     """
     with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '64MB'")
         cursor.execute(
             "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [PUBLICATION_CLASS, str(insurer_id)]
         )

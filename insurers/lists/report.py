@@ -59,6 +59,8 @@ def write_report(*, list_id: int) -> ListReport:
     portal reads says who is a member and who depends on one.
     """
     affected_list = AffectedList.objects.get(pk=list_id)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '64MB'")
     earlier = compare(affected_list)
     stays, same_people, changed, others, met = _row(
         _MET, stays=stays_listed(affected_list, earlier), same=earlier.same

@@ -9,6 +9,8 @@ from insurers.lists.problems import Problem
 from insurers.lists.tables import table_name
 from insurers.models import AffectedList, ListingMark
 
+MANY = 10_000
+
 _REMOVE = """
 WITH stays AS (
     SELECT DISTINCT ordinal FROM met
@@ -55,14 +57,17 @@ def count_changed(*, lists: Sequence[int]) -> int:
 
 
 def mark_known(list_id: int) -> None:
-    """Mark the people of a new list who are on another one: they count there until settled."""
+    """Mark the people of a new list who are on another one: they count there.
+
+    Whose listings have all ended is to be settled: this one may count.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO members.listing_mark (list_id, ordinal, is_counted, is_stale)"
-            " SELECT DISTINCT %s::integer, ordinal, false, true FROM met"
-            " ON CONFLICT (list_id, ordinal) DO UPDATE SET is_counted = false, is_stale = true",
+            " SELECT %s, ordinal, false, bool_and(ended <> '') FROM met GROUP BY ordinal",
             [list_id],
         )
+        _know_marks(cursor.rowcount)
 
 
 def end_leaving() -> int:
@@ -74,7 +79,16 @@ def end_leaving() -> int:
             " ON CONFLICT (list_id, ordinal)"
             " DO UPDATE SET ended = EXCLUDED.ended, is_stale = true WHERE mark.ended = ''"
         )
-        return int(cursor.rowcount)
+        ended = int(cursor.rowcount)
+    _know_marks(ended)
+    return ended
+
+
+def _know_marks(written: int) -> None:
+    """Let PostgreSQL know the marks anew where many were written in this transaction."""
+    if written > MANY:
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE members.listing_mark")
 
 
 def count_marks(*, list_ids: Sequence[int]) -> None:
