@@ -38,6 +38,8 @@ ACTIONS = {
     "list.accepted": _("Liste acceptée"),
     "list.published": _("Personnes de la liste mises en place"),
     "list.refused": _("Liste refusée"),
+    "list.withdrawn": _("Retrait de la liste décidé"),
+    "list.taken_out": _("Personnes de la liste retirées"),
     "list.columns_chosen": _("Colonnes de la liste indiquées"),
     "columns.forgotten": _("Colonne retenue oubliée"),
     "upload.started": _("Envoi d’une liste commencé"),
