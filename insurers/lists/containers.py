@@ -21,12 +21,19 @@ _SIGNATURE_BYTES = 4
 
 
 class Kind(Enum):
-    """What the first bytes of a file say that it is; the value is how it starts."""
+    """What the first bytes of a file say that it is."""
 
-    TEXT = ()
-    GZIP = (b"\x1f\x8b",)
-    ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # Archives, XLSX and ODS alike.
-    XLS = (b"\xd0\xcf\x11\xe0",)
+    TEXT = "text"
+    GZIP = "gzip"
+    ZIP = "zip"
+    XLS = "xls"
+
+
+_SIGNATURES = {
+    Kind.GZIP: (b"\x1f\x8b",),
+    Kind.ZIP: (b"PK\x03\x04", b"PK\x05\x06"),  # Archives, XLSX and ODS alike.
+    Kind.XLS: (b"\xd0\xcf\x11\xe0",),
+}
 
 
 class Unpacked:
@@ -77,7 +84,8 @@ def _look(chunks: Iterator[bytes]) -> tuple[Kind, Iterator[bytes]]:
         start += chunk
         if len(start) >= _SIGNATURE_BYTES:
             break
-    found = next((kind for kind in Kind if kind.value and start.startswith(kind.value)), Kind.TEXT)
+    signs = _SIGNATURES.items()
+    found = next((kind for kind, sign in signs if start.startswith(sign)), Kind.TEXT)
     return found, chain([start] if start else [], chunks)
 
 

@@ -1,6 +1,7 @@
 """A whole portal, started as `make demo` starts it, and a real browser to use it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -70,7 +71,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
                 "--state",
                 str(state),
                 "--port",
-                str(first_free(8200)),
+                str(first_free(_first_port())),
                 "--members",
                 str(MEMBERS),
             ],
@@ -83,6 +84,12 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     finally:
         process.terminate()
         process.wait(60)
+
+
+def _first_port() -> int:
+    """Keep the portals of two test processes apart: granian shares a port without a word."""
+    process = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return 8400 + 100 * int(process.removeprefix("gw"))
 
 
 def _wait(process: subprocess.Popen[bytes], output: Path, state: Path) -> Portal:
