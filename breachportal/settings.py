@@ -113,7 +113,15 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 DATABASES["default"]["OPTIONS"]["options"] = "-c search_path=public,members"
 if ROLE == "web":
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 8, "timeout": 5}
+    # A connection that PostgreSQL's restart broke is not handed out, and a long absence does not
+    # make the next attempt wait for minutes (the pool doubles its delays until it gives up).
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": 8,
+        "timeout": 3,
+        "reconnect_timeout": 3,
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis is broker, cache and throttle: flushing it loses nothing.
@@ -127,7 +135,8 @@ CACHES = {
 }
 CELERY_BROKER_URL = env.broker(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+# Nobody waits for a broker that is down: the sweeps re-issue what could not be published.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "max_retries": 0}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
@@ -230,23 +239,18 @@ SMS_OUTBOX_DIR = Path(env.read("SMS_OUTBOX_DIR")) if env.read("SMS_OUTBOX_DIR", 
 
 # Sealing and keys (docs/security.md). The web process seals and cannot open.
 UPLOAD_DIR = Path(env.read("UPLOAD_DIR", "" if ROLE == "owner" else None))
-# `file:///folder` or `wrapped:///folder`; without it, the folder KEY_STORE_DIR.
-KEY_STORE_URL = env.read("KEY_STORE_URL", "")
-KEY_STORE_DIR = Path(
-    env.read("KEY_STORE_DIR", None if ROLE == "worker" and not KEY_STORE_URL else "")
-)
-_WRAPPED = ROLE == "worker" and KEY_STORE_URL.startswith("wrapped:")
-KEY_STORE_MASTER_KEY = env.read("KEY_STORE_MASTER_KEY", None if _WRAPPED else "")
+KEY_STORE_DIR = Path(env.read("KEY_STORE_DIR", None if ROLE == "worker" else ""))
 SEALING_PUBLIC_KEY = env.read("SEALING_PUBLIC_KEY", "" if ROLE == "owner" else None)
 REFERENCE_LOOKUP_KEY = env.read("REFERENCE_LOOKUP_KEY", "" if ROLE == "owner" else None)
 SEALING_PRIVATE_KEY = env.read("SEALING_PRIVATE_KEY", None if ROLE == "worker" else "")
-# Only while the pair is being replaced (`manage.py rotate_sealing_key`).
-SEALING_PRIVATE_KEY_PREVIOUS = env.read("SEALING_PRIVATE_KEY_PREVIOUS", "")
 REFERENCE_KEY = env.read("REFERENCE_KEY", None if ROLE == "worker" else "")
 
 # Rules that may change by decision or by law.
 NIR_ALLOWED = env.flag("NIR_ALLOWED")
 UPLOAD_MAX_BYTES = int(env.read("UPLOAD_MAX_BYTES", str(4 * 1024**3)))
+EXPANDED_MAX_BYTES = int(env.read("EXPANDED_MAX_BYTES", str(UPLOAD_MAX_BYTES)))
+# Zip archives and workbooks are held whole by the process that opens them.
+SPREADSHEET_MAX_BYTES = int(env.read("SPREADSHEET_MAX_BYTES", str(200 * 1024**2)))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
 
 LOGGING = {

@@ -1,8 +1,7 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class InsurersConfig(AppConfig):
     name = "insurers"
-
-    def ready(self) -> None:
-        from insurers import checks, worker_start  # noqa: F401 (they register themselves)
+    verbose_name = _("Organismes et annuaire")

@@ -6,12 +6,12 @@ list_accepted = Signal()
 """A list became visible. Sent by the worker with `affected_list`, inside the transaction that
 makes it so: a receiver that fails undoes it, and the sweep tries again."""
 
-fingerprints_wrapped = Signal()
-"""The lists of an insurer in a breach carry a newer key version: whoever keeps fingerprints of
-their members wraps them too. Sent by the worker with `breach_id`, `insurer_id` and `members`
-(MemberFingerprints of the newest version), outside any transaction; may be sent again after a
-kill. Until every receiver returns, comparisons of this insurer's fingerprints wait."""
+listings_changed = Signal()
+"""Marks were written on people of a `breach_id` and `insurer_id`: some are listed elsewhere, or
+no longer. Sent by the worker inside the transaction that writes them, which holds the
+insurer's turn."""
 
-purge_asked = Signal()
-"""Somebody wants to purge a list. Sent with `affected_list` and `kind`, inside the transaction;
-a receiver that still needs it raises PurgeRefusedError (insurers/lists/purging.py)."""
+leaving_foreseen = Signal()
+"""Before a list is decided: the temporary table `leaving` (list_id, ordinal) names the people
+whom its acceptance would end. Sent by the worker with `report`, whose counts of messages and
+people told receivers complete."""

@@ -7,11 +7,11 @@ class NotificationsConfig(AppConfig):
     name = "notifications"
 
     def ready(self) -> None:
-        from insurers.signals import fingerprints_wrapped, list_accepted, purge_asked
+        from insurers.signals import leaving_foreseen, list_accepted, listings_changed
 
         list_accepted.connect(count_reach_later, dispatch_uid="notifications.count_reach")
-        fingerprints_wrapped.connect(wrap_who_was_told, dispatch_uid="notifications.wrap_told")
-        purge_asked.connect(refuse_purge_in_use, dispatch_uid="notifications.refuse_purge")
+        listings_changed.connect(settle_now, dispatch_uid="notifications.settle")
+        leaving_foreseen.connect(foresee_leaving, dispatch_uid="notifications.foresee_leaving")
 
 
 def count_reach_later(*, affected_list: Any, **kwargs: Any) -> None:
@@ -22,17 +22,17 @@ def count_reach_later(*, affected_list: Any, **kwargs: Any) -> None:
     enqueue(reach, list_id=affected_list.pk)
 
 
-def wrap_who_was_told(*, breach_id: int, insurer_id: Any, members: Any, **kwargs: Any) -> None:
-    """Bring what stands for people who were told under the newest key version."""
-    from notifications.told import wrap_told
+def settle_now(*, breach_id: int, insurer_id: Any, **kwargs: Any) -> None:
+    """Cancel what must not leave and count each person once, in the announcing transaction."""
+    from django.utils import timezone
 
-    wrap_told(breach_id=breach_id, insurer_id=insurer_id, members=members)
+    from notifications.settling import settle
+
+    settle(breach_id=breach_id, insurer_id=insurer_id, now=timezone.now())
 
 
-def refuse_purge_in_use(*, affected_list: Any, **kwargs: Any) -> None:
-    """Keep a list that a campaign still needs from being purged."""
-    from insurers.lists.purging import PurgeRefusedError
-    from notifications.campaigns import is_in_progress
+def foresee_leaving(*, report: Any, **kwargs: Any) -> None:
+    """Count the messages and people told of a list that is to be decided."""
+    from notifications.foresight import count_leaving
 
-    if is_in_progress(affected_list=affected_list):
-        raise PurgeRefusedError
+    count_leaving(report=report)

@@ -1,4 +1,4 @@
-"""Session advisory locks: one worker per list; PostgreSQL frees those of a dead worker."""
+"""Session advisory locks on lists; PostgreSQL frees those of a dead worker."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,14 +9,16 @@ from django.db import connection
 # The first number of the lock's two; others in the portal use one number or another class.
 LIST_CLASS = 7401
 PUBLICATION_CLASS = 7402
-FINGERPRINTS_CLASS = 7403
-ROTATION_CLASS = 7404
 
 
 @contextmanager
-def list_lock(list_id: int, *, wait: bool = False) -> Iterator[bool]:
-    """Hold a list for the block; yield False where another worker holds it (never if `wait`)."""
-    verb = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
+def list_lock(list_id: int, *, wait: bool = False, shared: bool = False) -> Iterator[bool]:
+    """Hold a list for the block; yield False where another worker holds it (never if `wait`).
+
+    Those who hold it `shared` read its blocks side by side; nobody else holds it then.
+    """
+    mode = "_shared" if shared else ""
+    verb = f"pg_advisory_lock{mode}" if wait else f"pg_try_advisory_lock{mode}"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {verb}(%s, %s)", [LIST_CLASS, list_id])
         held = wait or cursor.fetchone() == (True,)
@@ -25,7 +27,7 @@ def list_lock(list_id: int, *, wait: bool = False) -> Iterator[bool]:
     finally:
         if held and connection.is_usable():
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LIST_CLASS, list_id])
+                cursor.execute(f"SELECT pg_advisory_unlock{mode}(%s, %s)", [LIST_CLASS, list_id])
 
 
 def held_lists() -> set[int]:
@@ -40,42 +42,14 @@ def held_lists() -> set[int]:
         return {row[0] for row in cursor.fetchall()}
 
 
-@contextmanager
-def fingerprints_lock(breach_id: int, insurer_id: UUID) -> Iterator[None]:
-    """Keep an insurer's fingerprints in a breach from being compared, for the block; waits.
+def take_turn(insurer_id: UUID) -> None:
+    """Let one worker at a time change who is listed and told of an insurer's people.
 
-    Whoever compares fingerprints of different rows asks `fingerprints_stand_still` first.
+    Held until the transaction ends; taken before any row is locked. What follows joins millions
+    of rows, so it gets the memory for that.
     """
-    values: list[int | str] = [FINGERPRINTS_CLASS, f"{breach_id} {insurer_id}"]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", values)
-    try:
-        yield
-    finally:
-        if connection.is_usable():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", values)
-
-
-def fingerprints_stand_still(breach_id: int, insurer_id: UUID) -> bool:
-    """Whether nobody rewrites them; if so, until the end of the transaction. Never waits."""
-    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '64MB'")
         cursor.execute(
-            "SELECT pg_try_advisory_xact_lock_shared(%s, hashtext(%s))",
-            [FINGERPRINTS_CLASS, f"{breach_id} {insurer_id}"],
+            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [PUBLICATION_CLASS, str(insurer_id)]
         )
-        return bool(cursor.fetchone() == (True,))
-
-
-@contextmanager
-def rotation_lock(breach_id: int) -> Iterator[bool]:
-    """Hold the rotation of a breach's key for the block; yield False where another holds it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [ROTATION_CLASS, breach_id])
-        held = cursor.fetchone() == (True,)
-    try:
-        yield held
-    finally:
-        if held and connection.is_usable():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [ROTATION_CLASS, breach_id])

@@ -30,7 +30,7 @@ class Stack:
         self.log = folder / "worker.log"
         self.name = name
         self._redis = f"unix://{sockets}/redis.sock?db={redis_db}"
-        self.environment = os.environ | {
+        self._environment = os.environ | {
             "DATABASE_URL_WORKER": f"postgresql://breachportal_worker@/{name}?host={sockets}",
             "REDIS_URL": self._redis,
             "EMAIL_HOST": "127.0.0.1",
@@ -43,11 +43,6 @@ class Stack:
 
     def start_worker(self) -> None:
         """Start a worker of two processes and wait until it answers."""
-        self.spawn_worker()
-        self.wait_for(lambda: b"ready." in self.log.read_bytes(), what="the worker")
-
-    def spawn_worker(self) -> None:
-        """Start a worker, which may refuse to start."""
         self.worker = self._spawn(
             "worker",
             "--queues",
@@ -57,6 +52,7 @@ class Stack:
             "--without-gossip",
             "--without-mingle",
         )
+        self.wait_for(lambda: b"ready." in self.log.read_bytes(), what="the worker")
 
     def start_beat(self) -> None:
         """Start the sweeps."""
@@ -92,7 +88,7 @@ class Stack:
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "celery", "-A", "breachportal", *command, "-l", "INFO"],
-                env=self.environment,
+                env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -1,18 +1,14 @@
 """The register's figures come from tallies, add up, and stay within the person's reach."""
 
-from collections.abc import Callable
-
 import pytest
 from django.test import Client, override_settings
 
-from insurers.lists.purging import purge_contacts, purge_list, run_purge
-from insurers.models import Declaration, ListPurge
+from insurers.models import Declaration
 from notifications.dispatch import dispatch_campaign
 from notifications.models import Campaign
 from notifications.register import register_lines
 from notifications.states import Standing
 from tests import cast
-from tests.conftest import as_role
 from tests.notifications.story import accepted_list, built, member
 from tests.smtp import smtp_server
 
@@ -52,29 +48,6 @@ def test_the_auditor_reads_the_notice_as_sent(client: Client) -> None:
     page = client.get("/registre/alphapay-betapay-2026/mutuelle-du-phare/")
     assert page.status_code == 200
     assert "L’opérateur a fermé les comptes détournés" in page.content.decode()
-
-
-@pytest.mark.parametrize(
-    ("purge_of", "said"), [(purge_contacts, "Contacts effacés"), (purge_list, "Liste effacée")]
-)
-def test_a_purge_leaves_its_proof_and_the_figures(
-    client: Client, purge_of: Callable[..., ListPurge], said: str
-) -> None:
-    campaign = sent([member(1, email="a@example.fr"), member(2)])
-    Campaign.objects.filter(pk=campaign.pk).update(state="finished")
-    found = campaign.affected_list
-    purge = purge_of(affected_list=found, requested_by=None, now=cast.NOW)
-    with as_role("worker"):
-        run_purge(purge_id=purge.pk, now=cast.NOW)
-    line = register_lines(breach=cast.breach(), insurers=[cast.phare()])[0]
-    assert (line.figures.listed, line.figures.people[Standing.TOLD]) == (2, 1)
-    for person, path in (
-        (cast.aude(), "/registre/alphapay-betapay-2026/mutuelle-du-phare/"),
-        (cast.vera(), f"/espace/listes/{found.pk}/"),
-    ):
-        page = cast.sign_in(client, person).get(path).content.decode()
-        assert said in page
-        assert f"Clé list/{found.pk}/1 détruite" in page
 
 
 def test_the_auditor_sees_no_insurer_outside_the_mandate(client: Client) -> None:
