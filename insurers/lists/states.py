@@ -4,29 +4,16 @@ from typing import Any
 
 from insurers.models import AffectedList, ListState
 
-# uploaded → ingesting → review → accepting → accepted; refused from anywhere before accepting;
-# accepted → withdrawing → withdrawn.
-# ingesting → columns where people must say which column is which; their choice → uploaded.
+# uploaded → ingesting → review → accepting → accepted; refused from anywhere before accepting.
 SOURCES: dict[ListState, tuple[ListState, ...]] = {
-    ListState.UPLOADED: (ListState.COLUMNS, ListState.REVIEW),
-    ListState.COLUMNS: (ListState.INGESTING,),
     ListState.INGESTING: (ListState.UPLOADED, ListState.INGESTING),
     ListState.REVIEW: (ListState.INGESTING,),
     ListState.ACCEPTING: (ListState.REVIEW,),
     ListState.ACCEPTED: (ListState.ACCEPTING,),
-    ListState.WITHDRAWING: (ListState.ACCEPTED,),
-    ListState.WITHDRAWN: (ListState.WITHDRAWING,),
-    ListState.REFUSED: (
-        ListState.UPLOADED,
-        ListState.INGESTING,
-        ListState.COLUMNS,
-        ListState.REVIEW,
-    ),
+    ListState.REFUSED: (ListState.UPLOADED, ListState.INGESTING, ListState.REVIEW),
 }
 READING = (ListState.UPLOADED, ListState.INGESTING)
-UNFINISHED = (*READING, ListState.ACCEPTING, ListState.WITHDRAWING)
-AWAITING = (ListState.COLUMNS, ListState.REVIEW)
-"""What people must decide, and may refuse."""
+UNFINISHED = (*READING, ListState.ACCEPTING)
 
 
 class WrongStateError(Exception):

@@ -1,11 +1,4 @@
-from notifications.models.campaigns import (
-    Campaign,
-    CampaignKind,
-    CampaignState,
-    ListReach,
-    Notice,
-    NoticeVersion,
-)
+from notifications.models.campaigns import Campaign, CampaignState, ListReach, Notice, NoticeVersion
 from notifications.models.outbox import (
     Channel,
     CrowdedAddress,
@@ -21,7 +14,6 @@ from notifications.models.outbox import (
 
 __all__ = [
     "Campaign",
-    "CampaignKind",
     "CampaignState",
     "Channel",
     "CrowdedAddress",
