@@ -4,7 +4,7 @@ FROM python:3.11-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gettext
 COPY requirements.txt .
 COPY locale /locale
-RUN msgfmt -o /locale/en/LC_MESSAGES/django.mo /locale/en/LC_MESSAGES/django.po
+RUN for po in /locale/*/LC_MESSAGES/django.po; do msgfmt -o "${po%.po}.mo" "$po"; done
 RUN python -m venv /venv \
     && /venv/bin/python -m pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.txt
 

@@ -9,13 +9,14 @@ READY := $(STAMP) $(CATALOGUES)
 WITH_PRODUCTION_SETTINGS := $(PY) -m tests.production
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo reset-demo test test-full check messages lock
+.PHONY: help demo reset-demo test test-full check messages lock bench-ingest
 
 help:
 	@echo 'make demo         everything set up and running in front of you (PORT=… MEMBERS=…)'
 	@echo 'make reset-demo   forget what the demonstration kept'
 	@echo 'make test         every test, the browser included'
 	@echo 'make test-full    the full-size tests'
+	@echo 'make bench-ingest  how fast lists are read (ROWS=…)'
 	@echo 'make check        formatting, types, imports, migrations, settings, translations'
 	@echo 'make messages     bring the English catalogue in step with the source'
 	@echo 'make lock         lock the dependencies of pyproject.toml (needs uv)'
@@ -33,6 +34,9 @@ test: $(READY)
 test-full: $(READY)
 	@$(PY) -m tests.chromium
 	$(PY) -m pytest -m full $(ARGS)
+
+bench-ingest: $(READY)
+	$(PY) -m benchmarks.ingest $(if $(ROWS),--rows $(ROWS))
 
 check: $(READY)
 	$(PY) -m ruff check .

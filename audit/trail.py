@@ -25,6 +25,11 @@ def account(user_id: object) -> str:
     return f"account:{user_id}"
 
 
+def token(token_id: object) -> str:
+    """Return how the trail names a program's token: by number, never by its secret."""
+    return f"token:{token_id}"
+
+
 def record(
     *,
     action: str,

@@ -10,7 +10,7 @@ ExceptionInfo = (
 )
 
 # Addresses that open something for whoever knows them.
-TOKENS = re.compile(r"(/invitation/|/password/reset/key/)[^\s'\"]+")
+TOKENS = re.compile(r"(/invitation/|/password/reset/key/|bp1_)[^\s'\"]+")
 
 
 class ScrubbingFormatter(logging.Formatter):

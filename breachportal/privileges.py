@@ -66,9 +66,16 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "insurers_mandate_insurers": (WRITE, READ),
     "insurers_invitation": (WRITE, READ),
     "insurers_declaration": ("SELECT, INSERT, UPDATE", READ),
+    "insurers_apitoken": ("SELECT, INSERT, UPDATE", READ),
+    "insurers_upload": ("SELECT, INSERT, UPDATE", "SELECT, UPDATE"),
+    "insurers_upload_operators": (APPEND, READ),
     "insurers_affectedlist": ("SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE"),
     "insurers_affectedlist_operators": (APPEND, APPEND),
+    "insurers_listblock": (None, WRITE),
     "insurers_listproblem": (READ, WRITE),
+    "insurers_listcolumn": ("SELECT, UPDATE", WRITE),
+    "insurers_rememberedcolumn": (WRITE, WRITE),
+    "insurers_listreport": (READ, WRITE),
     "notifications_notice": (APPEND, READ),
     "notifications_notice_operators": (APPEND, READ),
     "notifications_noticeversion": (APPEND, READ),
@@ -113,12 +120,27 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
         f"({OWN} AND {STAFF}) OR {OPERATOR} OR {INVITED}",
     ),
     "insurers_declaration": (OWN, f"{OWN} AND {STAFF}"),
+    "insurers_apitoken": (
+        f"{OWN} OR encode(secret_sha256, 'hex') = portal_token()",
+        f"{OWN} AND {STAFF}",
+    ),
+    "insurers_upload": (OWN, f"{OWN} AND {STAFF}"),
+    "insurers_upload_operators": (
+        _of("insurers_upload", "upload_id"),
+        f"{_of('insurers_upload', 'upload_id')} AND {STAFF}",
+    ),
     "insurers_affectedlist": (OWN, f"{OWN} AND {STAFF}"),
     "insurers_affectedlist_operators": (
         _of("insurers_affectedlist", "affectedlist_id"),
         f"{_of('insurers_affectedlist', 'affectedlist_id')} AND {STAFF}",
     ),
     "insurers_listproblem": (_of("insurers_affectedlist", "list_id"), "false"),
+    "insurers_listcolumn": (
+        _of("insurers_affectedlist", "list_id"),
+        f"{_of('insurers_affectedlist', 'list_id')} AND {STAFF}",
+    ),
+    "insurers_rememberedcolumn": (OWN, f"{OWN} AND {STAFF}"),
+    "insurers_listreport": (_of("insurers_affectedlist", "affected_list_id"), "false"),
     "notifications_notice": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_notice_operators": (
         _of("notifications_notice", "notice_id"),
@@ -148,6 +170,8 @@ CREATE OR REPLACE FUNCTION portal_role() RETURNS text LANGUAGE sql STABLE AS $$
     SELECT coalesce(current_setting('portal.role', true), '') $$;
 CREATE OR REPLACE FUNCTION portal_user() RETURNS text LANGUAGE sql STABLE AS $$
     SELECT coalesce(current_setting('portal.user', true), '') $$;
+CREATE OR REPLACE FUNCTION portal_token() RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce(current_setting('portal.token', true), '') $$;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {WEB}, {WORKER};
 """
 

@@ -113,7 +113,15 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 DATABASES["default"]["OPTIONS"]["options"] = "-c search_path=public,members"
 if ROLE == "web":
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 8, "timeout": 5}
+    # A connection that PostgreSQL's restart broke is not handed out, and a long absence does not
+    # make the next attempt wait for minutes (the pool doubles its delays until it gives up).
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": 8,
+        "timeout": 3,
+        "reconnect_timeout": 3,
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis is broker, cache and throttle: flushing it loses nothing.
@@ -127,7 +135,8 @@ CACHES = {
 }
 CELERY_BROKER_URL = env.broker(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+# Nobody waits for a broker that is down: the sweeps re-issue what could not be published.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "max_retries": 0}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
@@ -239,8 +248,9 @@ REFERENCE_KEY = env.read("REFERENCE_KEY", None if ROLE == "worker" else "")
 # Rules that may change by decision or by law.
 NIR_ALLOWED = env.flag("NIR_ALLOWED")
 UPLOAD_MAX_BYTES = int(env.read("UPLOAD_MAX_BYTES", str(4 * 1024**3)))
-# What an archive or a workbook may become once it is expanded.
 EXPANDED_MAX_BYTES = int(env.read("EXPANDED_MAX_BYTES", str(UPLOAD_MAX_BYTES)))
+# Zip archives and workbooks are held whole by the process that opens them.
+SPREADSHEET_MAX_BYTES = int(env.read("SPREADSHEET_MAX_BYTES", str(200 * 1024**2)))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
 
 LOGGING = {

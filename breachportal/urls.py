@@ -3,9 +3,13 @@
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib import admin
 from django.urls import include, path
+from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
 from breachportal.account_views import admin_sign_in
+
+admin.site.site_title = admin.site.site_header = _("Administration du portail")
+admin.site.index_title = _("Ce que l’exploitant tient à jour")
 
 urlpatterns = [
     path("admin/login/", admin_sign_in),
@@ -16,6 +20,7 @@ urlpatterns = [
         path("", include("notifications.urls")),
         path("", include("insurers.team.urls")),
         path("", include("insurers.lists.urls")),
+        path("", include("insurers.api.urls")),
         path("", include("insurers.trail_urls")),
         path("", include("lookup.urls")),
         prefix_default_language=False,

@@ -57,6 +57,11 @@ class StaffScope:
         """The breaches of an auditor's mandates, whichever insurer they go with."""
         return frozenset().union(*self.mandated.values())
 
+    @property
+    def prepares_somewhere(self) -> bool:
+        """Whether the person may send a list for at least one insurer."""
+        return any(roles & {Role.PREPARER, Role.APPROVER} for roles in self.roles.values())
+
     def has_role(self, insurer_id: UUID, *roles: Role) -> bool:
         """Whether the person holds one of these roles there (any role, if none is named)."""
         return bool(self.roles.get(insurer_id, frozenset()) & frozenset(roles or EVERY_ROLE))

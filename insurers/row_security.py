@@ -30,3 +30,9 @@ def set_row_scope(*, insurers: Iterable[UUID], role: ScopeRole, user_id: int | N
             " set_config('portal.user', %s, true)",
             [",".join(str(insurer) for insurer in insurers), role, str(user_id or "")],
         )
+
+
+def show_token_row(secret_sha256: bytes) -> None:
+    """Let the open transaction see the one API token whose secret has this SHA-256."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('portal.token', %s, true)", [secret_sha256.hex()])

@@ -4,25 +4,40 @@ from celery import shared_task
 from django.utils import timezone
 
 from insurers.lists.acceptance import publish_list
-from insurers.lists.ingestion import ingest_list as ingest
+from insurers.lists.ingestion import prepare_list, read_list
 from insurers.lists.locks import held_lists
+from insurers.lists.receiving import forget_uploads
 from insurers.lists.refusing import erase_refused, forget_upload, refuse_undecided
 from insurers.lists.states import READING
 from insurers.lists.uploads import erase_forgotten_uploads
+from insurers.lists.withdrawal import withdraw_list as withdraw
 from insurers.models import AffectedList, ListState
 from insurers.queueing import enqueue
+
+READERS = 4  # workers that read one list side by side
+SLICE_SECONDS = 20.0
 
 
 @shared_task
 def ingest_list(*, list_id: int) -> None:
-    """Read a list."""
-    ingest(list_id=list_id, now=timezone.now())
+    """Prepare a list, or join those who read it; queue again after a while, to share fairly."""
+    if prepare_list(list_id=list_id, now=timezone.now()):
+        for _ in range(READERS - 1):
+            enqueue(ingest_list, list_id=list_id)
+    if read_list(list_id=list_id, now=timezone.now(), seconds=SLICE_SECONDS):
+        enqueue(ingest_list, list_id=list_id)
 
 
 @shared_task
 def accept_list(*, list_id: int) -> None:
     """Publish a list that staff accepted."""
     publish_list(list_id=list_id)
+
+
+@shared_task
+def withdraw_list(*, list_id: int) -> None:
+    """Withdraw a list that staff decided to withdraw."""
+    withdraw(list_id=list_id)
 
 
 @shared_task
@@ -44,8 +59,11 @@ def resume_lists() -> None:
         enqueue(ingest_list, list_id=list_id)
     for list_id in lists.filter(state=ListState.ACCEPTING).values_list("pk", flat=True):
         enqueue(accept_list, list_id=list_id)
+    for list_id in lists.filter(state=ListState.WITHDRAWING).values_list("pk", flat=True):
+        enqueue(withdraw_list, list_id=list_id)
     refuse_undecided(now=timezone.now())
     decided = lists.filter(state__in=(ListState.ACCEPTED, ListState.REFUSED), chunk_count__gt=0)
     for list_id in decided.values_list("pk", flat=True):
         enqueue(erase_list, list_id=list_id)
+    forget_uploads(now=timezone.now())
     erase_forgotten_uploads(now=timezone.now())

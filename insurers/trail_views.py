@@ -16,9 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from audit.models import AuditEntry
-from audit.trail import PORTAL, insurer_scope
-from insurers.models import Insurer
+from audit.trail import PORTAL, account, insurer_scope, token
+from insurers.models import ApiToken, Insurer
 from insurers.permissions import Refused, StaffScope, staff_of
+from insurers.trail_words import ACTIONS, KINDS, Detail, action_words, detail_words, subject_words
 
 PAGE = 50
 
@@ -27,12 +28,7 @@ class TrailForm(forms.Form):
     """Which chain, which actions, which days (both included)."""
 
     chain = forms.ChoiceField(label=_("Journal de"), required=False)
-    action = forms.CharField(
-        label=_("Action"),
-        required=False,
-        max_length=60,
-        help_text=_("Le début suffit : list, campaign.approved…"),
-    )
+    action = forms.ChoiceField(label=_("Action"), required=False)
     from_date = forms.DateField(
         label=_("Du"), required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
@@ -43,17 +39,30 @@ class TrailForm(forms.Form):
 
     def __init__(self, *args: Any, chains: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["chain"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = chains
+        for name, choices in (("chain", chains), ("action", _actions())):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = choices
 
 
 @dataclass(frozen=True)
 class Row:
-    """An entry with its author named for people."""
+    """An entry with its author named and its codes in words."""
 
     entry: AuditEntry
     author: str
+    action: str
+    subject: str
+    details: list[Detail]
+
+
+def _actions() -> list[Any]:
+    """Return the choices of actions: a whole kind, or one action of it."""
+    groups: list[Any] = [("", gettext("Toutes"))]
+    for kind, name in KINDS.items():
+        own = [(code, words) for code, words in ACTIONS.items() if code.startswith(f"{kind}.")]
+        groups.append((name, [(f"{kind}.", gettext("%(kind)s : tout") % {"kind": name}), *own]))
+    return groups
 
 
 @require_safe
@@ -108,9 +117,23 @@ def _entries(chain: str, wanted: dict[str, Any]) -> Any:
 
 
 def _rows(entries: list[AuditEntry]) -> list[Row]:
-    numbers = {entry.actor: entry.actor.removeprefix("account:") for entry in entries}
-    people = get_user_model().objects.filter(
-        pk__in=[number for number in numbers.values() if number.isdigit()]
-    )
-    names = {str(person.pk): person.name or person.email for person in people}
-    return [Row(entry, names.get(numbers[entry.actor], entry.actor)) for entry in entries]
+    names: dict[str, str] = {"system": gettext("le portail")}
+    people = get_user_model().objects.filter(pk__in=_numbers(entries, "account:"))
+    names |= {account(person.pk): person.name or person.email for person in people}
+    tokens = ApiToken.objects.filter(pk__in=_numbers(entries, "token:"))
+    names |= {token(one.pk): gettext("jeton « %s »") % one.name for one in tokens}
+    return [
+        Row(
+            entry=entry,
+            author=names.get(entry.actor, entry.actor),
+            action=action_words(entry.action),
+            subject=subject_words(entry.subject),
+            details=detail_words(entry),
+        )
+        for entry in entries
+    ]
+
+
+def _numbers(entries: list[AuditEntry], kind: str) -> set[int]:
+    found = {entry.actor.removeprefix(kind) for entry in entries if entry.actor.startswith(kind)}
+    return {int(number) for number in found if number.isdigit()}

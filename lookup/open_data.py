@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from insurers.lists.spreadsheets import inert_cell
 from insurers.models import Affiliation, ImpactReport, Insurer
 from lookup.answers import Answer, Ground, answers_of_all
 
@@ -44,8 +45,6 @@ COLUMNS = (
     "is_fictional",
     "licence",
 )
-# A spreadsheet runs a cell that begins like this (OWASP, « CSV injection »).
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def directory_rows() -> Iterator[dict[str, str]]:
@@ -66,12 +65,8 @@ def directory_csv() -> str:
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for row in directory_rows():
-        writer.writerow([_harmless(row[column]) for column in COLUMNS])
+        writer.writerow([inert_cell(row[column]) for column in COLUMNS])
     return out.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 
 def _row(

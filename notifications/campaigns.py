@@ -12,8 +12,16 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.trail import account, insurer_scope, record
 from insurers.models import AffectedList, ListState
+from notifications.campaign_mail import tell_preparers
 from notifications.checklist import Unmet, unmet
-from notifications.models import Campaign, CampaignState, Channel, Notice, NoticeVersion
+from notifications.models import (
+    Campaign,
+    CampaignKind,
+    CampaignState,
+    Channel,
+    Notice,
+    NoticeVersion,
+)
 from notifications.notices import Facts, NoticeContent, facts_for
 from notifications.register import failed_share
 
@@ -56,16 +64,22 @@ def submit_campaign(
     channels: Sequence[Channel],
     submitted_by_id: int,
     now: datetime,
+    kind: CampaignKind = CampaignKind.NOTICE,
+    kind_reason: str = "",
 ) -> Campaign:
     """Freeze a notice version, an accepted list and a plan together, for approval.
 
-    Raises CampaignRefused while the checklist is not met or the parts do not fit.
+    A complement or correction tells again, for the reason given, people of the list who were
+    told. Raises CampaignRefused while the checklist is not met or the parts do not fit.
     """
     notice = version.notice
     if problems := checklist_of(version):
         raise CampaignRefused(_("L’avis ne respecte pas encore l’article 34."), problems)
-    if affected_list.state != ListState.ACCEPTED:
-        raise CampaignRefused(_("Acceptez d’abord la liste."))
+    if affected_list not in AffectedList.objects.open_to_campaigns():
+        raise CampaignRefused(_("Choisissez une liste acceptée, qui n’est pas retirée."))
+    if kind != CampaignKind.NOTICE:
+        kind_reason = kind_reason.strip()
+        _check_telling_again(affected_list, kind_reason)
     if (affected_list.breach_id, affected_list.insurer_id, affected_list.population_id) != (
         notice.breach_id,
         notice.insurer_id,
@@ -89,8 +103,16 @@ def submit_campaign(
                 breach_id=notice.breach_id,
                 notice_version=version,
                 affected_list=affected_list,
+                kind=kind,
+                kind_reason="" if kind == CampaignKind.NOTICE else kind_reason,
                 plan=plan,
-                sha256=content_hash(version=version, affected_list=affected_list, plan=plan),
+                sha256=content_hash(
+                    version=version,
+                    affected_list=affected_list,
+                    plan=plan,
+                    kind=kind,
+                    kind_reason="" if kind == CampaignKind.NOTICE else kind_reason,
+                ),
                 state=CampaignState.SUBMITTED,
                 submitted_by_id=submitted_by_id,
                 submitted_at=now,
@@ -101,11 +123,31 @@ def submit_campaign(
     return campaign
 
 
+def _check_telling_again(affected_list: AffectedList, reason: str) -> None:
+    """Refuse a complement or correction without a reason, or before its people were told."""
+    if not reason:
+        raise CampaignRefused(_("Dites pourquoi ces personnes doivent être informées à nouveau."))
+    campaigns = Campaign.objects.filter(affected_list=affected_list).exclude(state__in=OVER)
+    if not campaigns.filter(kind=CampaignKind.NOTICE, state=CampaignState.FINISHED).exists():
+        raise CampaignRefused(
+            _("Attendez que l’avis soit envoyé à toute la liste avant de le compléter.")
+        )
+    if campaigns.exclude(state=CampaignState.FINISHED).exists():
+        raise CampaignRefused(_("Cette liste a déjà une campagne en cours."))
+
+
 def content_hash(
-    *, version: NoticeVersion, affected_list: AffectedList, plan: dict[str, list[str]]
+    *,
+    version: NoticeVersion,
+    affected_list: AffectedList,
+    plan: dict[str, list[str]],
+    kind: str,
+    kind_reason: str,
 ) -> bytes:
-    """Return the SHA-256 that binds notice, list and plan: what an approver approves."""
+    """Return the SHA-256 that binds notice, list, plan and kind: what an approver approves."""
     bound = {
+        "kind": str(kind),
+        "kind_reason": kind_reason,
         "list": affected_list.pk,
         "list_sha256": bytes(affected_list.sha256 or b"").hex(),
         "notice_sha256": bytes(version.sha256).hex(),
@@ -115,11 +157,16 @@ def content_hash(
 
 
 def barred_from_approving(campaign: Campaign) -> set[int]:
-    """Return who uploaded the list, edited the notice or submitted the campaign."""
+    """Return who uploaded the list, edited the notice or submitted the campaign.
+
+    A program uploads for the person who made its token.
+    """
+    program = campaign.affected_list.uploaded_with
     editors = campaign.notice_version.notice.versions.values_list("edited_by_id", flat=True)
     barred = {
         campaign.submitted_by_id,
         campaign.affected_list.uploaded_by_id,
+        program.created_by_id if program else None,
         campaign.affected_list.decided_by_id,
         *editors,
     }
@@ -142,10 +189,18 @@ def approve_campaign(
             )
         )
     expected = content_hash(
-        version=campaign.notice_version, affected_list=campaign.affected_list, plan=campaign.plan
+        version=campaign.notice_version,
+        affected_list=campaign.affected_list,
+        plan=campaign.plan,
+        kind=campaign.kind,
+        kind_reason=campaign.kind_reason,
     )
     if bytes(campaign.sha256) != expected:
         raise CampaignRefused(_("Ce qui a été soumis a changé : soumettez à nouveau."))
+    # A list that replaces this one from now on leaves it its people.
+    in_use = AffectedList.objects.filter(pk=campaign.affected_list_id, state=ListState.ACCEPTED)
+    if not in_use.update(is_in_use=True):
+        raise CampaignRefused(_("La liste a été retirée : renvoyez la campagne."))
     campaign.state = CampaignState.APPROVED
     campaign.approved_by_id = approver_id
     campaign.approved_at = now
@@ -169,6 +224,7 @@ def return_campaign(*, campaign_id: int, approver_id: int, comment: str, now: da
     campaign.return_comment = comment.strip()
     campaign.save(update_fields=["state", "return_comment"])
     _record(campaign, "campaign.returned", approver_id)
+    tell_preparers(campaign=campaign, prepared_by=barred_from_approving(campaign) - {approver_id})
     return campaign
 
 
@@ -203,5 +259,9 @@ def _record(campaign: Campaign, action: str, actor_id: int) -> None:
         scope=insurer_scope(campaign.insurer_id),
         actor=account(actor_id),
         subject=f"campaign:{campaign.pk}",
-        detail={"sha256": bytes(campaign.sha256).hex(), "list": campaign.affected_list_id},
+        detail={
+            "sha256": bytes(campaign.sha256).hex(),
+            "list": campaign.affected_list_id,
+            "kind": str(campaign.kind),
+        },
     )

@@ -99,7 +99,8 @@ def _paragraphs(texts: NoticeTexts, language: str) -> Iterator[Unmet]:
         ("advice", "34(2), 33(3)(d)", _("Dites ce que la personne peut faire pour se protéger.")),
     ):
         if len(getattr(texts, name).strip()) < ENOUGH:
-            yield Unmet(f"{language}_{name}", article, message)
+            said = _("Version anglaise : %(what)s") if language == "en" else "%(what)s"
+            yield Unmet(f"{language}_{name}", article, said % {"what": message})
 
 
 def _data(content: NoticeContent, facts: Facts) -> Iterator[Unmet]:

@@ -21,6 +21,7 @@ from notifications.outcomes import (
 )
 from notifications.references import derive, message_id
 from notifications.rendering import Language, MessageLayout, lay_out
+from notifications.settling import settle
 
 DOWN_DELAY = timedelta(seconds=30)
 
@@ -59,7 +60,10 @@ def dispatch_campaign(*, campaign_id: int, seconds: float) -> bool:
         while Campaign.objects.filter(pk=campaign_id, state=CampaignState.SENDING).exists():
             if timezone.now() > end:
                 return True
-            if not _dispatch_batch(letterhead, Channel(channel)):
+            has_more = _dispatch_batch(letterhead, Channel(channel))
+            # What was being sent while its people were withdrawn has an outcome now.
+            settle(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id, now=timezone.now())
+            if not has_more:
                 break
     finish_if_done(campaign_id=campaign_id, now=timezone.now())
     return False

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from insurers.models import AffectedList, DataCategory
 from notifications.campaigns import channels_offered
 from notifications.checklist import Unmet
-from notifications.models import Channel
+from notifications.models import CampaignKind, Channel
 from notifications.notices import NoticeContent, NoticeTexts
 
 TEXTS = ("subject", "nature", "consequences", "measures", "advice")
@@ -30,6 +30,10 @@ LABELS = {
     "measures": _("Les mesures prises ou proposées"),
     "advice": _("Ce que la personne peut faire"),
 }
+
+
+# Holds `notifications.checklist.ENOUGH`.
+LONG_ENOUGH = _("Une phrase entière au moins (40 caractères).")
 
 
 def _text(label: Any, *, required: bool = False, rows: int = 0, hint: Any = "") -> forms.CharField:
@@ -57,7 +61,10 @@ class NoticeForm(forms.Form):
     unreachable_plan = _text(
         _("Comment seront informées les personnes injoignables"),
         rows=3,
-        hint=_("Lettre, communication publique… ; ce texte reste au dossier, il n’est pas envoyé."),
+        hint=_(
+            "Lettre, communication publique… ; une phrase entière au moins (40 caractères)."
+            " Ce texte reste au dossier, il n’est pas envoyé."
+        ),
     )
 
     def __init__(
@@ -83,7 +90,8 @@ class NoticeForm(forms.Form):
             for name in TEXTS:
                 rows = 0 if name == "subject" else 5
                 label = _("%(label)s (%(language)s)") % {"label": LABELS[name], "language": suffix}
-                self.fields[f"{code}_{name}"] = _text(label, rows=rows)
+                hint = LONG_ENOUGH if rows else ""
+                self.fields[f"{code}_{name}"] = _text(label, rows=rows, hint=hint)
         for name, field in self.fields.items():
             # Not needed to save, but to submit: the page does not call it optional.
             field.checked_later = not name.startswith("en_")  # type: ignore[attr-defined]
@@ -168,6 +176,24 @@ class SubmitForm(forms.Form):
     channels = forms.MultipleChoiceField(
         label=_("Canaux, dans l’ordre"), widget=forms.CheckboxSelectMultiple
     )
+    kind = forms.ChoiceField(
+        label=_("Nature de l’envoi"),
+        choices=(
+            (CampaignKind.NOTICE.value, _("avis : à qui n’est pas encore informé")),
+            (CampaignKind.COMPLEMENT.value, _("complément : à qui est déjà informé")),
+            (CampaignKind.CORRECTION.value, _("correction : à qui est déjà informé")),
+        ),
+        initial=CampaignKind.NOTICE.value,
+        widget=forms.RadioSelect,
+        required=False,
+    )
+    kind_reason = forms.CharField(
+        label=_("Motif d’un complément ou d’une correction"),
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("L’approbateur le lira ; il reste au registre."),
+    )
 
     def __init__(self, *args: Any, lists: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -177,6 +203,10 @@ class SubmitForm(forms.Form):
         lists_field.queryset = lists
         channels.choices = [(name.value, name.label) for name in channels_offered()]
         channels.initial = [name.value for name in channels_offered()]
+
+    def clean_kind(self) -> CampaignKind:
+        """Return the kind; a form that names none sends a notice."""
+        return CampaignKind(self.cleaned_data["kind"] or CampaignKind.NOTICE)
 
     def chosen_channels(self) -> list[Channel]:
         """Return the channels in the order of the plan."""

@@ -31,17 +31,22 @@ def claim_batch(*, campaign_id: int, channel: Channel, now: datetime) -> int | N
                 SELECT id, state, reason FROM notifications_notification
                 WHERE campaign_id = %(campaign)s AND channel = %(channel)s
                     AND state IN ('pending', 'deferred') AND due_at <= %(now)s
+                    AND (
+                        SELECT count(*) FROM notifications_notificationmember AS l
+                        JOIN listing_mark AS k ON k.list_id = l.list_id AND k.ordinal = l.ordinal
+                        WHERE l.notification_id = notifications_notification.id AND k.ended <> ''
+                    ) = 0  -- given back while its people were withdrawn: `settle` cancels it
                 ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             ), moved AS (
                 UPDATE notifications_notification AS n
                 SET state = 'sending', reason = '', batch_id = %(batch)s
                 FROM picked WHERE n.id = picked.id
-                RETURNING n.people, picked.state, picked.reason
+                RETURNING n.people, n.uncounted, picked.state, picked.reason
             )
             INSERT INTO notifications_deliveryevent (campaign_id, channel, state, reason,
-                previous_state, previous_reason, people, messages, at)
+                previous_state, previous_reason, people, messages, uncounted, at)
             SELECT %(campaign)s, %(channel)s, 'sending', '', state, reason, sum(people), count(*),
-                %(now)s
+                sum(uncounted), %(now)s
             FROM moved GROUP BY state, reason
             """,
             {
@@ -65,12 +70,12 @@ WITH moved AS (
         due_at = %(due_at)s,
         reference_fingerprint = coalesce(%(fingerprint)s, reference_fingerprint)
     WHERE batch_id = %(batch)s AND state = 'sending' AND (%(only)s IS NULL OR id = %(only)s)
-    RETURNING campaign_id, channel, people
+    RETURNING campaign_id, channel, people, uncounted
 )
 INSERT INTO notifications_deliveryevent (campaign_id, notification_id, channel, state, reason,
-    previous_state, previous_reason, people, messages, at)
+    previous_state, previous_reason, people, messages, uncounted, at)
 SELECT campaign_id, %(only)s, channel, %(state)s, %(reason)s, 'sending', '', sum(people), count(*),
-    %(now)s
+    sum(uncounted), %(now)s
 FROM moved GROUP BY campaign_id, channel
 """
 

@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from insurers.lists.contacts import Contact
-from insurers.models import AffectedList, ListState, Role
+from insurers.models import AffectedList, Role
 from insurers.permissions import readable, require_role, staff_of
 from notifications.campaigns import OVER, CampaignRefused, checklist_of, facts_of, submit_campaign
 from notifications.forms import NoticeForm, SubmitForm
-from notifications.models import Campaign, Notice, NoticeVersion
+from notifications.models import Campaign, CampaignState, Notice, NoticeVersion
 from notifications.notices import NoticeContent, create_notice, save_version
 from notifications.rendering import Language, Message, lay_out
 
@@ -61,6 +61,7 @@ def notice_edit(request: HttpRequest, notice_id: int) -> HttpResponse:
         messages.success(request, _("Version %(number)d enregistrée.") % {"number": version.number})
         return redirect("notice_edit", notice.pk)
     problems = checklist_of(version)
+    lists = _lists_for(notice)
     form.show_unmet(problems)
     return render(
         request,
@@ -71,7 +72,7 @@ def notice_edit(request: HttpRequest, notice_id: int) -> HttpResponse:
             "version_sha256": bytes(version.sha256).hex(),
             "form": form,
             "problems": problems,
-            "submit_form": SubmitForm(lists=_lists_for(notice)),
+            "submit_form": SubmitForm(lists=lists) if lists.exists() else None,
         },
     )
 
@@ -88,7 +89,12 @@ def notice_preview(request: HttpRequest, notice_id: int) -> HttpResponse:
     return render(
         request,
         "notifications/notice_preview.html",
-        {"notice": notice, "version": version, "previews": previews(version)},
+        {
+            "notice": notice,
+            "version": version,
+            "previews": previews(version),
+            "may_edit": staff_of(request).has_role(notice.insurer_id, Role.PREPARER, Role.APPROVER),
+        },
     )
 
 
@@ -109,6 +115,8 @@ def notice_submit(request: HttpRequest, notice_id: int) -> HttpResponse:
             version=version,
             affected_list=form.cleaned_data["affected_list"],
             channels=form.chosen_channels(),
+            kind=form.cleaned_data["kind"],
+            kind_reason=form.cleaned_data["kind_reason"],
             submitted_by_id=staff_of(request).user_id,
             now=timezone.now(),
         )
@@ -136,12 +144,14 @@ def _notice(request: HttpRequest, notice_id: int) -> Notice:
 
 
 def _lists_for(notice: Notice) -> QuerySet[AffectedList]:
-    """Return the accepted lists that fit the notice and have no campaign yet."""
-    return AffectedList.objects.exclude(
-        pk__in=Campaign.objects.exclude(state__in=OVER).values("affected_list")
-    ).filter(
-        breach=notice.breach_id,
-        insurer=notice.insurer_id,
-        population=notice.population_id,
-        state=ListState.ACCEPTED,
+    """Return the accepted lists that fit the notice and have no campaign that still runs."""
+    running = Campaign.objects.exclude(state__in=(*OVER, CampaignState.FINISHED))
+    return (
+        AffectedList.objects.open_to_campaigns()
+        .filter(
+            breach=notice.breach_id,
+            insurer=notice.insurer_id,
+            population=notice.population_id,
+        )
+        .exclude(pk__in=running.values("affected_list"))
     )

@@ -1,15 +1,18 @@
 """Build a campaign's outbox in bulk SQL: one message per address, everybody accounted for.
 
 Every member of the list ends in exactly one event here: covered by a message to send, told
-already, or unreachable with a reason. All of it in one transaction of the worker.
+already, unreachable or cancelled with a reason. All of it in one transaction of the worker.
 """
 
 from datetime import datetime
 
 from django.db import connection, transaction
 
+from insurers.lists.locks import take_turn
 from insurers.models import AffectedList
-from notifications.models import Campaign, CampaignState, ListReach
+from notifications.models import Campaign, CampaignKind, CampaignState, ListReach
+from notifications.planning import CLAIM, COVER, DROP, MEMBERS, TOLD_FOR, run, values_of
+from notifications.settling import settle
 
 SHARED = 8  # more members than this on one address is a placeholder until someone confirms it
 
@@ -26,51 +29,25 @@ WHERE address IS NOT NULL AND NOT %(shared_confirmed)s
 GROUP BY address HAVING count(*) > %(shared)s
 """
 
-# Members of the list, with the first channel of the plan that reaches each.
-MEMBERS = """
-CREATE TEMPORARY TABLE planned ON COMMIT DROP AS
-SELECT m.ordinal, m.fingerprint, m.name_tag, m.email_fingerprint, m.phone_fingerprint,
-    CASE WHEN m.email_fingerprint IS NOT NULL AND e.campaign_id IS NULL
-            AND 'email' = ANY (%(channels)s) THEN 'email'
-         WHEN m.phone_fingerprint IS NOT NULL AND p.campaign_id IS NULL
-            AND 'sms' = ANY (%(channels)s) THEN 'sms'
-    END AS channel,
-    CASE WHEN e.campaign_id IS NOT NULL OR p.campaign_id IS NOT NULL THEN 'shared_address'
-         WHEN m.contact_flags <> 0 THEN 'invalid_contact' ELSE 'no_contact' END AS lack
-FROM affected_member m
-LEFT JOIN notifications_crowdedaddress e
-    ON e.campaign_id = %(campaign)s AND e.address_fingerprint = m.email_fingerprint
-LEFT JOIN notifications_crowdedaddress p
-    ON p.campaign_id = %(campaign)s AND p.address_fingerprint = m.phone_fingerprint
-WHERE m.list_id = %(list)s
-"""
-
-# The constraint decides who is told already, also between campaigns built at the same time.
-CLAIM = """
-INSERT INTO notifications_told
-    (breach_id, insurer_id, operator_id, fingerprint, name_tag, campaign_id, list_id, ordinal)
-SELECT %(breach)s, %(insurer)s, o.operator_id, p.fingerprint, p.name_tag, %(campaign)s, %(list)s,
-    p.ordinal
-FROM planned p CROSS JOIN insurers_affectedlist_operators o
-WHERE p.channel IS NOT NULL AND o.affectedlist_id = %(list)s
-ORDER BY p.fingerprint, p.name_tag, o.operator_id
-ON CONFLICT DO NOTHING;
+# A complement or correction goes to whoever a finished campaign told, and to nobody else.
+TELL_AGAIN = f"""
 CREATE TEMPORARY TABLE claimed ON COMMIT DROP AS
-SELECT DISTINCT ordinal FROM notifications_told
-WHERE campaign_id = %(campaign)s AND list_id = %(list)s;
+SELECT ordinal FROM planned p WHERE p.channel IS NOT NULL AND EXISTS (
+    SELECT FROM notifications_told t
+    JOIN notifications_campaign teller ON teller.id = t.campaign_id
+    JOIN insurers_affectedlist_operators o
+        ON o.affectedlist_id = %(list)s AND o.operator_id = t.operator_id
+    WHERE teller.state = 'finished' AND {TOLD_FOR}
+)
 """
 
 MESSAGES = """
-CREATE TEMPORARY TABLE covered ON COMMIT DROP AS
-SELECT p.ordinal, p.channel,
-    CASE p.channel WHEN 'email' THEN p.email_fingerprint ELSE p.phone_fingerprint END AS address
-FROM planned p JOIN claimed USING (ordinal);
 WITH made AS (
     INSERT INTO notifications_notification
-        (campaign_id, kind, channel, address_fingerprint, list_id, ordinal, people, state, reason,
-         attempts, due_at)
-    SELECT %(campaign)s, 'notice', channel, address, %(list)s, min(ordinal), count(*), 'pending',
-        '', 0, %(now)s
+        (campaign_id, kind, channel, address_fingerprint, list_id, ordinal, people, uncounted,
+         state, reason, attempts, due_at)
+    SELECT %(campaign)s, 'notice', channel, address, %(list)s, min(ordinal), count(*),
+        count(*) FILTER (WHERE is_uncounted), 'pending', '', 0, %(now)s
     FROM covered GROUP BY channel, address ORDER BY min(ordinal)
     RETURNING id, channel, address_fingerprint
 )
@@ -81,25 +58,37 @@ FROM made JOIN covered ON made.channel = covered.channel
 """
 
 EVENTS = """
-INSERT INTO notifications_deliveryevent
-    (campaign_id, channel, state, previous_state, reason, previous_reason, people, messages, at)
-SELECT %(campaign)s, channel, 'pending', '', '', '', sum(people), count(*), %(now)s
+INSERT INTO notifications_deliveryevent (campaign_id, channel, state, previous_state, reason,
+    previous_reason, people, messages, uncounted, at)
+SELECT %(campaign)s, channel, 'pending', '', '', '', sum(people), count(*), sum(uncounted), %(now)s
 FROM notifications_notification WHERE campaign_id = %(campaign)s GROUP BY channel
 UNION ALL
-SELECT %(campaign)s, '', 'unreachable', '', lack, '', count(*), 0, %(now)s
-FROM planned WHERE channel IS NULL GROUP BY lack
+SELECT %(campaign)s, '', left_out, '', lack, '', count(*), 0,
+    count(*) FILTER (WHERE is_uncounted), %(now)s
+FROM planned WHERE channel IS NULL GROUP BY left_out, lack
 UNION ALL
-SELECT %(campaign)s, '', 'told_already', '', 'earlier_campaign', '', count(*), 0, %(now)s
+SELECT %(campaign)s, '', %(left_state)s, '', %(left_reason)s, '', count(*), 0,
+    count(*) FILTER (WHERE is_uncounted), %(now)s
 FROM planned LEFT JOIN claimed USING (ordinal)
 WHERE channel IS NOT NULL AND claimed.ordinal IS NULL HAVING count(*) > 0;
 """
 
-DROP = "DROP TABLE planned, claimed, covered"
+# Claimed here, while the list on which they count tells them nothing.
+NOW_TOLD_HERE = """
+UPDATE listing_mark k SET is_stale = true FROM planned p JOIN claimed USING (ordinal)
+WHERE k.list_id = %(list)s AND k.ordinal = p.ordinal AND NOT k.is_counted AND NOT EXISTS (
+    SELECT FROM notifications_told t WHERE t.breach_id = %(breach)s
+        AND t.insurer_id = %(insurer)s AND t.operator_id IN (SELECT id FROM insurers_operator)
+        AND t.fingerprint = p.fingerprint AND t.campaign_id <> %(campaign)s
+)
+"""
 
 
 def build_outbox(*, campaign_id: int, now: datetime) -> bool:
     """Make the messages of an approved campaign; return False where that was done before."""
     with transaction.atomic():
+        # Before any row is locked; a list that is published meanwhile waits, or comes first.
+        take_turn(Campaign.objects.values_list("insurer_id", flat=True).get(pk=campaign_id))
         campaign = (
             Campaign.objects.select_for_update(skip_locked=True)
             .filter(pk=campaign_id, state=CampaignState.APPROVED)
@@ -107,22 +96,19 @@ def build_outbox(*, campaign_id: int, now: datetime) -> bool:
         )
         if campaign is None:
             return False  # Built, or another worker is at it.
-        values = {
-            "campaign": campaign.pk,
-            "breach": campaign.breach_id,
-            "insurer": campaign.insurer_id,
-            "list": campaign.affected_list_id,
-            "channels": campaign.plan["channels"],
+        values = values_of(campaign, now) | {
             "shared": SHARED,
             "shared_confirmed": campaign.shared_addresses_confirmed,
-            "now": now,
         }
-        with connection.cursor() as cursor:
-            for script in (CROWDED, MEMBERS, CLAIM, MESSAGES, EVENTS, DROP):
-                for statement in script.split(";\n"):
-                    if statement.strip():
-                        cursor.execute(statement, values)
+        if campaign.kind == CampaignKind.NOTICE:
+            values |= {"left_state": "told_already", "left_reason": "earlier_campaign"}
+            scripts = [CROWDED, MEMBERS, CLAIM, COVER, MESSAGES, EVENTS, NOW_TOLD_HERE, DROP]
+        else:
+            values |= {"left_state": "cancelled", "left_reason": "not_told_before"}
+            scripts = [CROWDED, MEMBERS, TELL_AGAIN, COVER, MESSAGES, EVENTS, DROP]
+        run(scripts, values)
         Campaign.objects.filter(pk=campaign.pk).update(state=CampaignState.SENDING)
+        settle(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id, now=now)
     return True
 
 

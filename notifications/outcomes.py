@@ -5,12 +5,14 @@ crash of the database host no recorded message is forgotten, hence sent twice.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Sum, Value
 from django.db.models.functions import Coalesce
 
 from audit.trail import insurer_scope, record
+from insurers.models import AffectedList
 from notifications.channels import Outcome
 from notifications.channels.email import NO_ANSWER
 from notifications.models import Campaign, CampaignState, Channel, Notification, State, Tally
@@ -28,11 +30,12 @@ WITH moved AS (
     UPDATE notifications_notification SET state = %(state)s, reason = %(reason)s,
         attempts = attempts + 1, due_at = %(due_at)s, reference_fingerprint = %(fingerprint)s
     WHERE id = %(id)s AND batch_id = %(batch)s AND state = 'sending'
-    RETURNING id, campaign_id, channel, people
+    RETURNING id, campaign_id, channel, people, uncounted
 )
 INSERT INTO notifications_deliveryevent (campaign_id, notification_id, channel, state, reason,
-    previous_state, previous_reason, people, messages, at)
-SELECT campaign_id, id, channel, %(state)s, %(reason)s, 'sending', '', people, 1, %(now)s FROM moved
+    previous_state, previous_reason, people, messages, uncounted, at)
+SELECT campaign_id, id, channel, %(state)s, %(reason)s, 'sending', '', people, 1, uncounted, %(now)s
+FROM moved
 """
 
 
@@ -82,23 +85,26 @@ def _record_failure(batch_id: int, outcome: Outcome, now: datetime) -> None:
 
 NEXT_CHANNEL = """
 WITH covered AS (
-    SELECT m.list_id, m.ordinal, m.phone_fingerprint AS address
+    SELECT m.list_id, m.ordinal, m.phone_fingerprint AS address,
+        NOT coalesce(k.is_counted, true) AS is_uncounted
     FROM notifications_notificationmember l
     JOIN affected_member m ON m.list_id = l.list_id AND m.ordinal = l.ordinal
+    LEFT JOIN listing_mark k ON k.list_id = l.list_id AND k.ordinal = l.ordinal
     WHERE l.notification_id = %(message)s AND m.phone_fingerprint IS NOT NULL
-        AND NOT EXISTS (
+        AND coalesce(k.ended, '') = '' AND NOT EXISTS (
             SELECT FROM notifications_crowdedaddress c WHERE c.campaign_id = %(campaign)s
                 AND c.address_fingerprint = m.phone_fingerprint
         )
 ), made AS (
     INSERT INTO notifications_notification AS n
-        (campaign_id, kind, channel, address_fingerprint, list_id, ordinal, people, state, reason,
-         attempts, due_at)
-    SELECT %(campaign)s, 'notice', 'sms', address, min(list_id), min(ordinal), count(*), 'pending',
-        '', 0, %(now)s
+        (campaign_id, kind, channel, address_fingerprint, list_id, ordinal, people, uncounted,
+         state, reason, attempts, due_at)
+    SELECT %(campaign)s, 'notice', 'sms', address, min(list_id), min(ordinal), count(*),
+        count(*) FILTER (WHERE is_uncounted), 'pending', '', 0, %(now)s
     FROM covered GROUP BY address
-    ON CONFLICT (campaign_id, channel, address_fingerprint)
-        DO UPDATE SET people = n.people + EXCLUDED.people
+    ON CONFLICT (campaign_id, channel, address_fingerprint) WHERE NOT (state = 'cancelled')
+        DO UPDATE SET people = n.people + EXCLUDED.people,
+            uncounted = n.uncounted + EXCLUDED.uncounted
         WHERE n.state NOT IN ('bounced', 'failed')
     RETURNING id, address_fingerprint, state, reason, (xmax = 0) AS is_new
 ), linked AS (
@@ -110,17 +116,23 @@ WITH covered AS (
     WHERE l.notification_id = %(message)s AND l.list_id = linked.list_id
         AND l.ordinal = linked.ordinal
 ), moved AS (
-    SELECT made.state, made.reason, made.is_new, made.id, count(*) AS people
-    FROM made JOIN linked ON linked.notification_id = made.id GROUP BY 1, 2, 3, 4
+    SELECT made.state, made.reason, made.is_new, made.id, count(*) AS people,
+        count(*) FILTER (WHERE covered.is_uncounted) AS uncounted
+    FROM made JOIN linked ON linked.notification_id = made.id
+    JOIN covered ON covered.list_id = linked.list_id AND covered.ordinal = linked.ordinal
+    GROUP BY 1, 2, 3, 4
 ), shrunk AS (
-    UPDATE notifications_notification SET people = people - (SELECT sum(people) FROM moved)
+    UPDATE notifications_notification SET people = people - (SELECT sum(people) FROM moved),
+        uncounted = uncounted - (SELECT sum(uncounted) FROM moved)
     WHERE id = %(message)s AND EXISTS (SELECT FROM moved)
 )
 INSERT INTO notifications_deliveryevent (campaign_id, notification_id, channel, state, reason,
-    previous_state, previous_reason, people, messages, at)
-SELECT %(campaign)s, id, 'sms', state, reason, '', '', people, is_new::int, %(now)s FROM moved
+    previous_state, previous_reason, people, messages, uncounted, at)
+SELECT %(campaign)s, id, 'sms', state, reason, '', '', people, is_new::int, uncounted, %(now)s
+FROM moved
 UNION ALL
-SELECT %(campaign)s, %(message)s, 'email', %(state)s, %(reason)s, '', '', -sum(people), 0, %(now)s
+SELECT %(campaign)s, %(message)s, 'email', %(state)s, %(reason)s, '', '', -sum(people), 0,
+    -sum(uncounted), %(now)s
 FROM moved HAVING count(*) > 0
 """
 
@@ -131,21 +143,40 @@ WHERE l.notification_id = %(message)s AND t.campaign_id = %(campaign)s
     AND t.list_id = l.list_id AND t.ordinal = l.ordinal
 """
 
+# Their other listings are looked at again. Marks that are locked are being looked at just now,
+# by a worker that waits for this message.
+UNSETTLE = """
+UPDATE listing_mark k SET is_stale = true FROM (
+    SELECT other.list_id, other.ordinal FROM notifications_notificationmember l
+    JOIN affected_member m ON m.list_id = l.list_id AND m.ordinal = l.ordinal
+    JOIN affected_member other ON other.fingerprint = m.fingerprint
+    JOIN listing_mark mark ON mark.list_id = other.list_id AND mark.ordinal = other.ordinal
+    WHERE l.notification_id = %(message)s AND l.list_id = ANY (%(lists)s)
+        AND m.list_id = ANY (%(lists)s) AND other.list_id = ANY (%(lists)s)
+    FOR UPDATE OF mark SKIP LOCKED
+) AS theirs WHERE k.list_id = theirs.list_id AND k.ordinal = theirs.ordinal
+"""
+
 
 def _fall_back(message: Notification, *, state: State, reason: str, now: datetime) -> None:
     """Give the people of a failed e-mail to their next channel; release the others' claims."""
-    values: dict[str, int | str | datetime] = {
+    values: dict[str, Any] = {
         "message": message.pk,
         "campaign": message.campaign_id,
         "state": state.value,
         "reason": reason,
         "now": now,
     }
-    plan = Campaign.objects.values_list("plan", flat=True).get(pk=message.campaign_id)
+    campaign = Campaign.objects.get(pk=message.campaign_id)
+    lists = AffectedList.objects.that_list_people().filter(
+        breach=campaign.breach_id, insurer=campaign.insurer_id
+    )
+    values["lists"] = list(lists.values_list("pk", flat=True))
     with connection.cursor() as cursor:
-        if message.channel == Channel.EMAIL and Channel.SMS in plan["channels"]:
+        if message.channel == Channel.EMAIL and Channel.SMS in campaign.plan["channels"]:
             cursor.execute(NEXT_CHANNEL, values)
         cursor.execute(RELEASE, values)
+        cursor.execute(UNSETTLE, values)
 
 
 def note_sending(*, campaign_id: int, now: datetime) -> None:

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 
+from insurers.lists.rejected import rows_to_correct
 from insurers.models import AffectedList, Breach, Declaration, Insurer, ListState
-from notifications.models import Campaign, CampaignState, State, Tally
+from notifications.models import Campaign, CampaignKind, CampaignState, State, Tally
 from notifications.reasons import reason_label
 from notifications.states import FAILURES, IN_PROGRESS, STANDING_OF, Standing
 
@@ -23,6 +24,7 @@ class Figures:
     listed: int = 0
     people: Counter[Standing] = field(default_factory=Counter)
     unreachable_by_reason: Counter[str] = field(default_factory=Counter)
+    cancelled_by_reason: Counter[str] = field(default_factory=Counter)
     people_by_state: Counter[State] = field(default_factory=Counter)
     messages: Counter[State] = field(default_factory=Counter)
 
@@ -34,6 +36,8 @@ class Figures:
         self.messages[state] += messages
         if standing == Standing.UNREACHABLE and people:
             self.unreachable_by_reason[reason] += people
+        if standing == Standing.CANCELLED and people:
+            self.cancelled_by_reason[reason] += people
 
     @property
     def adds_up(self) -> bool:
@@ -56,6 +60,16 @@ class Figures:
         return [
             (reason_label(reason), people)
             for reason, people in self.unreachable_by_reason.most_common()
+            if people
+        ]
+
+    @property
+    def cancelled_reasons(self) -> list[tuple[str, int]]:
+        """The people to whom nothing more is sent, by reason in words."""
+        return [
+            (reason_label(reason), people)
+            for reason, people in self.cancelled_by_reason.most_common()
+            if people
         ]
 
     @property
@@ -80,7 +94,12 @@ class Figures:
 
 @dataclass
 class RegisterLine:
-    """One insurer in one breach."""
+    """One insurer in one breach.
+
+    Each person counts once, whatever the lists and operators; who left the lists before being
+    told counts no longer. `rows_rejected` are people whom nobody can tell until their rows are
+    corrected: they stand beside the figures, not in them.
+    """
 
     breach: Breach
     insurer: Insurer
@@ -88,6 +107,7 @@ class RegisterLine:
     lists: list[AffectedList] = field(default_factory=list)
     campaigns: list[Campaign] = field(default_factory=list)
     figures: Figures = field(default_factory=Figures)
+    rows_rejected: int = 0
 
     @property
     def first_message_at(self) -> datetime | None:
@@ -127,13 +147,11 @@ def _lines_of_breach(breach: Breach, insurers: dict[UUID, Insurer]) -> list[Regi
 
     for declaration in Declaration.objects.filter(breach=breach, insurer__in=insurers):
         line(declaration.insurer_id).declaration = declaration
-    accepted = AffectedList.objects.filter(breach=breach, insurer__in=insurers).filter(
-        state=ListState.ACCEPTED
-    )
-    for affected_list in accepted.order_by("decided_at"):
+    accepted = AffectedList.objects.that_list_people().filter(breach=breach, insurer__in=insurers)
+    for affected_list in accepted.order_by("decided_at", "pk"):
         entry = line(affected_list.insurer_id)
         entry.lists.append(affected_list)
-        entry.figures.listed += affected_list.members
+        entry.figures.listed += affected_list.members - affected_list.members_uncounted
     campaigns = Campaign.objects.filter(breach=breach, insurer__in=insurers).select_related(
         "notice_version"
     )
@@ -141,25 +159,52 @@ def _lines_of_breach(breach: Breach, insurers: dict[UUID, Insurer]) -> list[Regi
         line(campaign.insurer_id).campaigns.append(campaign)
     for entry in lines.values():
         _add_tallies(entry)
+        standing = [found for found in entry.lists if found.state != ListState.WITHDRAWN]
+        entry.rows_rejected = rows_to_correct(standing)
     return list(lines.values())
 
 
 def _add_tallies(line: RegisterLine) -> None:
-    """Add the campaigns' tallies; people of lists without an outbox are in progress."""
+    """Add the campaigns' tallies; people of lists without an outbox are in progress.
+
+    Who is told again by a complement or correction counts where they were told first; its
+    messages are counted.
+    """
     built = [campaign for campaign in line.campaigns if campaign.state in BUILT]
-    begun = {campaign.affected_list_id for campaign in built}
-    waiting = sum(listed.members for listed in line.lists if listed.pk not in begun)
+    notices = [campaign for campaign in built if campaign.kind == CampaignKind.NOTICE]
+    begun = {campaign.affected_list_id for campaign in notices}
+    waiting = sum(
+        listed.members - listed.members_uncounted for listed in line.lists if listed.pk not in begun
+    )
     line.figures.people[Standing.IN_PROGRESS] += waiting
-    add_tallies(line.figures, Tally.objects.filter(campaign__in=built))
+    for row in _sums(Tally.objects.filter(campaign__in=built)):
+        people = row.people - row.uncounted if row.campaign_id in {c.pk for c in notices} else 0
+        line.figures.add(row.state, row.reason, people, row.messages)
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """A campaign's people and messages in a state, over hours and shards."""
+
+    campaign_id: int
+    state: State
+    reason: str
+    people: int
+    uncounted: int
+    messages: int
+
+
+def _sums(tallies: QuerySet[Tally]) -> list[_Sum]:
+    rows = tallies.values_list("campaign", "state", "reason").annotate(
+        Sum("people"), Sum("uncounted"), Sum("messages")
+    )
+    return [_Sum(row[0], State(row[1]), *row[2:]) for row in rows.order_by("campaign")]
 
 
 def add_tallies(figures: Figures, tallies: QuerySet[Tally]) -> None:
     """Sum tallies over hours and shards into figures."""
-    rows = tallies.values_list("state", "reason").annotate(
-        people=Sum("people"), messages=Sum("messages")
-    )
-    for state, reason, people, messages in rows:
-        figures.add(State(state), reason, people, messages)
+    for row in _sums(tallies):
+        figures.add(row.state, row.reason, row.people, row.messages)
 
 
 def ended_and_failed(campaign_id: int) -> tuple[int, int]:
@@ -177,9 +222,21 @@ def failed_share(campaign_id: int) -> float:
 
 def campaign_figures(campaign: Campaign) -> Figures:
     """Return the figures of one campaign; before its outbox, all its people are in progress."""
-    figures = Figures(listed=campaign.affected_list.members)
     if campaign.state in BUILT:
+        figures = Figures(listed=campaign.affected_list.members)
         add_tallies(figures, Tally.objects.filter(campaign=campaign))
-    else:
-        figures.people[Standing.IN_PROGRESS] = figures.listed
+        return figures
+    return list_figures(campaign.affected_list)
+
+
+def list_figures(affected_list: AffectedList) -> Figures:
+    """Return the figures of a list, from its notice campaign if its outbox is built."""
+    campaign = Campaign.objects.filter(
+        affected_list=affected_list, kind=CampaignKind.NOTICE, state__in=BUILT
+    ).first()
+    if campaign is not None:
+        return campaign_figures(campaign)
+    figures = Figures(listed=affected_list.members)
+    figures.people[Standing.CANCELLED] = affected_list.members_ended
+    figures.people[Standing.IN_PROGRESS] = affected_list.members - affected_list.members_ended
     return figures

@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from insurers.models import AffectedList, Breach, Declaration, Insurer, ListState, Role
+from insurers.models import AffectedList, Breach, Declaration, Insurer, ListEffect, ListState, Role
 from insurers.permissions import staff_of
-from notifications.campaigns import OVER
+from notifications.campaigns import OVER, barred_from_approving
 from notifications.models import Campaign, CampaignState, Notice
 
 
@@ -24,6 +24,7 @@ class Desk:
     notices: list[Notice]
     campaigns: list[Campaign]
     roles: frozenset[Role]
+    to_approve: Campaign | None  # The first that waits for this very person.
 
     @property
     def may_prepare(self) -> bool:
@@ -37,7 +38,10 @@ class Desk:
         return [
             found
             for found in self.lists
-            if found.state == ListState.ACCEPTED and found.pk not in taken
+            if found.state == ListState.ACCEPTED
+            and found.effect != ListEffect.WITHDRAW
+            and found.members > found.members_ended
+            and found.pk not in taken
         ]
 
     @property
@@ -46,6 +50,8 @@ class Desk:
         states = {campaign.state for campaign in self.campaigns}
         if self.declaration is None:
             return "declare"
+        if any(found.state == ListState.COLUMNS for found in self.lists):
+            return "columns"
         if any(found.state == ListState.REVIEW for found in self.lists):
             return "decide"
         if CampaignState.SUBMITTED in states:
@@ -74,12 +80,23 @@ def space(request: HttpRequest) -> HttpResponse:
 
 def _desk(request: HttpRequest, insurer: Insurer, breach: Breach) -> Desk:
     mine = {"insurer": insurer, "breach": breach}
+    campaigns = list(Campaign.objects.filter(**mine).select_related("affected_list"))
+    roles = staff_of(request).roles.get(insurer.pk, frozenset())
     return Desk(
         insurer=insurer,
         breach=breach,
         declaration=Declaration.objects.filter(**mine).first(),
         lists=list(AffectedList.objects.filter(**mine).prefetch_related("operators")),
         notices=list(Notice.objects.filter(**mine).prefetch_related("versions", "operators")),
-        campaigns=list(Campaign.objects.filter(**mine).select_related("affected_list")),
-        roles=staff_of(request).roles.get(insurer.pk, frozenset()),
+        campaigns=campaigns,
+        roles=roles,
+        to_approve=_first_to_approve(campaigns, staff_of(request).user_id)
+        if Role.APPROVER in roles
+        else None,
     )
+
+
+def _first_to_approve(campaigns: list[Campaign], person_id: int) -> Campaign | None:
+    submitted = (found for found in campaigns if found.state == CampaignState.SUBMITTED)
+    mine = (found for found in submitted if person_id not in barred_from_approving(found))
+    return next(mine, None)

@@ -6,13 +6,14 @@ Redis may forget any of them: `resume_campaigns` finds in PostgreSQL what remain
 from celery import shared_task
 from django.utils import timezone
 
-from insurers.models import AffectedList, ListState
+from insurers.models import AffectedList
 from insurers.queueing import enqueue
 from notifications.dispatch import dispatch_campaign
 from notifications.leases import recover_batches
 from notifications.models import Campaign, CampaignState, DispatchBatch
 from notifications.outbox import build_outbox, count_reach
 from notifications.outcomes import finish_if_done
+from notifications.settling import settle_stale
 
 SLICE_SECONDS = 20.0
 PARALLEL = 2  # dispatch tasks queued at once for a campaign
@@ -43,7 +44,8 @@ def reach(*, list_id: int) -> None:
 def resume_campaigns() -> None:
     """Recover what dead workers left, and re-issue what Redis forgot."""
     recover_batches(now=timezone.now())
-    uncounted = AffectedList.objects.filter(state=ListState.ACCEPTED, reach=None)
+    settle_stale(now=timezone.now())
+    uncounted = AffectedList.objects.open_to_campaigns().filter(reach=None)
     for list_id in uncounted.values_list("pk", flat=True):
         enqueue(reach, list_id=list_id)
     for campaign in Campaign.objects.filter(state=CampaignState.APPROVED):

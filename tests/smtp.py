@@ -19,7 +19,8 @@ class Recorder:
     """What the server took, and how it answers.
 
     `answers` maps an address to the reply to RCPT; `drop_at` closes the connection at the end
-    of that many DATA commands, after taking the message and before answering.
+    of that many DATA commands, after taking the message and before answering; while `holding`,
+    a message is taken and its sender kept waiting (`held` of them now).
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,8 @@ class Recorder:
         self.sender_answer = "250 OK"
         self.drop_at: int | None = None
         self.drops_all = False
+        self.holding = False
+        self.held = 0
         self.port = 0
 
     @property
@@ -56,10 +59,20 @@ class Recorder:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         self.received.append((envelope.rcpt_tos[0], envelope.original_content or b""))
+        if self.holding:
+            await self._hold()
         if self.drops_all or self.drop_at == len(self.received):
             assert server.transport is not None
             server.transport.abort()
         return "250 OK"
+
+    async def _hold(self) -> None:
+        self.held += 1
+        try:
+            while self.holding:
+                await asyncio.sleep(0.01)
+        finally:
+            self.held -= 1
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 python -m tests.translations update   writes what is new into the catalogue, drops what is gone
 python -m tests.translations check    fails when a message has no English, or nobody uses it
+
+The French catalogue only says some words of django-allauth otherwise; it is kept by hand.
 """
 
 import io
@@ -10,6 +12,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import allauth
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir, extract_python
 from babel.messages.pofile import read_po, write_po
@@ -17,6 +20,8 @@ from django.utils.translation.template import templatize
 
 PROJECT = Path(__file__).resolve().parent.parent
 CATALOGUE = PROJECT / "locale" / "en" / "LC_MESSAGES" / "django.po"
+FRENCH = PROJECT / "locale" / "fr" / "LC_MESSAGES" / "django.po"
+ALLAUTH = Path(allauth.__file__).parent / "locale" / "fr" / "LC_MESSAGES" / "django.po"
 FOLDERS = ("audit", "breachportal", "insurers", "notifications", "lookup", "templates")
 LAZY = {
     "gettext_lazy": None,
@@ -72,7 +77,18 @@ def find_faults() -> list[str]:
     unused = [f"used nowhere: {key[0]!r}" for key in known if key not in wanted]
     empty = [f"no English: {key[0]!r}" for key, message in known.items() if not _is_done(message)]
     broken = [f"{error}: {message.id!r}" for message, errors in english.check() for error in errors]
-    return missing + unused + empty + broken
+    return missing + unused + empty + broken + find_words_of_nobody()
+
+
+def find_words_of_nobody() -> list[str]:
+    """What the French catalogue translates and django-allauth no longer says."""
+    with FRENCH.open("rb") as ours, ALLAUTH.open("rb") as theirs:
+        said = _by_key(read_po(theirs, locale="fr"))
+        return [
+            f"not in django-allauth: {key[0]!r}"
+            for key in _by_key(read_po(ours))
+            if key not in said
+        ]
 
 
 def update_catalogue() -> None:

@@ -1,7 +1,8 @@
 """The CSV files that the portal operator takes out of the admin, edits and brings back.
 
 Rows are recognised by natural keys (slugs, codes, addresses), never by numbers; dates are
-YYYY-MM-DD. A file with any fault is refused whole.
+YYYY-MM-DD. A file with any fault is refused whole. What a spreadsheet would execute goes out
+behind an apostrophe, and comes back without.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from import_export.tmp_storages import CacheStorage
 from import_export.widgets import DateWidget, ForeignKeyWidget
 
 from insurers.directory.tables import NAMES_OF_AN_INSURER
+from insurers.lists.spreadsheets import inert_cell, live_cell
 from insurers.models import Affiliation, Breach, ImpactReport, Insurer, Operator, Source
 
 
@@ -100,6 +102,15 @@ class DirectoryResource(ModelResource):  # type: ignore[misc]
 
     def get_error_result_class(self) -> type[Error]:
         return FileError
+
+    def export_field(self, field: Field, instance: Any, **kwargs: Any) -> Any:
+        cell = super().export_field(field, instance, **kwargs)
+        return inert_cell(cell) if isinstance(cell, str) else cell
+
+    def before_import_row(self, row: Any, **kwargs: Any) -> None:
+        for column, cell in row.items():
+            if isinstance(cell, str):
+                row[column] = live_cell(cell)
 
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
         known = {field.column_name for field in self.get_import_fields()}

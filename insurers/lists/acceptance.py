@@ -1,19 +1,27 @@
 """Accept a list: staff decide, then a worker makes its members visible at one instant."""
 
-from collections import defaultdict
 from datetime import datetime
-from uuid import UUID
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import connection, transaction
+from django.db import transaction
 
 from audit.trail import SYSTEM, account, insurer_scope, record
-from insurers.lists.locks import PUBLICATION_CLASS, list_lock
+from insurers.lists.comparison import Earlier, compare, stays_listed
+from insurers.lists.contacts import destroy_data_keys
+from insurers.lists.locks import list_lock, take_turn
 from insurers.lists.refusing import forget_upload
 from insurers.lists.states import move
-from insurers.lists.tables import attach_table, count_members, remove_members_listed
-from insurers.models import AffectedList, ListState
-from insurers.signals import list_accepted
+from insurers.lists.superseding import (
+    count_changed,
+    count_marks,
+    end_leaving,
+    mark_known,
+    remove_members_listed,
+)
+from insurers.lists.tables import attach_table, count_members, drop_table
+from insurers.models import AffectedList, ListEffect, ListState
+from insurers.signals import list_accepted, listings_changed
 
 
 def decide_to_accept(
@@ -32,16 +40,15 @@ def decide_to_accept(
             scope=insurer_scope(affected_list.insurer_id),
             actor=account(decided_by.pk) if decided_by else SYSTEM,
             subject=f"list:{affected_list.pk}",
-            detail={"members": affected_list.members},
+            detail={"effect": affected_list.effect, "members": affected_list.members},
         )
 
 
 def publish_list(*, list_id: int) -> None:
-    """Make an accepted list's members visible (worker only).
+    """Make an accepted list take effect: add, replace or withdraw (worker only).
 
-    People who are on an accepted list of the same breach and insurer for at least the same
-    operators are removed first, so that a person counts once. Does nothing where that is done
-    or another worker does it.
+    Does nothing where that is done or another worker does it. docs/decisions/0007 says what
+    becomes of people who are on earlier lists.
     """
     with list_lock(list_id) as held:
         affected_list = AffectedList.objects.filter(pk=list_id, state=ListState.ACCEPTING).first()
@@ -62,44 +69,57 @@ def accept(
 
 
 def _publish(affected_list: AffectedList) -> None:
-    _wait_for_turn(affected_list.insurer_id)
-    earlier = lists_for_at_least_the_same_operators(affected_list)
-    already_listed = remove_members_listed(affected_list.pk, earlier=earlier)
-    counts = count_members(affected_list.pk)
-    attach_table(affected_list.pk)
-    move(
-        list_id=affected_list.pk,
-        to=ListState.ACCEPTED,
-        rows_already_listed=already_listed,
-        **counts,
-    )
+    take_turn(affected_list.insurer_id)
+    earlier = compare(affected_list)
+    if affected_list.effect == ListEffect.WITHDRAW:
+        changes = _take_out(affected_list)
+    else:
+        changes = _take_in(affected_list, earlier)
+    move(list_id=affected_list.pk, to=ListState.ACCEPTED, **changes)
     record(
         action="list.published",
         scope=insurer_scope(affected_list.insurer_id),
         subject=f"list:{affected_list.pk}",
-        detail={"members": counts["members"], "already_listed": already_listed},
+        detail={"effect": affected_list.effect, **changes},
     )
     affected_list.refresh_from_db()
-    list_accepted.send(sender=AffectedList, affected_list=affected_list)
+    if affected_list.effect != ListEffect.WITHDRAW:
+        list_accepted.send(sender=AffectedList, affected_list=affected_list)
+    announce_listings(affected_list)
 
 
-def _wait_for_turn(insurer_id: UUID) -> None:
-    """Let one list of an insurer be published at a time, until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [PUBLICATION_CLASS, str(insurer_id)]
+def _take_in(affected_list: AffectedList, earlier: Earlier) -> dict[str, Any]:
+    """Attach the people who are new or have a new address; end the listings they replace."""
+    removed = remove_members_listed(affected_list.pk, lists=stays_listed(affected_list, earlier))
+    counts = count_members(affected_list.pk)
+    counts["rows_already_listed"] = removed
+    counts["rows_contact_changed"] = count_changed(lists=earlier.covering)
+    attach_table(affected_list.pk)
+    mark_known(affected_list.pk)
+    counts["people_withdrawn"] = end_leaving()
+    if affected_list.effect == ListEffect.REPLACE:
+        AffectedList.objects.filter(pk__in=earlier.whole, is_in_use=False).update(
+            state=ListState.WITHDRAWN
         )
+    return counts
 
 
-def lists_for_at_least_the_same_operators(affected_list: AffectedList) -> list[int]:
-    """Return the accepted lists of the breach and insurer whose operators include this one's."""
-    wanted = set(affected_list.operators.values_list("pk", flat=True))
-    operators: dict[int, set[int]] = defaultdict(set)
-    accepted = AffectedList.objects.filter(
+def _take_out(affected_list: AffectedList) -> dict[str, Any]:
+    """End the listings of the people named; nothing else is kept of them."""
+    withdrawn = end_leaving()
+    drop_table(affected_list.pk)
+    destroy_data_keys(affected_list)
+    return {"people_withdrawn": withdrawn}
+
+
+def announce_listings(affected_list: AffectedList) -> None:
+    """Have the figures and messages of the insurer's people brought in step with the marks."""
+    lists = AffectedList.objects.that_list_people().filter(
+        breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id
+    )
+    count_marks(list_ids=list(lists.values_list("pk", flat=True)))
+    listings_changed.send(
+        sender=AffectedList,
         breach_id=affected_list.breach_id,
         insurer_id=affected_list.insurer_id,
-        state=ListState.ACCEPTED,
     )
-    for list_id, operator_id in accepted.values_list("pk", "operators"):
-        operators[list_id].add(operator_id)
-    return [list_id for list_id, found in operators.items() if wanted <= found]

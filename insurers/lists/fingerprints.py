@@ -2,19 +2,24 @@
 
 A member is HMAC-SHA-256(key of the breach, scheme ‖ insurer ‖ identifier ‖ birth date ‖ birth
 rank if given), each part preceded by its length, cut to 128 bits. An address (e-mail, mobile)
-is fingerprinted under a key of its insurer, so that nothing links two insurers' people.
+has a keyed BLAKE2b under a key of its insurer, so that nothing links two insurers' people.
 Rotation will wrap: a fingerprint of key version n is HMAC(Kn, the one of version n - 1).
 """
 
-import hashlib
-import hmac
+from collections.abc import Iterable
 from uuid import UUID
 
+import polars as pl
+
+from insurers.lists.keyed_hashes import Blake2, HmacSha256
 from insurers.lists.keystore import key_named
 
 KEY_VERSION = 1
 SCHEME = b"member-number+birth-date"
 NO_NAME = 0
+FINGERPRINT_BYTES = 16
+_LENGTHS = pl.Series([f"\0{chr(length)}" for length in range(128)])
+"""A length as two bytes, for parts of at most 127: one byte each in UTF-8 as well."""
 
 
 def breach_key_name(breach_id: int) -> str:
@@ -35,47 +40,60 @@ class MemberFingerprints:
     """Fingerprints of an insurer's members in a breach; takes normalised values only."""
 
     def __init__(self, *, key: bytes, insurer_id: UUID) -> None:
-        # The state after the constant parts is computed once, and copied for each member.
-        self._member = hmac.new(key, _part(SCHEME) + _part(insurer_id.bytes), hashlib.sha256)
-        self._name = hmac.new(key, _part(b"name"), hashlib.sha256)
+        self._member = HmacSha256(key, _part(SCHEME) + _part(insurer_id.bytes))
+        self._name = Blake2(key, 4, _part(b"name"))
+
+    def members(self, numbers: pl.Series, births: pl.Series, ranks: pl.Series) -> list[bytes]:
+        """Return the 16 bytes that stand for each member (a uuid in the database)."""
+        ranked = pl.select(
+            pl.when(ranks != "")
+            .then(_LENGTHS.gather(ranks.str.len_bytes()) + ranks)
+            .otherwise(pl.lit(""))
+        ).to_series()
+        messages = (
+            _LENGTHS.gather(numbers.str.len_bytes())
+            + numbers
+            + _LENGTHS.gather(births.str.len_bytes())
+            + births
+            + ranked
+        )
+        return self._member.column(messages.cast(pl.Binary).to_list(), FINGERPRINT_BYTES)
 
     def member(self, identifier: str, birth_date: str, birth_rank: str = "") -> bytes:
-        """Return the 16 bytes that stand for a member (a uuid in the database)."""
-        state = self._member.copy()
-        parts = _part(identifier.encode()) + _part(birth_date.encode())
-        state.update(parts + _part(birth_rank.encode()) if birth_rank else parts)
-        return state.digest()[:16]
+        """Return the 16 bytes that stand for one member."""
+        values = (identifier, birth_date, birth_rank)
+        (found,) = self.members(*(pl.Series([value], dtype=pl.String) for value in values))
+        return found
 
-    def name_tag(self, fingerprint: bytes, name: str) -> int:
-        """Return 32 signed bits that tell twins apart, 0 without a name.
+    def name_tags(self, fingerprints: Iterable[bytes], names: Iterable[bytes]) -> list[int]:
+        """Return for each member 32 signed bits that tell twins apart, 0 without a name.
 
-        `fingerprint` enters, so that equal names of different members have different tags.
+        The fingerprint enters, so that equal names of different members have different tags.
         """
-        if not name:
-            return NO_NAME
-        state = self._name.copy()
-        state.update(_part(fingerprint) + _part(name.encode()))
-        return int.from_bytes(state.digest()[:4], "big", signed=True) or 1
+        messages = [
+            fingerprint + name if name else None
+            for fingerprint, name in zip(fingerprints, names, strict=True)
+        ]
+        return [
+            int.from_bytes(code, "big", signed=True) or 1 if code else NO_NAME
+            for code in self._name.column(messages)
+        ]
 
 
 class AddressFingerprints:
     """Fingerprints of the e-mail addresses and mobile numbers of an insurer's members."""
 
     def __init__(self, *, key: bytes) -> None:
-        self._email = hmac.new(key, _part(b"email"), hashlib.sha256)
-        self._phone = hmac.new(key, _part(b"phone"), hashlib.sha256)
+        self._email = Blake2(key, FINGERPRINT_BYTES, _part(b"email"))
+        self._phone = Blake2(key, FINGERPRINT_BYTES, _part(b"phone"))
 
-    def email(self, address: str) -> bytes:
-        """Return the 16 bytes that stand for an e-mail address, case aside."""
-        state = self._email.copy()
-        state.update(address.lower().encode())
-        return state.digest()[:16]
+    def emails(self, addresses: Iterable[bytes]) -> list[bytes | None]:
+        """Return the 16 bytes that stand for each lower-case e-mail address, None for b""."""
+        return self._email.column(addresses)
 
-    def phone(self, number: str) -> bytes:
-        """Return the 16 bytes that stand for an E.164 number."""
-        state = self._phone.copy()
-        state.update(number.encode())
-        return state.digest()[:16]
+    def phones(self, numbers: Iterable[bytes]) -> list[bytes | None]:
+        """Return the 16 bytes that stand for each E.164 number, None for b""."""
+        return self._phone.column(numbers)
 
 
 def member_fingerprints(*, breach_id: int, insurer_id: UUID) -> MemberFingerprints:

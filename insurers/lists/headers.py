@@ -1,85 +1,90 @@
 """Recognise the columns of a file by their headers, in French and English."""
 
 import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
+from types import MappingProxyType
 
 from django.conf import settings
 
+from insurers.lists.header_names import IGNORED, NAMES, OTHER_WORDS, SPELLINGS
 from insurers.lists.identifiers import plain
 from insurers.lists.problems import Field, Refusal
 from insurers.lists.refusal import FileRefusedError
 
-# Words that carry no meaning in a header; « n° », « num », « no » all say « number ».
-_IGNORED = frozenset(("a", "d", "de", "des", "du", "e", "l", "la", "le", "les", "of", "s", "the"))
-_NUMBER = frozenset(("n", "no", "nr", "num", "numero", "number"))
+NEEDED = (Field.MEMBER_NUMBER, Field.BIRTH_DATE)
+CONTACTS = (Field.EMAIL, Field.PHONE)
+NOTHING: Mapping[str, Field] = MappingProxyType({})
 
-_SURE: dict[Field, tuple[str, ...]] = {
-    Field.MEMBER_NUMBER: (
-        "numéro adhérent", "adhérent", "id adhérent", "identifiant adhérent", "code adhérent",
-        "matricule adhérent", "référence adhérent", "réf adhérent", "numéro d’assuré",
-        "id assuré", "identifiant assuré", "matricule assuré", "numéro membre", "membre",
-        "numéro bénéficiaire", "id bénéficiaire", "identifiant bénéficiaire", "numéro sociétaire",
-        "member number", "member id", "member", "membership number", "policyholder number",
-        "policyholder id", "insured number", "insured id",
-    ),
-    Field.BIRTH_DATE: (
-        "date de naissance", "datenaissance", "naissance", "né le", "née le", "né née le", "ddn",
-        "dt naissance", "date naiss", "date nais", "date de naissance adhérent",
-        "date de naissance assuré", "date de naissance bénéficiaire", "birth date", "birthdate",
-        "date of birth", "dob", "birthday", "born",
-    ),
-    Field.BIRTH_RANK: (
-        "rang de naissance", "rang naiss", "rang gémellaire", "rang bénéficiaire", "rang",
-        "birth rank",
-    ),
-    Field.EMAIL: (
-        "courriel", "email", "e-mail", "mail", "mél", "adresse email", "adresse e-mail",
-        "adresse courriel", "adresse électronique", "adresse de messagerie",
-        "courrier électronique", "email address",
-    ),
-    Field.PHONE: (
-        "mobile", "portable", "téléphone mobile", "téléphone portable", "tél mobile",
-        "tél portable", "tél mob", "tél port", "numéro mobile", "numéro portable",
-        "numéro de téléphone mobile", "numéro de téléphone portable", "gsm", "mobile phone",
-        "mobile number", "phone mobile", "cell phone", "cellphone",
-    ),
-    Field.LANGUAGE: ("langue", "code langue", "langue de contact", "language", "lang"),
-    Field.FIRST_NAME: (
-        "prénom", "prénoms", "prénom adhérent", "prénom assuré", "prénom bénéficiaire",
-        "first name", "firstname", "given name", "forename",
-    ),
-    Field.LAST_NAME: (
-        "nom", "nom de famille", "nom d’usage", "nom usuel", "nom adhérent", "nom assuré",
-        "nom bénéficiaire", "last name", "lastname", "surname", "family name",
-    ),
-    Field.NIR: (
-        "nir", "numéro nir", "nni", "ins", "matricule ins", "nir assuré", "nir adhérent",
-        "nir bénéficiaire", "nir ouvrant droit", "numéro de sécurité sociale", "sécurité sociale",
-        "numéro sécu", "numéro de sécu sociale", "numéro ss", "nss", "numéro insee", "insee",
-        "numéro d’inscription au répertoire", "numéro d’immatriculation",
-        "social security number", "ssn",
-    ),
-}  # fmt: skip
-# Taken only where no surer header names the same column.
-_UNSURE: dict[Field, tuple[str, ...]] = {
-    Field.MEMBER_NUMBER: ("identifiant", "id", "matricule", "numéro", "référence"),
-    Field.PHONE: ("téléphone", "tél", "numéro de téléphone", "numéro tél", "phone", "phone number"),
-}
-_WORD = re.compile(r"[a-z0-9]+")
+_WORD = re.compile(r"[a-z]+|\d+")
+_CAPITAL_INSIDE = re.compile(r"(?<=[a-zà-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])")
+# « N°adhérent », « Nºadhérent », « №adhérent »: without a space, one word otherwise.
+_NUMBER_SIGNS = str.maketrans({"°": " ", "º": " ", "№": "n "})
+_CANONICAL = {said: word for word, spellings in SPELLINGS.items() for said in spellings}
+# A numbered header (« Tél 2 ») comes after any that is not, and equals the others so numbered.
+_NUMBERED_TIER = 10
+_REMEMBERED_TIER = -1
+
+
+def _words(header: str) -> list[str]:
+    spaced = _CAPITAL_INSIDE.sub(" ", header.translate(_NUMBER_SIGNS))
+    return [word for word in _WORD.findall(plain(spaced)) if word not in IGNORED]
+
+
+def _canonical_words(header: str) -> list[str]:
+    return [_CANONICAL.get(word, word) for word in _words(header)]
 
 
 def header_key(header: str) -> str:
-    """Return a header without case, accents, punctuation and small words."""
-    words = _WORD.findall(plain(header))
-    return " ".join("numero" if word in _NUMBER else word for word in words if word not in _IGNORED)
+    """Return a header without case, accents, punctuation and small words.
+
+    « Né(e) le » and « NE_LE » have one key; « Tél » and « Téléphone » have two, so that a
+    choice between them can be remembered.
+    """
+    return " ".join(_words(header))
 
 
-def _by_key(headers: dict[Field, tuple[str, ...]]) -> dict[str, Field]:
-    return {header_key(name): field for field, names in headers.items() for name in names}
+def _run_together(name: str) -> Iterator[str]:
+    """Yield the ways to write a name as one word: `numadh`, `noadherent`…"""
+    spelt = [(word, *SPELLINGS.get(word, ())) for word in name.split()]
+    yield from ("".join(words) for words in product(*spelt)) if len(spelt) > 1 else ()
 
 
-_SURE_BY_KEY = _by_key(_SURE)
-_UNSURE_BY_KEY = _by_key(_UNSURE)
+_MEANINGS: dict[str, tuple[Field, int]] = {}
+_ONE_WORD: dict[str, tuple[Field, int]] = {}
+for _field, _tiers in NAMES.items():
+    for _tier, _names in enumerate(_tiers):
+        for _name in _names:
+            _MEANINGS.setdefault(" ".join(sorted(_name.split())), (_field, _tier))
+            for _word in _run_together(_name):
+                _ONE_WORD.setdefault(_word, (_field, _tier))
+KNOWN_WORDS = OTHER_WORDS | IGNORED | {word for key in _MEANINGS for word in key.split()}
+
+
+def _meaning(header: str) -> tuple[Field, int] | None:
+    """Return the field that a header names and its tier, or None."""
+    words = _canonical_words(header)
+    named = [word for word in words if not word.isdigit()]
+    found = _MEANINGS.get(" ".join(sorted(named)))
+    if found is None and len(named) == 1:
+        found = _ONE_WORD.get(named[0])
+    if found is None or len(words) - len(named) > 1:
+        return None
+    return found if len(words) == len(named) else (found[0], found[1] + _NUMBERED_TIER)
+
+
+def field_of(header: str) -> Field | None:
+    """Return the field that a header names, surely or not."""
+    found = _meaning(header)
+    return found[0] if found else None
+
+
+def is_made_of_known_words(header: str) -> bool:
+    """Whether a header holds nothing but words that headers are made of."""
+    words = [word for word in _canonical_words(header) if not (word.isdigit() and len(word) < 3)]
+    return bool(words) and all(word in KNOWN_WORDS for word in words)
 
 
 @dataclass(frozen=True)
@@ -97,43 +102,87 @@ class Layout:
         return f"#{place + 1}"
 
 
+class ColumnsUnclearError(Exception):
+    """People must say which column is which.
+
+    `missing` holds what no column is known for (a field's code, or `email|phone`), `ambiguous`
+    the fields that several columns claim, `suggested` what is clear all the same, by place.
+    """
+
+    def __init__(
+        self,
+        *,
+        missing: tuple[str, ...] = (),
+        ambiguous: tuple[Field, ...] = (),
+        suggested: Mapping[int, Field] | None = None,
+    ) -> None:
+        super().__init__(",".join((*missing, *ambiguous)))
+        self.missing = missing
+        self.ambiguous = ambiguous
+        self.suggested = suggested or {}
+
+
 def recognised(header: list[str]) -> int:
     """Return how many headers name a column that the portal knows."""
-    keys = [header_key(name) for name in header]
-    return sum(key in _SURE_BY_KEY or key in _UNSURE_BY_KEY for key in keys)
+    return sum(field_of(name) is not None for name in header)
 
 
-def read_layout(header: list[str]) -> Layout:
-    """Return where the needed and optional columns stand, or raise FileRefusedError."""
-    keys = [header_key(name) for name in header]
-    columns: dict[Field, int] = {}
-    for place, key in enumerate(keys):
-        field = _SURE_BY_KEY.get(key)
-        if field is None:
-            continue
-        if field in columns:
-            raise FileRefusedError(Refusal.DUPLICATE_COLUMN, row=1, column=field.value)
-        columns[field] = place
-    for place, key in enumerate(keys):
-        field = _UNSURE_BY_KEY.get(key)
-        if field is not None:
-            columns.setdefault(field, place)
-    _check_nir(columns)
-    missing = [
-        field.value for field in (Field.MEMBER_NUMBER, Field.BIRTH_DATE) if field not in columns
-    ]
-    if Field.EMAIL not in columns and Field.PHONE not in columns:
-        missing.append(f"{Field.EMAIL.value}|{Field.PHONE.value}")
-    if missing:
-        raise FileRefusedError(Refusal.MISSING_COLUMNS, row=1, column=",".join(missing))
-    return Layout(columns=columns, width=len(header))
+def missing_columns(fields: Collection[Field]) -> tuple[str, ...]:
+    """Return the codes of what a list needs and these fields lack."""
+    missing = [field.value for field in NEEDED if field not in fields]
+    if not any(contact in fields for contact in CONTACTS):
+        missing.append("|".join(contact.value for contact in CONTACTS))
+    return tuple(missing)
 
 
-def _check_nir(columns: dict[Field, int]) -> None:
-    if Field.NIR not in columns:
-        return
-    if not settings.NIR_ALLOWED:
+def check_choice(chosen: Mapping[int, Field]) -> None:
+    """Raise ColumnsUnclearError where a choice lacks a needed field or has one twice."""
+    fields = list(chosen.values())
+    ambiguous = tuple(field for field in Field if fields.count(field) > 1)
+    missing = missing_columns(fields)
+    if missing or ambiguous:
+        raise ColumnsUnclearError(missing=missing, ambiguous=ambiguous)
+
+
+def read_layout(
+    header: list[str],
+    *,
+    chosen: Mapping[int, Field] | None = None,
+    remembered: Mapping[str, Field] = NOTHING,
+) -> Layout:
+    """Return where the needed and optional columns stand.
+
+    `chosen` maps places (from 0) to fields and is taken as it is; else `remembered`, by
+    `header_key`, goes before what headers usually mean. Raises ColumnsUnclearError, or
+    FileRefusedError where a header names the social security number and none is admitted.
+    """
+    meanings = [_meaning(name) for name in header]
+    if not settings.NIR_ALLOWED and any(found and found[0] == Field.NIR for found in meanings):
         raise FileRefusedError(Refusal.NIR_COLUMN, row=1, column=Field.NIR.value)
-    # Admitted: it serves as the identifier where there is no member number.
-    place = columns.pop(Field.NIR)
-    columns.setdefault(Field.MEMBER_NUMBER, place)
+    if chosen is not None:
+        check_choice(chosen)
+        return Layout({field: place for place, field in chosen.items()}, len(header))
+    for place, name in enumerate(header):
+        if (key := header_key(name)) in remembered:
+            meanings[place] = (remembered[key], _REMEMBERED_TIER)
+    return Layout(_clear_columns(meanings), len(header))
+
+
+def _clear_columns(meanings: list[tuple[Field, int] | None]) -> dict[Field, int]:
+    claims: dict[Field, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for place, found in enumerate(meanings):
+        if found:
+            claims[found[0]][found[1]].append(place)
+    surest = {field: tiers[min(tiers)] for field, tiers in claims.items()}
+    # Admitted, or the file was refused: it serves where there is no member number.
+    if places := surest.pop(Field.NIR, None):
+        surest.setdefault(Field.MEMBER_NUMBER, places)
+    columns = {field: places[0] for field, places in surest.items() if len(places) == 1}
+    missing = missing_columns(surest.keys())
+    if missing or len(columns) < len(surest):
+        raise ColumnsUnclearError(
+            missing=missing,
+            ambiguous=tuple(field for field in Field if len(surest.get(field, ())) > 1),
+            suggested={place: field for field, place in columns.items()},
+        )
+    return columns

@@ -30,22 +30,35 @@ class BadValueError(ValueError):
 
 # Member numbers.
 
-_SEPARATORS = str.maketrans("", "", " \t\r\n\u00a0\u202f.-/_'’")
+# Spaces and dashes of every width, and what is invisible: copied from documents, not typed.
+_BLANKS = "\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u200b\u200c\u200d\u2060\ufeff\u00ad"
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"
+_UNSEEN = f" \t\r\n{_BLANKS}"
+_SEPARATORS = str.maketrans("", "", f"{_UNSEEN}{_DASHES}./_'’")
 _MEMBER_NUMBER = re.compile(r"[0-9A-Z]{1,40}")
-_SPREADSHEET_NUMBER = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
+# `1,23457E+11` is Excel's, `1.23457E11` Java's; `123457.0` an integer made a decimal number,
+# whose leading zeros are gone.
+_SPREADSHEET_NUMBER = re.compile(
+    r"\d(?:[.,]\d+)?E\+\d+|\d[.,]\d+E\d{1,3}|\d+[.,]0", re.IGNORECASE | re.ASCII
+)
+_NO_VALUE = frozenset(("NULL", "NAN", "NONE"))
 
 
 def member_number(text: str) -> str:
-    """Return the number in upper case without separators; leading zeros stay."""
+    """Return the number in upper case without separators; leading zeros stay.
+
+    What a spreadsheet or a program made of a number or of its absence is refused: taken
+    for the number, it would be another person's, or nobody's.
+    """
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
-    number = text.translate(_SEPARATORS).upper()
-    if _MEMBER_NUMBER.fullmatch(number):
-        return number
-    if not number:
-        raise BadValueError(Problem.MEMBER_NUMBER_MISSING)
     if _SPREADSHEET_NUMBER.fullmatch(text.strip()):
         raise BadValueError(Problem.MEMBER_NUMBER_SPREADSHEET)
+    number = text.translate(_SEPARATORS).upper()
+    if not number or number in _NO_VALUE:
+        raise BadValueError(Problem.MEMBER_NUMBER_MISSING)
+    if _MEMBER_NUMBER.fullmatch(number):
+        return number
     raise BadValueError(Problem.MEMBER_NUMBER_CHARACTERS)
 
 
@@ -56,31 +69,43 @@ _DATE_FORMS = (
     re.compile(r"(?P<day>\d{1,2})([-/. ])(?P<month>\d{1,2})\2(?P<year>\d{4})", re.ASCII),
     re.compile(r"(?P<day>\d\d)(?P<month>\d\d)(?P<year>(?:1[89]|20)\d\d)", re.ASCII),
     re.compile(r"(?P<year>(?:1[89]|20)\d\d)(?P<month>\d\d)(?P<day>\d\d)", re.ASCII),
-    # `ddmmyyyy` in a column of numbers: the zero in front is gone.
-    re.compile(r"(?P<day>[1-9])(?P<month>\d\d)(?P<year>(?:1[89]|20)\d\d)", re.ASCII),
 )
 _TWO_DIGIT_YEAR = re.compile(r"\d{1,2}([-/. ])\d{1,2}\1\d{2}|\d{6}", re.ASCII)
-_MIDNIGHT = re.compile(r"[ T]00:00(?::00(?:\.0+)?)?$")
-# Days as spreadsheets count them in the 1900 system, which has a 29 February 1900 that never was.
-# Below 3000 (18 March 1908, older than anybody alive) a number is rather an age or a year alone.
-_SERIAL = re.compile(r"([1-9]\d{3,4})(?:[.,]0+)?", re.ASCII)
-_FIRST_SERIAL = 3_000
-_DAY_ZERO = date(1899, 12, 30)
+_MIDNIGHT = re.compile(r"[ T]0?0:00(?::00(?:\.0+)?)?(?:Z|\+00:?00)?$")
+# « 1/ 2/1980 »: written by programs that fill places with spaces.
+_SPACED = re.compile(r"\s*([-/.])\s*")
+# `1021980` was `01021980` until a spreadsheet took it for a number; no other form has 7 digits.
+_ZERO_LOST = re.compile(r"[1-9]\d{2}(?:1[89]|20)\d\d", re.ASCII)
+# 1000 is 26 September 1902. 18xx to 21xx would be years; people born then are over 117.
+_SERIAL = re.compile(r"(?!18|19|20|21)[1-9]\d{3}|[1-9]\d{4}", re.ASCII)
 
 
 @lru_cache(maxsize=65536)
 def birth_date(text: str, today: date) -> str:
-    """Return a birth date as `yyyy-mm-dd`; it lies between 1 January 1900 and `today`.
+    """Return, as `yyyy-mm-dd`, the date of `yyyy-mm-dd`, `dd/mm/yyyy`, `ddmmyyyy` or `yyyymmdd`.
 
-    It is read from `yyyy-mm-dd`, `dd/mm/yyyy`, `ddmmyyyy` (also without its first zero),
-    `yyyymmdd`, or the day's number that a spreadsheet shows in a cell without a date format. No
-    digits fit two of these forms (a month is at most 12), so their order does not matter.
+    It lies between 1 January 1900 and `today`. No eight digits fit both of the last two forms
+    (a month is at most 12), so the order in which they are tried does not matter. A number of
+    four or five digits is a day of Excel's calendar of 1900, unless it could be a year.
     """
-    text = _MIDNIGHT.sub("", text.strip())
+    text = _MIDNIGHT.sub("", text.strip().lstrip("'’"))
     if not text:
         raise BadValueError(Problem.BIRTH_DATE_MISSING)
-    found = _date_of_serial(text) or _written_date(text)
-    if found is None:
+    text = _SPACED.sub(r"\1", text)
+    if _ZERO_LOST.fullmatch(text):
+        text = "0" + text
+    if _SERIAL.fullmatch(text):
+        text = _date_of_serial(int(text))
+    found = None
+    for form in _DATE_FORMS:
+        if match := form.fullmatch(text):
+            parts = (int(match["year"]), int(match["month"]), int(match["day"]))
+            try:
+                found = date(*parts)
+            except ValueError:
+                continue
+            break
+    else:
         raise BadValueError(_what_is_wrong_with_date(text))
     if found < FIRST_BIRTH_DATE:
         raise BadValueError(Problem.BIRTH_DATE_BEFORE_1900)
@@ -89,21 +114,9 @@ def birth_date(text: str, today: date) -> str:
     return found.isoformat()
 
 
-def _written_date(text: str) -> date | None:
-    for form in _DATE_FORMS:
-        if match := form.fullmatch(text):
-            try:
-                return date(int(match["year"]), int(match["month"]), int(match["day"]))
-            except ValueError:
-                continue
-    return None
-
-
-def _date_of_serial(text: str) -> date | None:
-    match = _SERIAL.fullmatch(text)
-    if match is None or int(match[1]) < _FIRST_SERIAL:
-        return None
-    return _DAY_ZERO + timedelta(days=int(match[1]))
+def _date_of_serial(serial: int) -> str:
+    """Return the day that a spreadsheet counts so (its 1900 has a 29 February: no matter here)."""
+    return (date(1899, 12, 30) + timedelta(days=serial)).isoformat()
 
 
 def _what_is_wrong_with_date(text: str) -> Problem:
@@ -143,7 +156,8 @@ def email(text: str) -> str:
     The rules are email-validator's, without asking DNS; a local part that is not ASCII is
     refused, because not every mail server takes it.
     """
-    text = text.strip()
+    # An apostrophe in front is a spreadsheet's mark for text, not a part of the address.
+    text = text.strip(_UNSEEN).lstrip("'’")
     if not text:
         return ""
     if len(text) <= _SHORT_EMAIL and _COMMON_EMAIL.fullmatch(text):
@@ -160,9 +174,13 @@ def email(text: str) -> str:
 _FRENCH_MOBILE = re.compile(
     r"(?:\+33|0033|33)?0?((?:6(?:[0-24-8]\d|3[0-8]|9[589])|7[3-9]\d)\d{6}|63998\d{4})", re.ASCII
 )
-_PHONE_SEPARATORS = str.maketrans("", "", " \t\r\n\u00a0\u202f.-/()'")
+_PHONE_SEPARATORS = str.maketrans("", "", f"{_UNSEEN}{_DASHES}./()'’")
 _NATIONAL = re.compile(r"(?:\+33|0033|33)?0?([67]\d{8})", re.ASCII)
 _DIALLED = re.compile(r"\+?\d{6,17}", re.ASCII)
+# A number that a spreadsheet or a program made a decimal one.
+_DECIMAL = re.compile(r"(\+?\d{8,15})[.,]0", re.ASCII)
+# The prefixes of overseas France, before the 6 to 9 digits that their numbers have.
+_OVERSEAS = re.compile(r"(?:262|590|594|596|508|681|687|689)\d{6,9}", re.ASCII)
 _REGIONS = ("FR", "GP", "GF", "MQ", "RE", "YT")
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
@@ -173,6 +191,10 @@ def mobile_phone(text: str) -> str:
     French forms are understood with or without the leading zero; overseas mobiles
     (0690, 0692…) get the prefix of their territory. A landline cannot receive an SMS.
     """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    if match := _DECIMAL.fullmatch(text.strip()):
+        text = match[1]
     compact = text.translate(_PHONE_SEPARATORS)
     if not compact:
         return ""
@@ -184,23 +206,29 @@ def mobile_phone(text: str) -> str:
 def _other_phone(compact: str) -> str:
     if not _DIALLED.fullmatch(compact):
         raise BadValueError(Problem.PHONE_FORMAT)
-    if match := _NATIONAL.fullmatch(compact):
-        candidates = [("0" + match[1], region) for region in _REGIONS]
-    else:
-        international = "+" + compact[2:] if compact.startswith("00") else compact
-        candidates = [(international, "FR")]
-    problem = Problem.PHONE_FORMAT
-    for number, region in candidates:
+    for number, region in _ways_to_dial(compact):
         try:
             parsed = phonenumbers.parse(number, region)
         except phonenumbers.NumberParseException:
             continue
-        if not phonenumbers.is_valid_number(parsed):
-            continue
-        if phonenumbers.number_type(parsed) in _MOBILE:
+        if phonenumbers.is_valid_number(parsed):
+            if phonenumbers.number_type(parsed) not in _MOBILE:
+                raise BadValueError(Problem.PHONE_LANDLINE)
             return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-        problem = Problem.PHONE_LANDLINE
-    raise BadValueError(problem)
+    raise BadValueError(Problem.PHONE_FORMAT)
+
+
+def _ways_to_dial(compact: str) -> list[tuple[str, str]]:
+    """Return what a number may mean, with the region it is dialled from; the first valid counts."""
+    if match := _NATIONAL.fullmatch(compact):
+        return [("0" + match[1], region) for region in _REGIONS]
+    if compact.startswith("00"):
+        return [("+" + compact[2:], "FR")]
+    if compact.startswith("0"):
+        return [(compact, region) for region in _REGIONS]
+    if _OVERSEAS.fullmatch(compact):
+        return [(compact, "FR"), ("+" + compact, "FR")]
+    return [(compact, "FR")]
 
 
 _LANGUAGES = {
@@ -230,11 +258,11 @@ def name(text: str) -> str:
 
 def same_name(first_name: str, last_name: str) -> str:
     """Return what the spellings of a person's name share: letters, without accents or case."""
-    return _letters(first_name) + " " + _letters(last_name) if first_name or last_name else ""
+    return letters(first_name) + " " + letters(last_name) if first_name or last_name else ""
 
 
-@lru_cache(maxsize=65536)
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
+    """Return the letters and digits of a text, without accents or case."""
     return "".join(letter for letter in plain(text) if letter.isalnum())
 
 

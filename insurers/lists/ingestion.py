@@ -1,55 +1,53 @@
 """Read an uploaded list: from sealed pieces to a table of members that awaits a decision.
 
-One worker reads a list, holding its lock. Rows go in by slices, each with its progress in
-one transaction; nobody sees them, since the table is not a partition yet. A worker that is
-killed leaves the list `ingesting` without a lock: the sweep has it read again from the
-start, into a new table, under a new data key.
+One worker prepares the list, holding its lock: hash, columns, blocks. Then any number of
+workers read blocks side by side, and whoever finds none left finishes: repeated members are
+merged, indexes built, people counted. Nobody sees the rows, since the table is not a
+partition yet. A worker that is killed leaves its block to the others; the sweep takes up a
+list that no worker holds.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from audit.trail import SYSTEM, account, insurer_scope, record
-from insurers.lists.contacts import new_sealer
-from insurers.lists.fingerprints import address_fingerprints, member_fingerprints
-from insurers.lists.headers import Layout, read_layout
+from audit.trail import SYSTEM, account, insurer_scope, record, token
+from insurers.lists.blocks import BlockReader, NoLongerReadError, all_read
+from insurers.lists.columns import settle_columns
+from insurers.lists.contacts import make_data_key
 from insurers.lists.locks import list_lock
-from insurers.lists.member_rows import Fault, MemberRows
-from insurers.lists.nir import ColumnWatch
+from insurers.lists.nir import ColumnWatch, check_share
+from insurers.lists.parsing import IrregularTextError
+from insurers.lists.preparing import Text, survey_file
 from insurers.lists.problems import Refusal
-from insurers.lists.reading import Survey, Table, survey
 from insurers.lists.refusal import FileRefusedError
 from insurers.lists.refusing import erase_refused, refuse_list
-from insurers.lists.states import WrongStateError, move
-from insurers.lists.tables import (
-    copy_members,
-    count_members,
-    index_table,
-    make_table,
-    merge_repeated_members,
-    note_faults,
-)
-from insurers.lists.uploads import SealedUpload, UploadDamagedError, clear_chunks
+from insurers.lists.report import write_report
+from insurers.lists.states import READING, WrongStateError, move
+from insurers.lists.tables import count_members, index_table, make_table, merge_repeated_members
+from insurers.lists.uploads import SealedUpload, UploadDamagedError
 from insurers.models import (
     AffectedList,
+    ApiToken,
     Breach,
     Insurer,
+    ListBlock,
+    ListEffect,
     ListState,
     Operator,
     Population,
     Severity,
 )
 
-SLICE_ROWS = 10_000
 MAX_ATTEMPTS = 10
+REWRITE = {"rewrite": True}
+"""In the place of a list's text: the file must be written again to be cut."""
 
 Report = Callable[[int], None]
 
@@ -76,11 +74,17 @@ def register_list(
     upload: SealedUpload,
     uploaded_by: AbstractBaseUser | None,
     now: datetime,
+    uploaded_with: ApiToken | None = None,
+    expected_sha256: bytes | None = None,
+    effect: ListEffect = ListEffect.ADD,
+    corrects: AffectedList | None = None,
 ) -> AffectedList:
     """Record a sealed upload as a list in state `uploaded`; the caller has it read.
 
-    `uploaded_by` is None for a file taken from the command line. Raises
-    OperatorsNotAffiliatedError.
+    A person uploaded it, or a program with its token, or neither: the command line. The worker
+    refuses a file that is not the one of `expected_sha256`. `effect` says what accepting it
+    will do to earlier lists, `corrects` whose rejected rows it brings again, corrected.
+    Raises OperatorsNotAffiliatedError.
     """
     operators = list(operators)
     possible = {operator.pk for operator in operators_for(breach=breach, insurer=insurer)}
@@ -91,193 +95,262 @@ def register_list(
             breach=breach,
             insurer=insurer,
             population=population,
+            effect=effect,
+            corrects=corrects,
             state=ListState.UPLOADED,
             upload_id=upload.upload_id,
             chunk_count=upload.chunk_count,
             size_bytes=upload.size_bytes,
+            expected_sha256=expected_sha256,
             uploaded_by_id=uploaded_by.pk if uploaded_by else None,
+            uploaded_with=uploaded_with,
             uploaded_at=now,
         )
         affected_list.operators.set(operators)
         record(
             action="list.uploaded",
             scope=insurer_scope(insurer.pk),
-            actor=account(uploaded_by.pk) if uploaded_by else SYSTEM,
+            actor=_uploader(uploaded_by, uploaded_with),
             subject=f"list:{affected_list.pk}",
-            detail={"size_bytes": upload.size_bytes},
+            detail={
+                "size_bytes": upload.size_bytes,
+                "effect": effect.value,
+                "corrects": corrects.pk if corrects else None,
+            },
         )
     return affected_list
+
+
+def prepare_list(*, list_id: int, now: datetime, wait: bool = False) -> bool:
+    """Make a list ready to be read block by block (worker only); return whether this call did.
+
+    A file that cannot be taken is refused. Nothing happens where the list is prepared, or
+    another worker is at it (`wait` for it).
+    """
+    with list_lock(list_id, wait=wait) as held:
+        affected_list = _claim(list_id, now) if held else None
+        if affected_list is None:
+            return False
+        try:
+            return _prepare(affected_list)
+        except FileRefusedError as refusal:
+            _refuse(affected_list, refusal, now)
+            erase_refused(affected_list=affected_list)
+            return False
+
+
+def read_list(
+    *, list_id: int, now: datetime, seconds: float | None = None, report: Report | None = None
+) -> bool:
+    """Read blocks of a prepared list, then finish it (worker only); return whether some remain.
+
+    Stops after `seconds`. `report` is told the number of bytes read so far by all workers.
+    """
+    affected_list = AffectedList.objects.filter(pk=list_id, state=ListState.INGESTING).first()
+    if affected_list is None or not _is_prepared(affected_list):
+        return False
+    try:
+        if _read_blocks(affected_list, seconds, report):
+            return True
+        _finish(affected_list, now)
+    except FileRefusedError as refusal:
+        _refuse_and_erase(affected_list, refusal, now)
+    except IrregularTextError:
+        _ask_to_rewrite(affected_list)
+        return True
+    except NoLongerReadError:
+        pass
+    return False
+
+
+def _uploader(person: AbstractBaseUser | None, with_token: ApiToken | None) -> str:
+    if with_token is not None:
+        return token(with_token.pk)
+    return account(person.pk) if person else SYSTEM
 
 
 def ingest_list(
     *, list_id: int, now: datetime, wait: bool = False, report: Report | None = None
 ) -> None:
-    """Read a list into `review`, or refuse it (worker only).
-
-    Does nothing where the list is read already or another worker reads it (`wait` for it).
-    `report` is told the number of bytes read so far.
-    """
-    with list_lock(list_id, wait=wait) as held:
-        affected_list = _claim(list_id) if held else None
-        if affected_list is None:
-            return
-        try:
-            _read(affected_list, now, report or _silent)
-        except FileRefusedError as refusal:
-            refuse_list(
-                affected_list=affected_list,
-                code=refusal.code,
-                now=now,
-                row=refusal.row,
-                column=refusal.column,
-            )
-            erase_refused(affected_list=affected_list)
+    """Prepare a list and read it to its end, with whoever else is at it (worker only)."""
+    prepare_list(list_id=list_id, now=now, wait=wait)
+    while read_list(list_id=list_id, now=now, report=report):
+        prepare_list(list_id=list_id, now=now, wait=wait)
 
 
-def _silent(bytes_read: int) -> None:
-    pass
+def _is_prepared(affected_list: AffectedList) -> bool:
+    return "columns" in (affected_list.text or {})
 
 
-def _claim(list_id: int) -> AffectedList | None:
-    try:
-        move(
-            list_id=list_id,
-            to=ListState.INGESTING,
-            attempt=F("attempt") + 1,
-            bytes_read=0,
-            rows=0,
-            rows_rejected=0,
-        )
-    except WrongStateError:
+def _claim(list_id: int, now: datetime) -> AffectedList | None:
+    unread = AffectedList.objects.filter(pk=list_id, state__in=READING).first()
+    if unread is None or (unread.state == ListState.INGESTING and _is_prepared(unread)):
         return None
+    move(
+        list_id=list_id,
+        to=ListState.INGESTING,
+        attempt=F("attempt") + 1,
+        reading_at=now,
+        text=REWRITE if unread.text == REWRITE else None,
+        bytes_read=0,
+        rows=0,
+        rows_rejected=0,
+    )
     return AffectedList.objects.get(pk=list_id)
 
 
-def _read(affected_list: AffectedList, now: datetime, report: Report) -> None:
-    started = time.monotonic()
+def _prepare(affected_list: AffectedList) -> bool:
+    """Cut the list's text into blocks; return False where people must name its columns first."""
     if affected_list.attempt > MAX_ATTEMPTS:
         raise FileRefusedError(Refusal.READING_FAILED)
     try:
-        found = survey(clear_chunks(affected_list))
-        _keep_hash(affected_list, found)
-        progress = _copy_rows(affected_list, found, now, report)
+        survey = survey_file(affected_list, rewrite=affected_list.text == REWRITE)
     except UploadDamagedError as error:
         raise FileRefusedError(Refusal.UPLOAD_DAMAGED) from error
-    _finish(affected_list, progress, started)
-
-
-def _keep_hash(affected_list: AffectedList, found: Survey) -> None:
-    affected_list.sha256 = found.sha256
-    try:
-        with transaction.atomic():
-            affected_list.save(update_fields=["sha256"])
-    except IntegrityError as error:
-        raise FileRefusedError(Refusal.ALREADY_UPLOADED) from error
-    if found.refusal is not None:
-        raise found.refusal
-
-
-@dataclass
-class _Progress:
-    """What was read so far, and the slice that is not stored yet."""
-
-    layout: Layout
-    watch: ColumnWatch
-    rows: int = 0
-    rejected: int = 0
-    first_rejection: Fault | None = None
-    members: list[bytes] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-
-    def add(self, member: bytes | None, faults: list[Fault]) -> None:
-        self.rows += 1
-        self.faults += faults
-        if member is not None:
-            self.members.append(member)
-            return
-        self.rejected += 1
-        if self.first_rejection is None:
-            self.first_rejection = next(f for f in faults if f.severity == Severity.REJECTED)
-
-
-def _copy_rows(
-    affected_list: AffectedList, found: Survey, now: datetime, report: Report
-) -> _Progress:
-    """Copy every usable row into the list's own table; raise FileRefusedError."""
-    table = Table(clear_chunks(affected_list), encoding=found.encoding)
-    layout = read_layout(table.header)
-    progress = _Progress(layout, ColumnWatch.over(layout.width))
+    finally:
+        _keep_hash(affected_list)
+    layout = settle_columns(
+        affected_list=affected_list,
+        header=survey.header.cells,
+        first_rows=survey.header.first_rows,
+    )
+    if layout is None:
+        return False
+    text = Text(
+        survey.upload_id, survey.size_bytes, survey.encoding, survey.header.delimiter, layout
+    )
+    make_data_key(affected_list)
     with transaction.atomic():
         make_table(affected_list.pk)
         affected_list.problems.all().delete()
-    taker = MemberRows(
-        list_id=affected_list.pk,
-        layout=layout,
-        today=timezone.localdate(now),
-        members=member_fingerprints(
-            breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id
-        ),
-        addresses=address_fingerprints(insurer_id=affected_list.insurer_id),
-        sealer=new_sealer(affected_list),
-    )
-    for row, cells in table.rows():
-        progress.watch.see(cells[: layout.width])
-        progress.add(*taker.take(row, cells))
-        if progress.rows % SLICE_ROWS == 0:
-            _store_slice(affected_list, progress, table.bytes_read())
-            report(table.bytes_read())
-    _store_slice(affected_list, progress, table.bytes_read())
-    report(table.bytes_read())
-    return progress
-
-
-def _store_slice(affected_list: AffectedList, progress: _Progress, bytes_read: int) -> None:
-    # Judged before anything of the slice is stored.
-    nirs = progress.watch.column_of_nirs()
-    if nirs is not None and not settings.NIR_ALLOWED:
-        column = progress.layout.column_name(nirs)
-        raise FileRefusedError(Refusal.NIR_COLUMN, column=column)
-    with transaction.atomic():
-        copy_members(affected_list.pk, progress.members)
-        note_faults(affected_list.pk, progress.faults)
-        move(
-            list_id=affected_list.pk,
-            to=ListState.INGESTING,
-            sources=(ListState.INGESTING,),
-            bytes_read=bytes_read,
-            rows=progress.rows,
-            rows_rejected=progress.rejected,
+        affected_list.blocks.all().delete()
+        ListBlock.objects.bulk_create(
+            ListBlock(
+                list=affected_list,
+                number=number,
+                start=block.start,
+                end=block.end,
+                first_row=block.first_row,
+                records=block.records,
+            )
+            for number, block in enumerate(survey.blocks)
         )
-    progress.members.clear()
-    progress.faults.clear()
+        affected_list.text = text.to_json()
+        affected_list.bytes_read = survey.header.end
+        affected_list.save(update_fields=["text", "bytes_read"])
+    return True
 
 
-def _finish(affected_list: AffectedList, progress: _Progress, started: float) -> None:
+def _keep_hash(affected_list: AffectedList) -> None:
+    if affected_list.sha256 is None:
+        return
+    expected = affected_list.expected_sha256
+    if expected is not None and bytes(expected) != bytes(affected_list.sha256):
+        raise FileRefusedError(Refusal.UPLOAD_DAMAGED)
+    try:
+        with transaction.atomic():
+            affected_list.save(update_fields=["sha256", "hidden_rows", "first_hidden_rows"])
+    except IntegrityError as error:
+        raise FileRefusedError(Refusal.ALREADY_UPLOADED) from error
+
+
+def _read_blocks(affected_list: AffectedList, seconds: float | None, report: Report | None) -> bool:
+    """Read until no block is free, or the time is over; return whether blocks remain."""
+    started = time.monotonic()
+    with list_lock(affected_list.pk, shared=True) as held:
+        if not held:
+            return False  # Somebody finishes it.
+        reader = BlockReader(affected_list)
+        try:
+            while reader.read_next():
+                if report is not None:
+                    affected_list.refresh_from_db(fields=["bytes_read"])
+                    report(affected_list.bytes_read)
+                if seconds is not None and time.monotonic() - started > seconds:
+                    return True
+        except UploadDamagedError as error:
+            raise FileRefusedError(Refusal.UPLOAD_DAMAGED) from error
+    return False
+
+
+def _finish(affected_list: AffectedList, now: datetime) -> None:
     """Merge, index and count the members, and ask for a decision, in one transaction."""
-    if not progress.rows:
+    with list_lock(affected_list.pk) as held:
+        if not held or not all_read(affected_list.pk):
+            return  # Others still read: the last one finishes.
+        fresh = AffectedList.objects.get(pk=affected_list.pk)
+        if (fresh.state, fresh.attempt) != (ListState.INGESTING, affected_list.attempt):
+            return
+        _judge(fresh)
+        index_table(fresh.pk)
+        with transaction.atomic():
+            _complete(fresh)
+
+
+def _judge(affected_list: AffectedList) -> None:
+    """Raise FileRefusedError where the file as a whole cannot be taken."""
+    layout = Text.from_json(affected_list.text or {}).layout
+    watch = ColumnWatch.over(layout.width)
+    for block in affected_list.blocks.all():
+        filled, suspect = block.nir_watch or ([], [])
+        watch.add(ColumnWatch(filled, suspect))
+    check_share(watch, layout)
+    if not affected_list.rows:
         raise FileRefusedError(Refusal.NO_ROWS)
-    if first := progress.first_rejection if progress.rows == progress.rejected else None:
+    if affected_list.rows == affected_list.rows_rejected:
+        first = affected_list.problems.filter(severity=Severity.REJECTED).order_by("row", "pk")[0]
         raise FileRefusedError(Refusal.NO_VALID_ROW, row=first.row, column=first.column)
-    with transaction.atomic():
-        duplicate, conflicting = merge_repeated_members(affected_list.pk)
-        index_table(affected_list.pk)
-        counts = count_members(affected_list.pk)
-        move(
-            list_id=affected_list.pk,
-            to=ListState.REVIEW,
-            rows_duplicate=duplicate,
-            rows_conflicting=conflicting,
-            ingest_seconds=time.monotonic() - started,
-            **counts,
-        )
-        record(
-            action="list.ingested",
-            scope=insurer_scope(affected_list.insurer_id),
-            subject=f"list:{affected_list.pk}",
-            detail={
-                "sha256": bytes(affected_list.sha256 or b"").hex(),
-                "rows": progress.rows,
-                "rejected": progress.rejected,
-                "members": counts["members"],
-            },
-        )
+
+
+def _complete(affected_list: AffectedList) -> None:
+    duplicate, conflicting = merge_repeated_members(affected_list.pk)
+    counts = count_members(affected_list.pk)
+    write_report(list_id=affected_list.pk)
+    affected_list.blocks.all().delete()
+    started = affected_list.reading_at or timezone.now()
+    move(
+        list_id=affected_list.pk,
+        to=ListState.REVIEW,
+        rows_duplicate=duplicate,
+        rows_conflicting=conflicting,
+        ingest_seconds=(timezone.now() - started).total_seconds(),
+        **counts,
+    )
+    record(
+        action="list.ingested",
+        scope=insurer_scope(affected_list.insurer_id),
+        subject=f"list:{affected_list.pk}",
+        detail={
+            "sha256": bytes(affected_list.sha256 or b"").hex(),
+            "rows": affected_list.rows,
+            "rejected": affected_list.rows_rejected,
+            "members": counts["members"],
+        },
+    )
+
+
+def _refuse_and_erase(
+    affected_list: AffectedList, refusal: FileRefusedError, now: datetime
+) -> None:
+    """Refuse the list that workers read; they find out at their next block, and leave."""
+    with contextlib.suppress(WrongStateError):  # Another worker may have refused it.
+        _refuse(affected_list, refusal, now)
+    with list_lock(affected_list.pk, wait=True):
+        erase_refused(affected_list=affected_list)
+
+
+def _refuse(affected_list: AffectedList, refusal: FileRefusedError, now: datetime) -> None:
+    refuse_list(
+        affected_list=affected_list,
+        code=refusal.code,
+        now=now,
+        row=refusal.row,
+        column=refusal.column,
+    )
+
+
+def _ask_to_rewrite(affected_list: AffectedList) -> None:
+    """Have the file prepared anew, as regular CSV: its quotes were not what they seemed."""
+    AffectedList.objects.filter(
+        pk=affected_list.pk, state=ListState.INGESTING, attempt=affected_list.attempt
+    ).update(text=REWRITE)

@@ -1,7 +1,8 @@
-"""Session advisory locks: one worker per list; PostgreSQL frees those of a dead worker."""
+"""Session advisory locks on lists; PostgreSQL frees those of a dead worker."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from django.db import connection
 
@@ -11,9 +12,13 @@ PUBLICATION_CLASS = 7402
 
 
 @contextmanager
-def list_lock(list_id: int, *, wait: bool = False) -> Iterator[bool]:
-    """Hold a list for the block; yield False where another worker holds it (never if `wait`)."""
-    verb = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
+def list_lock(list_id: int, *, wait: bool = False, shared: bool = False) -> Iterator[bool]:
+    """Hold a list for the block; yield False where another worker holds it (never if `wait`).
+
+    Those who hold it `shared` read its blocks side by side; nobody else holds it then.
+    """
+    mode = "_shared" if shared else ""
+    verb = f"pg_advisory_lock{mode}" if wait else f"pg_try_advisory_lock{mode}"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {verb}(%s, %s)", [LIST_CLASS, list_id])
         held = wait or cursor.fetchone() == (True,)
@@ -22,7 +27,7 @@ def list_lock(list_id: int, *, wait: bool = False) -> Iterator[bool]:
     finally:
         if held and connection.is_usable():
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LIST_CLASS, list_id])
+                cursor.execute(f"SELECT pg_advisory_unlock{mode}(%s, %s)", [LIST_CLASS, list_id])
 
 
 def held_lists() -> set[int]:
@@ -35,3 +40,16 @@ def held_lists() -> set[int]:
             [LIST_CLASS],
         )
         return {row[0] for row in cursor.fetchall()}
+
+
+def take_turn(insurer_id: UUID) -> None:
+    """Let one worker at a time change who is listed and told of an insurer's people.
+
+    Held until the transaction ends; taken before any row is locked. What follows joins millions
+    of rows, so it gets the memory for that.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '64MB'")
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [PUBLICATION_CLASS, str(insurer_id)]
+        )

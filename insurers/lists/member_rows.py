@@ -1,20 +1,27 @@
-"""Turn a row of cells into a member: fingerprints, a sealed contact, and what is wrong."""
+"""Turn a block of cells into members: fingerprints, sealed contacts, and what is wrong."""
 
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
 
+import polars as pl
 from django.conf import settings
 
-from insurers.lists import identifiers, nir
-from insurers.lists.contacts import EMAIL_INVALID, PHONE_INVALID, Contact, encode
+from insurers.lists import common_forms, identifiers, nir
+from insurers.lists.common_forms import Column, Words
+from insurers.lists.contacts import (
+    EMAIL_INVALID,
+    NOTHING,
+    PHONE_INVALID,
+    ContactSealer,
+    encode_column,
+)
 from insurers.lists.fingerprints import KEY_VERSION, AddressFingerprints, MemberFingerprints
 from insurers.lists.headers import Layout
 from insurers.lists.identifiers import BadValueError
+from insurers.lists.parsing import Cells
 from insurers.lists.problems import Field, Problem
-from insurers.lists.sealing import ListSealer
 from insurers.models import Severity
 
 COPY_COLUMNS = (
@@ -24,11 +31,14 @@ COPY_COLUMNS = (
 COPY_START = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_END = b"\xff\xff"
 # Nine fields, each after its length in bytes; -1 says NULL (PostgreSQL, COPY, binary format).
-_ROW_START = struct.Struct(">hiiiiihihiii16s")
+_ROW_START = struct.Struct(">hii")
+_ROW = struct.Struct(">iiihihiii16s")
+_LENGTH = struct.Struct(">i")
 _UUID_LENGTH = (16).to_bytes(4, "big")
 _NULL = (-1).to_bytes(4, "big", signed=True)
 
-NOTHING = Contact()
+IDENTIFIER = (Field.MEMBER_NUMBER, Field.BIRTH_DATE, Field.BIRTH_RANK)
+"""The fields without which a row is rejected; a bad contact keeps the member."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +51,18 @@ class Fault:
     severity: Severity
 
 
-class _Column(NamedTuple):
-    """Where a field stands, how it is normalised, and what a bad value costs."""
+@dataclass
+class Taken:
+    """What became of a block: members in COPY's binary format, rows rejected, faults."""
 
-    place: int
-    field: Field
-    normalise: Callable[[str], str]
-    severity: Severity
+    members: list[bytes]
+    rows: int
+    rejected: int
+    faults: list[Fault]
 
 
 class MemberRows:
-    """Takes the rows of one reading of one list."""
+    """Takes the blocks of one list; a worker keeps it, for what it remembers."""
 
     def __init__(
         self,
@@ -61,100 +72,126 @@ class MemberRows:
         today: date,
         members: MemberFingerprints,
         addresses: AddressFingerprints,
-        sealer: ListSealer,
     ) -> None:
         self._list_id = list_id
         self._layout = layout
-        self._today = today
         self._members = members
         self._addresses = addresses
-        self._sealer = sealer
         self._refuses_nir = not settings.NIR_ALLOWED
-        self._number = self._needed(Field.MEMBER_NUMBER, self._member_number)
-        self._born = self._needed(Field.BIRTH_DATE, self._birth_date)
-        self._rank = self._needed(Field.BIRTH_RANK, identifiers.birth_rank)
-        self._first_name = self._wanted(Field.FIRST_NAME, self._name)
-        self._last_name = self._wanted(Field.LAST_NAME, self._name)
-        self._email = self._wanted(Field.EMAIL, identifiers.email)
-        self._phone = self._wanted(Field.PHONE, identifiers.mobile_phone)
-        self._language = self._wanted(Field.LANGUAGE, identifiers.language)
+        self._births = common_forms.birth_dates(today)
+        self._ranks = Words(identifiers.birth_rank)
+        self._languages = Words(identifiers.language)
 
-    def take(self, row: int, cells: list[str]) -> tuple[bytes | None, list[Fault]]:
-        """Return a member in COPY's binary format, or None where the row is rejected; and why."""
-        faults: list[Fault] = []
-        missing = self._layout.width - len(cells)
-        if missing > 0:
-            # Spreadsheets leave out the empty cells at the end of a row.
-            cells += [""] * missing
-        elif missing < 0 and any(cells[missing:]):
-            return None, [Fault(row, "", Problem.TOO_MANY_CELLS, Severity.REJECTED)]
-        number = _value(self._number, row, cells, faults)
-        born = _value(self._born, row, cells, faults)
-        rank = _value(self._rank, row, cells, faults)
-        if number is None or born is None or rank is None:
-            return None, faults
-        email = _value(self._email, row, cells, faults)
-        phone = _value(self._phone, row, cells, faults)
-        contact = Contact(
-            _value(self._first_name, row, cells, faults) or "",
-            _value(self._last_name, row, cells, faults) or "",
-            email or "",
-            phone or "",
-            _value(self._language, row, cells, faults) or "",
+    def take(self, cells: Cells, sealer: ContactSealer) -> Taken:
+        """Return the members of a block."""
+        rows = cells.rows
+        columns = self._normalised(cells)
+        faults = [
+            Fault(row, "", Problem.TOO_MANY_CELLS, Severity.REJECTED) for row in cells.too_many
+        ]
+        rejected: set[int] = set()
+        for field, column in columns.items():
+            severity = Severity.REJECTED if field in IDENTIFIER else Severity.WARNING
+            faults += [
+                Fault(rows[place], field.value, problem, severity)
+                for place, problem in column.bad.items()
+            ]
+            if severity == Severity.REJECTED:
+                rejected.update(column.bad)
+        if rejected:
+            gone = {rows[place] for place in rejected}
+            # Of a rejected row, only what rejects it is worth a line.
+            faults = [f for f in faults if f.row not in gone or f.severity == Severity.REJECTED]
+        faults.sort(key=lambda fault: fault.row)
+        return Taken(
+            members=self._packed(rows, columns, rejected, sealer),
+            rows=len(rows) + len(cells.too_many),
+            rejected=len(rejected) + len(cells.too_many),
+            faults=faults,
         )
-        flags = (email is None and EMAIL_INVALID) | (phone is None and PHONE_INVALID)
-        return self._packed(row, self._members.member(number, born, rank), contact, flags), faults
 
-    def _needed(self, field: Field, normalise: Callable[[str], str]) -> _Column | None:
-        """Describe a part of the identifier: without it the row is rejected."""
-        return self._column(field, normalise, Severity.REJECTED)
-
-    def _wanted(self, field: Field, normalise: Callable[[str], str]) -> _Column | None:
-        """Describe a part of the contact: the member is kept without it."""
-        return self._column(field, normalise, Severity.WARNING)
-
-    def _column(
-        self, field: Field, normalise: Callable[[str], str], severity: Severity
-    ) -> _Column | None:
-        place = self._layout.columns.get(field)
-        return None if place is None else _Column(place, field, normalise, severity)
+    def _normalised(self, cells: Cells) -> dict[Field, Column]:
+        found: dict[Field, Column] = {}
+        rules: dict[Field, Callable[[pl.Series], Column]] = {
+            Field.MEMBER_NUMBER: lambda column: common_forms.member_numbers(
+                column, self._member_number
+            ),
+            Field.BIRTH_DATE: self._births.column,
+            Field.BIRTH_RANK: self._ranks.column,
+            Field.FIRST_NAME: self._names,
+            Field.LAST_NAME: self._names,
+            Field.EMAIL: common_forms.emails,
+            Field.PHONE: common_forms.mobile_phones,
+            Field.LANGUAGE: self._languages.column,
+        }
+        nothing = pl.repeat("", len(cells.rows), dtype=pl.String, eager=True)
+        for field, rule in rules.items():
+            place = self._layout.columns.get(field)
+            found[field] = Column(nothing) if place is None else rule(cells.columns[place])
+        return found
 
     def _member_number(self, text: str) -> str:
         if self._refuses_nir and nir.has_valid_key(text):
             raise BadValueError(Problem.MEMBER_NUMBER_NIR)
         return identifiers.member_number(text)
 
-    def _birth_date(self, text: str) -> str:
-        return identifiers.birth_date(text, self._today)
+    def _names(self, column: pl.Series) -> Column:
+        return common_forms.names(column, self._name)
 
     def _name(self, text: str) -> str:
         if self._refuses_nir and nir.has_valid_key(text):
             raise BadValueError(Problem.NAME_NIR)
         return identifiers.name(text)
 
-    def _packed(self, row: int, fingerprint: bytes, contact: Contact, flags: int) -> bytes:
-        name = identifiers.same_name(contact.first_name, contact.last_name)
-        tag = self._members.name_tag(fingerprint, name)
-        packed = _ROW_START.pack(
-            *(9, 4, self._list_id, 4, row, 2, KEY_VERSION, 2, flags, 4, tag, 16, fingerprint)
+    def _packed(
+        self,
+        rows: list[int],
+        columns: dict[Field, Column],
+        rejected: set[int],
+        sealer: ContactSealer,
+    ) -> list[bytes]:
+        values = {field: column.values for field, column in columns.items()}
+        names = common_forms.same_names(values[Field.FIRST_NAME], values[Field.LAST_NAME])
+        contacts = encode_column(
+            *(
+                values[field]
+                for field in (
+                    Field.FIRST_NAME,
+                    Field.LAST_NAME,
+                    Field.EMAIL,
+                    Field.PHONE,
+                    Field.LANGUAGE,
+                )
+            )
         )
-        email, phone, sealed = _NULL, _NULL, _NULL
-        if contact.email:
-            email = _UUID_LENGTH + self._addresses.email(contact.email)
-        if contact.phone:
-            phone = _UUID_LENGTH + self._addresses.phone(contact.phone)
-        if contact != NOTHING:
-            content = self._sealer.seal(row, encode(contact))
-            sealed = len(content).to_bytes(4, "big") + content
-        return packed + email + phone + sealed
-
-
-def _value(column: _Column | None, row: int, cells: list[str], faults: list[Fault]) -> str | None:
-    """Return the normalised cell ("" for an absent column), or None with a fault noted."""
-    if column is None:
-        return ""
-    try:
-        return column.normalise(cells[column.place])
-    except BadValueError as error:
-        faults.append(Fault(row, column.field.value, error.problem, column.severity))
-        return None
+        flags = dict.fromkeys(columns[Field.EMAIL].bad, EMAIL_INVALID)
+        for place in columns[Field.PHONE].bad:
+            flags[place] = flags.get(place, 0) | PHONE_INVALID
+        fingerprints = self._members.members(
+            values[Field.MEMBER_NUMBER], values[Field.BIRTH_DATE], values[Field.BIRTH_RANK]
+        )
+        tags = self._members.name_tags(fingerprints, names)
+        emails = self._addresses.emails(
+            values[Field.EMAIL].str.to_lowercase().cast(pl.Binary).to_list()
+        )
+        phones = self._addresses.phones(values[Field.PHONE].cast(pl.Binary).to_list())
+        seal, number, pack = sealer.encrypt, sealer.number, _ROW.pack
+        start, pack_length = _ROW_START.pack(9, 4, self._list_id), _LENGTH.pack
+        packed: list[bytes] = []
+        append = packed.append
+        # From here on, millions of times: each call counts.
+        for place, (row, fingerprint, tag, email, phone, contact) in enumerate(
+            zip(rows, fingerprints, tags, emails, phones, contacts, strict=True)
+        ):
+            if place in rejected:
+                continue
+            flag = flags.get(place, 0) if flags else 0
+            member = start + pack(4, row, 2, KEY_VERSION, 2, flag, 4, tag, 16, fingerprint)
+            member += _UUID_LENGTH + email if email else _NULL
+            member += _UUID_LENGTH + phone if phone else _NULL
+            if contact == NOTHING:
+                append(member + _NULL)
+                continue
+            sealed = seal(number + row.to_bytes(11, "big"), contact, None)
+            append(member + pack_length(len(sealed) + 1) + number + sealed)
+        return packed

@@ -8,6 +8,13 @@ is 97 minus the rest of the first 13 divided by 97 (2A counts as 19, 2B as 18).
 import re
 from dataclasses import dataclass
 
+import polars as pl
+from django.conf import settings
+
+from insurers.lists.headers import Layout
+from insurers.lists.problems import Refusal
+from insurers.lists.refusal import FileRefusedError
+
 _SEPARATORS = str.maketrans("", "", " \u00a0\u202f.-")
 _START = frozenset("123478")
 _PERMISSIVE = re.compile(
@@ -15,6 +22,9 @@ _PERMISSIVE = re.compile(
 )
 # Nearly every real one; a 13-digit number drawn at random matches once in 40.
 _STRICT = re.compile(r"[12]\d\d(?:0[1-9]|1[0-2])(?!00)(?:\d\d|2[AB])\d{6}")
+
+# What `_compact` would keep: 13 or 15 signs among separators, and the `.0` of a workbook's number.
+_CANDIDATE = r"^\s*[123478](?:[\s\u00a0\u202f.-]*[0-9ABab]){12,15}[\s\u00a0\u202f.-]*$"
 
 SHARE = 0.2
 """A column whose cells look like NIRs in this proportion holds NIRs."""
@@ -24,7 +34,7 @@ def _compact(text: str) -> str:
     # Most cells leave here: too short, or not starting like one.
     if len(text) < 13 or text.lstrip()[:1] not in _START:
         return ""
-    compact = text.translate(_SEPARATORS).upper()
+    compact = text.removesuffix(".0").translate(_SEPARATORS).upper()
     return compact if len(compact) in (13, 15) else ""
 
 
@@ -59,20 +69,38 @@ class ColumnWatch:
         """Start watching `width` columns."""
         return cls([0] * width, [0] * width)
 
-    def see(self, cells: list[str]) -> None:
-        """Count one row, already cut to the file's width."""
-        for place, cell in enumerate(cells):
-            if cell:
-                self.filled[place] += 1
-                if len(cell) > 12 and looks_like_one(cell):
-                    self.suspect[place] += 1
+    def see_block(self, columns: list[pl.Series]) -> None:
+        """Count the cells of a block."""
+        for place, cells in enumerate(columns):
+            lengths = cells.str.len_bytes()
+            self.filled[place] += int((lengths > 0).sum())
+            if not (lengths > 12).any():
+                continue
+            candidates = cells.filter(cells.str.contains(_CANDIDATE)).to_list()
+            self.suspect[place] += sum(map(looks_like_one, candidates))
 
-    def column_of_nirs(self) -> int | None:
+    def add(self, other: "ColumnWatch") -> None:
+        """Add the counts of another part of the file."""
+        for place, (filled, suspect) in enumerate(zip(other.filled, other.suspect, strict=True)):
+            self.filled[place] += filled
+            self.suspect[place] += suspect
+
+    def column_of_nirs(self, *, at_least: int = 0) -> int | None:
         """Return the first column (from 0) that holds NIRs, judged by its share of them.
 
-        One cell alone proves nothing: a member number can look like one by chance.
+        One cell alone proves nothing: a member number can look like one by chance. A column
+        with fewer than `at_least` filled cells is not judged.
         """
         for place, (filled, suspect) in enumerate(zip(self.filled, self.suspect, strict=True)):
-            if suspect >= 2 and suspect >= SHARE * filled:
+            if filled >= at_least and suspect >= 2 and suspect >= SHARE * filled:
                 return place
         return None
+
+
+def check_share(watch: ColumnWatch, layout: Layout, *, at_least: int = 0) -> None:
+    """Raise FileRefusedError where a column of `at_least` filled cells holds NIRs."""
+    if settings.NIR_ALLOWED:
+        return
+    place = watch.column_of_nirs(at_least=at_least)
+    if place is not None:
+        raise FileRefusedError(Refusal.NIR_COLUMN, column=layout.column_name(place))

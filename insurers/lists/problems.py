@@ -34,7 +34,7 @@ class Problem(models.TextChoices):
     )
     MEMBER_NUMBER_SPREADSHEET = (
         "member_number_spreadsheet",
-        _("le tableur a arrondi le numéro d’adhérent (écriture du type 1E+11)"),
+        _("le tableur a transformé le numéro d’adhérent en nombre (du type 1E+11 ou 12,0)"),
     )
     MEMBER_NUMBER_NIR = (
         "member_number_nir",
@@ -115,31 +115,28 @@ class Refusal(models.TextChoices):
     EMPTY = "empty", _("Le fichier est vide.")
     NOT_CSV = (
         "not_csv",
-        _("Ce fichier n’est ni un texte (CSV), ni un classeur XLSX, XLS ou ODS."),
+        _("Ce fichier n’est ni un CSV ni un classeur : c’est un document d’un autre type."),
     )
-    UPLOAD_TOO_LARGE = "upload_too_large", _("Le fichier dépasse la taille admise.")
-    ARCHIVE_NOT_READ = (
-        "archive_not_read",
-        _("Le portail ne lit pas cette sorte d’archive ou de compression."),
+    EXPANDS_TOO_MUCH = (
+        "expands_too_much",
+        _("Une fois décompressé, le fichier dépasse de loin ce qu’une liste peut peser."),
     )
-    ARCHIVE_EMPTY = "archive_empty", _("L’archive ne contient aucun fichier.")
-    ARCHIVE_SEVERAL_FILES = "archive_several_files", _("L’archive contient plusieurs fichiers.")
-    ARCHIVE_NESTED = "archive_nested", _("L’archive en contient une autre.")
-    ARCHIVE_DAMAGED = "archive_damaged", _("L’archive est incomplète ou abîmée.")
-    ENCRYPTED = "encrypted", _("Le fichier est protégé par un mot de passe.")
-    EXPANDED_TOO_LARGE = (
-        "expanded_too_large",
-        _("Une fois décompressé, le fichier dépasse la taille admise."),
+    TOO_MANY_CELLS = ("too_many_cells", _("Le classeur est trop grand pour être lu."))
+    ENCRYPTED = ("encrypted", _("Le fichier est protégé par un mot de passe."))
+    SEVERAL_FILES = (
+        "several_files",
+        _("L’archive ne contient pas un seul fichier : on ne sait lequel lire."),
     )
-    COMPRESSION_RATIO = (
-        "compression_ratio",
-        _("Le fichier se décompresse en plus de 200 fois sa taille : aucune liste ne le fait."),
+    NESTED_ARCHIVE = ("nested_archive", _("L’archive contient une autre archive."))
+    ARCHIVE_TOO_BIG = (
+        "archive_too_big",
+        _("Cette archive zip ou ce classeur est trop gros pour être ouvert."),
     )
-    WORKBOOK_DAMAGED = "workbook_damaged", _("Le classeur est abîmé ou n’est pas lisible.")
-    WORKBOOK_TOO_LARGE = (
-        "workbook_too_large",
-        _("Le classeur est trop grand pour être lu : trop de cellules, ou des cellules trop loin."),
+    ARCHIVE_DAMAGED = (
+        "archive_damaged",
+        _("L’archive ou le classeur est abîmé, ou incomplet : il ne s’ouvre pas."),
     )
+    NO_SHEET = ("no_sheet", _("Aucune feuille du classeur ne contient de tableau."))
     NUL_BYTES = (
         "nul_bytes",
         _("Le fichier n’est pas du texte lisible (octet nul, ligne {row}, {column})."),
@@ -148,7 +145,7 @@ class Refusal(models.TextChoices):
         "undecodable",
         _(
             "Un caractère est abîmé ou coupé à la ligne {row}, {column} : le fichier n’est ni en "
-            "UTF-8, ni en UTF-16, ni en Windows-1252, ni en ISO-8859-15."
+            "UTF-8, ni en UTF-16, ni en Windows-1252."
         ),
     )
     RECORD_TOO_LONG = (
@@ -156,8 +153,15 @@ class Refusal(models.TextChoices):
         _("La ligne {row} dépasse 64 Ko : un guillemet ouvert n’est sans doute pas refermé."),
     )
     BROKEN_QUOTES = "broken_quotes", _("Un guillemet est mal placé à la ligne {row}.")
+    NO_HEADER = (
+        "no_header",
+        _("La première ligne du fichier est déjà une personne : rien ne nomme les colonnes."),
+    )
     MISSING_COLUMNS = "missing_columns", _("Il manque au fichier : {column}.")
-    DUPLICATE_COLUMN = "duplicate_column", _("Deux colonnes portent la même donnée : {column}.")
+    COLUMNS_UNCLEAR = (
+        "columns_unclear",
+        _("Les intitulés du fichier ne disent pas clairement quelle colonne contient quoi."),
+    )
     NIR_COLUMN = (
         "nir_column",
         _(
@@ -182,39 +186,39 @@ _SAVE_AS_CSV = _(
 )
 _EXPORT_AGAIN = _("Faites un nouvel export, puis envoyez-le.")
 _SEND_AGAIN = _("Envoyez-le de nouveau.")
-_SPLIT = _("Découpez-le en plusieurs fichiers, puis envoyez-les.")
-_COMPRESS_OTHERWISE = _(
-    "Compressez le fichier en .zip (sans option particulière) ou en .gz, ou envoyez-le tel quel."
-)
 
 HOW_TO_GO_ON: dict[Refusal, object] = {
     Refusal.EMPTY: _EXPORT_AGAIN,
     Refusal.NOT_CSV: _SAVE_AS_CSV,
-    Refusal.UPLOAD_TOO_LARGE: _SPLIT,
-    Refusal.ARCHIVE_NOT_READ: _COMPRESS_OTHERWISE,
-    Refusal.ARCHIVE_EMPTY: _EXPORT_AGAIN,
-    Refusal.ARCHIVE_SEVERAL_FILES: _("Envoyez chaque fichier à part, ou une archive par fichier."),
-    Refusal.ARCHIVE_NESTED: _("Sortez le fichier des archives, puis envoyez-le tel quel."),
-    Refusal.ARCHIVE_DAMAGED: _("Refaites l’archive, puis envoyez-la."),
-    Refusal.ENCRYPTED: _(
-        "Retirez le mot de passe, puis envoyez-le : le portail le scelle pendant l’envoi."
+    Refusal.EXPANDS_TOO_MUCH: _(
+        "Vérifiez que c’est le bon fichier ; sinon, découpez-le en plusieurs, puis envoyez-les."
     ),
-    Refusal.EXPANDED_TOO_LARGE: _SPLIT,
-    Refusal.COMPRESSION_RATIO: _("Envoyez le fichier sans compression, au format « CSV UTF-8 »."),
-    Refusal.WORKBOOK_DAMAGED: _SAVE_AS_CSV,
-    Refusal.WORKBOOK_TOO_LARGE: _(
-        "Enregistrez la feuille au format « CSV UTF-8 », qui n’a pas cette limite, puis envoyez-le."
+    Refusal.TOO_MANY_CELLS: _SAVE_AS_CSV,
+    Refusal.ENCRYPTED: _("Enregistrez-le sans mot de passe, puis envoyez-le."),
+    Refusal.SEVERAL_FILES: _("Envoyez chaque fichier à part."),
+    Refusal.NESTED_ARCHIVE: _("Extrayez le fichier des archives, puis envoyez-le."),
+    Refusal.ARCHIVE_TOO_BIG: _(
+        "Enregistrez-le au format « CSV UTF-8 », compressez-le en .gz si besoin, puis envoyez-le."
     ),
+    Refusal.ARCHIVE_DAMAGED: _(
+        "Vérifiez qu’il s’ouvre chez vous, enregistrez-le de nouveau, puis envoyez-le."
+    ),
+    Refusal.NO_SHEET: _EXPORT_AGAIN,
     Refusal.NUL_BYTES: _SAVE_AS_CSV,
     Refusal.UNDECODABLE: _EXPORT_AGAIN,
     Refusal.RECORD_TOO_LONG: _("Corrigez cette ligne ou faites un nouvel export, puis envoyez-le."),
     Refusal.BROKEN_QUOTES: _(
         "Doublez les guillemets qui font partie d’une cellule, puis envoyez le fichier."
     ),
+    Refusal.NO_HEADER: _(
+        "Ajoutez au-dessus une ligne qui nomme les colonnes, puis envoyez le fichier."
+    ),
     Refusal.MISSING_COLUMNS: _(
         "Ajoutez ces colonnes, ou nommez-les ainsi en première ligne, puis envoyez le fichier."
     ),
-    Refusal.DUPLICATE_COLUMN: _("Ne gardez qu’une des deux, puis envoyez le fichier."),
+    Refusal.COLUMNS_UNCLEAR: _(
+        "Nommez les colonnes en première ligne, ou indiquez-les, puis envoyez le fichier."
+    ),
     Refusal.NIR_COLUMN: _("Retirez cette colonne, puis envoyez le fichier."),
     Refusal.NO_ROWS: _EXPORT_AGAIN,
     Refusal.NO_VALID_ROW: _(

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from audit.trail import SYSTEM, account, insurer_scope, record
 from insurers.lists.contacts import destroy_data_keys
 from insurers.lists.problems import Explanation, Refusal, explain_refusal
-from insurers.lists.states import WrongStateError, move
+from insurers.lists.states import AWAITING, WrongStateError, move
 from insurers.lists.tables import drop_table
-from insurers.lists.uploads import erase_chunks
-from insurers.models import AffectedList, ListState
+from insurers.lists.uploads import erase_upload
+from insurers.models import AffectedList, ListReport, ListState
 
 UNDECIDED_FOR = timedelta(days=14)
 
@@ -36,7 +36,7 @@ def refuse_list(
         move(
             list_id=affected_list.pk,
             to=ListState.REFUSED,
-            sources=(ListState.REVIEW,) if decided_by else None,
+            sources=AWAITING if decided_by else None,
             refusal_code=code.value,
             refusal_row=row,
             refusal_column=column,
@@ -54,25 +54,29 @@ def refuse_list(
 
 
 def erase_refused(*, affected_list: AffectedList) -> None:
-    """Erase members, data keys, problems and upload of a refused list (worker only).
+    """Erase members, data keys, problems, columns and upload of a refused list (worker only).
 
     Can be killed and run again: `chunk_count` goes to 0 once all is gone.
     """
     drop_table(affected_list.pk)
+    affected_list.blocks.all().delete()
     destroy_data_keys(affected_list)
     affected_list.problems.all().delete()
+    affected_list.columns.all().delete()
+    ListReport.objects.filter(affected_list=affected_list).delete()
     forget_upload(affected_list=affected_list)
 
 
 def forget_upload(*, affected_list: AffectedList) -> None:
-    """Erase the sealed file of a list that is decided."""
-    erase_chunks(affected_list.upload_id)
+    """Erase the sealed file of a list that is decided, and the shapes of its values."""
+    erase_upload(affected_list.upload_id)
+    affected_list.columns.update(shapes=[])
     AffectedList.objects.filter(pk=affected_list.pk).update(chunk_count=0)
 
 
 def refuse_undecided(*, now: datetime) -> list[int]:
     """Refuse the lists that nobody decided for 14 days; return their ids."""
-    late = AffectedList.objects.filter(state=ListState.REVIEW, uploaded_at__lt=now - UNDECIDED_FOR)
+    late = AffectedList.objects.filter(state__in=AWAITING, uploaded_at__lt=now - UNDECIDED_FOR)
     refused = []
     for affected_list in late:
         # Somebody may decide at this very moment.
@@ -101,8 +105,9 @@ def _earlier(affected_list: AffectedList) -> str:
         breach=affected_list.breach_id,
         insurer=affected_list.insurer_id,
         sha256=affected_list.sha256,
+        effect=affected_list.effect,
     )
-    first = same.exclude(state=ListState.REFUSED).first()
+    first = same.exclude(state__in=(ListState.REFUSED, ListState.WITHDRAWN)).first()
     if first is None:
         return ""
     return _(" : c’est la liste n° %(number)s, du %(date)s") % {

@@ -4,16 +4,29 @@ from typing import Any
 
 from insurers.models import AffectedList, ListState
 
-# uploaded → ingesting → review → accepting → accepted; refused from anywhere before accepting.
+# uploaded → ingesting → review → accepting → accepted; refused from anywhere before accepting;
+# accepted → withdrawing → withdrawn.
+# ingesting → columns where people must say which column is which; their choice → uploaded.
 SOURCES: dict[ListState, tuple[ListState, ...]] = {
+    ListState.UPLOADED: (ListState.COLUMNS, ListState.REVIEW),
+    ListState.COLUMNS: (ListState.INGESTING,),
     ListState.INGESTING: (ListState.UPLOADED, ListState.INGESTING),
     ListState.REVIEW: (ListState.INGESTING,),
     ListState.ACCEPTING: (ListState.REVIEW,),
     ListState.ACCEPTED: (ListState.ACCEPTING,),
-    ListState.REFUSED: (ListState.UPLOADED, ListState.INGESTING, ListState.REVIEW),
+    ListState.WITHDRAWING: (ListState.ACCEPTED,),
+    ListState.WITHDRAWN: (ListState.WITHDRAWING,),
+    ListState.REFUSED: (
+        ListState.UPLOADED,
+        ListState.INGESTING,
+        ListState.COLUMNS,
+        ListState.REVIEW,
+    ),
 }
 READING = (ListState.UPLOADED, ListState.INGESTING)
-UNFINISHED = (*READING, ListState.ACCEPTING)
+UNFINISHED = (*READING, ListState.ACCEPTING, ListState.WITHDRAWING)
+AWAITING = (ListState.COLUMNS, ListState.REVIEW)
+"""What people must decide, and may refuse."""
 
 
 class WrongStateError(Exception):

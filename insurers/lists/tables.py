@@ -4,10 +4,12 @@ Tables are named after the list's id, so that a reading that was killed leaves n
 the next one does not find. Functions here run in the worker's transactions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from insurers.lists.member_rows import COPY_COLUMNS, COPY_END, COPY_START, Fault
 from insurers.lists.problems import Problem
@@ -62,12 +64,31 @@ def note_faults(list_id: int, faults: Sequence[Fault]) -> None:
 
 
 def index_table(list_id: int) -> None:
-    """Build the indexes of a full table: a partition's are the parent's, ready-made."""
+    """Build the indexes of a full table: a partition's are the parent's, ready-made.
+
+    Can be killed and run again. The vacuum says which pages hold nothing but visible rows, so
+    that repeated members are found in the index alone; inside a transaction it is left out.
+    """
     table = table_name(list_id)
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {table} ADD PRIMARY KEY (list_id, ordinal)")
-        cursor.execute(f"CREATE INDEX ON {table} (fingerprint)")
-        cursor.execute(f"ANALYZE {table}")
+    with connection.cursor() as cursor, _memory_to_build(cursor):
+        cursor.execute("SELECT count(*) FROM pg_index WHERE indrelid = %s::regclass", [table])
+        if cursor.fetchone() == (0,):
+            with transaction.atomic():
+                cursor.execute(f"CREATE INDEX ON {table} (fingerprint)")
+                cursor.execute(f"ALTER TABLE {table} ADD PRIMARY KEY (list_id, ordinal)")
+        cursor.execute(
+            f"ANALYZE {table}" if connection.in_atomic_block else f"VACUUM (ANALYZE) {table}"
+        )
+
+
+@contextmanager
+def _memory_to_build(cursor: CursorWrapper) -> Iterator[None]:
+    cursor.execute("SET maintenance_work_mem = '256MB'")
+    try:
+        yield
+    finally:
+        if connection.is_usable():
+            cursor.execute("RESET maintenance_work_mem")
 
 
 def attach_table(list_id: int) -> None:
@@ -79,10 +100,18 @@ def attach_table(list_id: int) -> None:
         )
 
 
+# In the order of the index, which the vacuum has made readable by itself.
+_REPEATED = """
+SET LOCAL enable_hashagg = off;
+SET LOCAL enable_seqscan = off;
+CREATE TEMPORARY TABLE repeated ON COMMIT DROP AS
+SELECT fingerprint FROM {table} GROUP BY fingerprint HAVING count(*) > 1;
+SET LOCAL enable_hashagg = on;
+SET LOCAL enable_seqscan = on;
+ANALYZE repeated;
+"""
 _MERGE = """
-WITH repeated AS (
-    SELECT fingerprint FROM {table} GROUP BY 1 HAVING count(*) > 1
-), named AS (
+WITH named AS (
     SELECT *, coalesce(
         nullif(name_tag, 0), min(nullif(name_tag, 0)) OVER (PARTITION BY fingerprint), 0
     ) AS person
@@ -114,12 +143,14 @@ FROM gone
 
 
 def merge_repeated_members(list_id: int) -> tuple[int, int]:
-    """Keep one row per person; return how many duplicates and conflicting contacts went.
+    """Keep one row per person of an indexed table; return how many duplicates and conflicts went.
 
     The last row that carries a contact stays. A row without a contact contradicts none, and
     one without a name is taken for the person of the same number and birth date.
     """
     with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS repeated")
+        cursor.execute(_REPEATED.format(table=table_name(list_id)))
         cursor.execute(
             _MERGE.format(table=table_name(list_id)),
             {
@@ -130,34 +161,6 @@ def merge_repeated_members(list_id: int) -> tuple[int, int]:
         )
         duplicate, conflicting = cursor.fetchone() or (0, 0)
     return duplicate, conflicting
-
-
-_REMOVE_LISTED = """
-WITH gone AS (
-    DELETE FROM {table} AS member USING members.affected_member AS earlier
-    WHERE earlier.list_id = ANY (%(earlier)s)
-        AND earlier.fingerprint = member.fingerprint
-        AND (earlier.name_tag = member.name_tag OR 0 IN (earlier.name_tag, member.name_tag))
-    RETURNING member.ordinal
-), noted AS (
-    INSERT INTO insurers_listproblem (list_id, row, "column", code, severity)
-    SELECT %(list)s, ordinal, '', %(code)s, 'warning' FROM gone
-)
-SELECT count(*) FROM gone
-"""
-
-
-def remove_members_listed(list_id: int, *, earlier: Sequence[int]) -> int:
-    """Remove the people who are on one of the earlier lists; return how many."""
-    if not earlier:
-        return 0
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _REMOVE_LISTED.format(table=table_name(list_id)),
-            {"list": list_id, "earlier": list(earlier), "code": Problem.ALREADY_LISTED.value},
-        )
-        (removed,) = cursor.fetchone() or (0,)
-    return int(removed)
 
 
 def count_members(list_id: int) -> dict[str, Any]:

@@ -6,19 +6,20 @@ which number it has, so that pieces cannot be swapped, dropped or repeated unsee
 
 import contextlib
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from django.conf import settings
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 
 from insurers.lists.sealing import DamagedError, open_sealed, seal
-from insurers.models import AffectedList
+from insurers.models import AffectedList, Upload
 
 CHUNK_BYTES = 1024**2
 FORGOTTEN_AFTER = timedelta(hours=24)
@@ -40,8 +41,8 @@ class SealedUpload:
 class ChunkWriter:
     """Seals what it is given into the numbered pieces of one new upload."""
 
-    def __init__(self) -> None:
-        self.upload_id = uuid4()
+    def __init__(self, upload_id: UUID | None = None) -> None:
+        self.upload_id = upload_id or uuid4()
         self.size_bytes = 0
         self._count = 0
         self._pending = bytearray()
@@ -67,15 +68,50 @@ class ChunkWriter:
         erase_chunks(self.upload_id)
 
     def _store(self, content: bytes) -> None:
-        folder = _folder(self.upload_id)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sealed = seal(_header(self.upload_id, self._count) + content)
-        descriptor = os.open(folder / str(self._count), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with sealed_draft(self.upload_id, self._count, content) as draft:
+            draft.keep()
+        self._count += 1
+
+
+@dataclass(frozen=True)
+class SealedDraft:
+    """A sealed piece on disk under a name of its own, until `keep` gives it its number."""
+
+    _path: Path
+    _number: int
+
+    def keep(self) -> None:
+        """Make it the piece of its number, in place of any other, safe from a power cut."""
+        self._path.replace(self._path.with_name(str(self._number)))
+        descriptor = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def sealed_draft(upload_id: UUID, number: int, content: bytes) -> Iterator[SealedDraft]:
+    """Seal a piece to disk for the block, which keeps it or not; raise OSError without room."""
+    folder = _folder(upload_id)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{number}.{secrets.token_hex(8)}"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(sealed)
+            file.write(seal(_header(upload_id, number) + content))
             file.flush()
             os.fsync(file.fileno())
-        self._count += 1
+        yield SealedDraft(path, number)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def has_room_for(size_bytes: int) -> bool:
+    """Whether the disk of the sealed uploads has room for so many bytes at this moment."""
+    folder = Path(settings.UPLOAD_DIR)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return shutil.disk_usage(folder).free >= size_bytes
 
 
 def seal_file(path: Path) -> SealedUpload:
@@ -93,16 +129,34 @@ def seal_file(path: Path) -> SealedUpload:
 
 def clear_chunks(affected_list: AffectedList) -> Iterator[bytes]:
     """Yield the bytes of a list's upload in order (worker only), or raise UploadDamagedError."""
-    upload_id = affected_list.upload_id
-    for number in range(affected_list.chunk_count):
-        header = _header(upload_id, number)
-        try:
-            content = open_sealed((_folder(upload_id) / str(number)).read_bytes())
-        except (FileNotFoundError, DamagedError) as error:
-            raise UploadDamagedError from error
-        if not content.startswith(header):
-            raise UploadDamagedError
-        yield content[len(header) :]
+    return clear_pieces(affected_list.upload_id, affected_list.chunk_count)
+
+
+def clear_pieces(upload_id: UUID, count: int) -> Iterator[bytes]:
+    """Yield the bytes of the first pieces in order (worker only), or raise UploadDamagedError."""
+    for number in range(count):
+        yield _clear_chunk(upload_id, number)
+
+
+def clear_range(upload_id: UUID, start: int, end: int) -> bytes:
+    """Return bytes [start, end) of an upload (worker only), or raise UploadDamagedError."""
+    first, last = start // CHUNK_BYTES, (end - 1) // CHUNK_BYTES
+    content = b"".join(_clear_chunk(upload_id, number) for number in range(first, last + 1))
+    found = content[start - first * CHUNK_BYTES : end - first * CHUNK_BYTES]
+    if len(found) != end - start:
+        raise UploadDamagedError
+    return found
+
+
+def _clear_chunk(upload_id: UUID, number: int) -> bytes:
+    header = _header(upload_id, number)
+    try:
+        content = open_sealed((_folder(upload_id) / str(number)).read_bytes())
+    except (FileNotFoundError, DamagedError) as error:
+        raise UploadDamagedError from error
+    if not content.startswith(header):
+        raise UploadDamagedError
+    return content[len(header) :]
 
 
 def erase_chunks(upload_id: UUID) -> None:
@@ -112,16 +166,40 @@ def erase_chunks(upload_id: UUID) -> None:
 
 
 def erase_forgotten_uploads(*, now: datetime) -> int:
-    """Remove uploads older than a day that no list names; return how many."""
+    """Remove what came over a day ago and is neither a list's nor under way; return how many."""
     erased = 0
     limit = (now - FORGOTTEN_AFTER).timestamp()
+    undecided = AffectedList.objects.filter(chunk_count__gt=0).values_list("upload_id", flat=True)
+    under_way = Upload.objects.under_way().values_list("pk", flat=True)
+    known = {str(name) for name in under_way}
+    known |= {str(name) for upload_id in undecided for name in _with_copies(upload_id)}
     for folder in settings.UPLOAD_DIR.glob("????????-????-????-????-????????????"):
         if folder.stat().st_mtime > limit:
             continue
-        if not AffectedList.objects.filter(upload_id=folder.name).exists():
+        if folder.name not in known:
             erase_chunks(UUID(folder.name))
             erased += 1
     return erased
+
+
+def text_id(upload_id: UUID) -> UUID:
+    """Return the name of the pieces of the text found in an archive or a workbook."""
+    return uuid5(upload_id, "text")
+
+
+def regular_text_id(upload_id: UUID) -> UUID:
+    """Return the name of the pieces of a copy that was rewritten to be read."""
+    return uuid5(upload_id, "regular text")
+
+
+def erase_upload(upload_id: UUID) -> None:
+    """Remove an upload's pieces and those of its copies."""
+    for name in _with_copies(upload_id):
+        erase_chunks(name)
+
+
+def _with_copies(upload_id: UUID) -> tuple[UUID, ...]:
+    return upload_id, text_id(upload_id), regular_text_id(upload_id)
 
 
 def _folder(upload_id: UUID) -> Path:

@@ -19,9 +19,21 @@ from insurers.lists.forms import UploadForm
 from insurers.lists.ingestion import OperatorsNotAffiliatedError, register_list
 from insurers.lists.problems import Refusal, column_name, explain_problem
 from insurers.lists.refusing import refuse_list, why_refused
-from insurers.lists.states import UNFINISHED, WrongStateError
-from insurers.lists.uploads import SealingUploadHandler
-from insurers.models import AffectedList, Breach, Insurer, ListState, Role
+from insurers.lists.rejected import rows_to_correct
+from insurers.lists.report import declared_people, reasons
+from insurers.lists.states import AWAITING, UNFINISHED, WrongStateError
+from insurers.lists.uploads import CHUNK_BYTES, SealingUploadHandler
+from insurers.lists.withdrawal import decide_to_withdraw
+from insurers.models import (
+    AffectedList,
+    Breach,
+    Insurer,
+    ListEffect,
+    ListReport,
+    ListState,
+    Role,
+    Upload,
+)
 from insurers.permissions import (
     Refused,
     StaffScope,
@@ -31,10 +43,11 @@ from insurers.permissions import (
     within,
 )
 from insurers.queueing import enqueue
-from insurers.tasks import accept_list, erase_list, ingest_list
+from insurers.tasks import accept_list, erase_list, ingest_list, withdraw_list
 
 PREPARING = (Role.PREPARER, Role.APPROVER)
 PROBLEMS_SHOWN = 20
+PART_BYTES = 8 * CHUNK_BYTES  # what the script sends at once
 
 
 # Django reads the body to find the token, so the handler is put in place before the check.
@@ -45,16 +58,11 @@ def list_upload(request: HttpRequest) -> HttpResponseBase:
     """Take a file for one insurer and breach (in the query: `organisme` and `violation`)."""
     scope = staff_of(request)
     with within(scope):
-        choices = _choices(scope)
-    asked = (request.GET.get("organisme"), request.GET.get("violation"))
-    chosen = [choice for choice in choices if (choice[0].slug, choice[1].slug) == asked]
-    if asked == (None, None) and len(choices) == 1:
-        chosen = choices
-    if not chosen:
-        if asked != (None, None):
-            raise Http404
+        choices = places_of(scope)
+    chosen = asked_place(request, choices)
+    if chosen is None:
         return render(request, "insurers/list_choice.html", {"choices": choices})
-    insurer, breach = chosen[0]
+    insurer, breach = chosen
     if request.method != "POST":
         with within(scope):
             form = UploadForm(breach=breach, insurer=insurer)
@@ -84,8 +92,10 @@ def _receive(
                 insurer=insurer,
                 operators=form.cleaned_data["operators"],
                 population=form.cleaned_data["population"],
+                effect=form.cleaned_data["effect"],
+                corrects=form.cleaned_data.get("corrects"),
                 upload=handler.upload,
-                uploaded_by=_person(request),
+                uploaded_by=person_of(request),
                 now=timezone.now(),
             )
         except OperatorsNotAffiliatedError:
@@ -96,7 +106,7 @@ def _receive(
     return redirect("list_detail", affected_list.pk)
 
 
-def _choices(scope: StaffScope) -> list[tuple[Insurer, Breach]]:
+def places_of(scope: StaffScope) -> list[tuple[Insurer, Breach]]:
     """Return the insurers that the person prepares lists for, with each breach that touches one."""
     insurers = [key for key in scope.roles if scope.has_role(key, *PREPARING)]
     if not insurers:
@@ -110,23 +120,57 @@ def _choices(scope: StaffScope) -> list[tuple[Insurer, Breach]]:
     ]
 
 
+def asked_place(
+    request: HttpRequest, choices: list[tuple[Insurer, Breach]]
+) -> tuple[Insurer, Breach] | None:
+    """Return the choice that the query names, the only one, or None where one must be made."""
+    asked = (request.GET.get("organisme"), request.GET.get("violation"))
+    if asked == (None, None):
+        return choices[0] if len(choices) == 1 else None
+    for insurer, breach in choices:
+        if (insurer.slug, breach.slug) == asked:
+            return insurer, breach
+    raise Http404
+
+
 def _upload_page(
     request: HttpRequest, form: UploadForm, insurer: Insurer, breach: Breach, status: int = 200
 ) -> HttpResponse:
-    context = {"form": form, "insurer": insurer, "breach": breach}
+    unfinished = Upload.objects.under_way().filter(
+        created_by=person_of(request).pk, insurer=insurer, breach=breach
+    )
+    context = {
+        "form": form,
+        "insurer": insurer,
+        "breach": breach,
+        "unfinished": unfinished.order_by("created_at"),
+        "part_bytes": PART_BYTES,
+    }
     return render(request, "insurers/list_upload.html", context, status=status)
 
 
 @require_safe
 def list_detail(request: HttpRequest, list_id: int) -> HttpResponse:
     """Show where a list is: its reading, its counts, the decision."""
-    found = _list(request, list_id)
+    found = readable_list(request, list_id)
+    report = ListReport.objects.filter(affected_list=found).select_related("affected_list").first()
+    may_prepare = staff_of(request).has_role(found.insurer_id, *PREPARING)
     context = _progress(found) | {
+        "report": report,
+        "rows_to_correct": rows_to_correct(
+            [found, *AffectedList.objects.open_to_campaigns().filter(corrects__isnull=False)]
+        )
+        if found.rows_rejected
+        else 0,
+        "reasons": reasons(report) if report else [],
+        "declared_people": declared_people(report) if report else None,
+        "may_withdraw": may_prepare
+        and found.state == ListState.ACCEPTED
+        and found.effect != ListEffect.WITHDRAW,
         "refusal": why_refused(found),
         "sha256": bytes(found.sha256 or b"").hex(),
-        "may_decide": found.state == ListState.REVIEW
-        and staff_of(request).has_role(found.insurer_id, *PREPARING),
-        "may_prepare": staff_of(request).has_role(found.insurer_id, *PREPARING),
+        "may_decide": may_prepare and found.state in AWAITING,
+        "may_prepare": may_prepare,
         "problems": [
             (problem.row, column_name(problem.column), explain_problem(problem.code))
             for problem in found.problems.order_by("row", "pk")[:PROBLEMS_SHOWN]
@@ -138,7 +182,7 @@ def list_detail(request: HttpRequest, list_id: int) -> HttpResponse:
 @require_safe
 def list_progress(request: HttpRequest, list_id: int) -> HttpResponse:
     """Return the part of the page that htmx renews; the whole page once there is news."""
-    found = _list(request, list_id)
+    found = readable_list(request, list_id)
     if found.state not in UNFINISHED:
         return HttpResponseClientRefresh()
     return render(request, "insurers/_list_progress.html", _progress(found))
@@ -147,7 +191,7 @@ def list_progress(request: HttpRequest, list_id: int) -> HttpResponse:
 @require_safe
 def list_errors(request: HttpRequest, list_id: int) -> StreamingHttpResponse:
     """Stream the error file."""
-    found = _list(request, list_id)
+    found = readable_list(request, list_id)
     lines = _in_scope(staff_of(request), translation.get_language(), found)
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="liste-{found.pk}-problemes.csv"'
@@ -163,10 +207,10 @@ def _in_scope(scope: StaffScope, language: str, found: AffectedList) -> Iterator
 @require_POST
 def list_accept(request: HttpRequest, list_id: int) -> HttpResponse:
     """Accept, and have the worker publish."""
-    found = _list(request, list_id)
+    found = readable_list(request, list_id)
     require_role(staff_of(request), found.insurer_id, *PREPARING)
     try:
-        decide_to_accept(affected_list=found, decided_by=_person(request), now=timezone.now())
+        decide_to_accept(affected_list=found, decided_by=person_of(request), now=timezone.now())
     except WrongStateError:
         messages.error(request, _("Cette liste n’attend plus de décision."))
     else:
@@ -178,13 +222,13 @@ def list_accept(request: HttpRequest, list_id: int) -> HttpResponse:
 @require_POST
 def list_refuse(request: HttpRequest, list_id: int) -> HttpResponse:
     """Refuse, and have the worker erase."""
-    found = _list(request, list_id)
+    found = readable_list(request, list_id)
     require_role(staff_of(request), found.insurer_id, *PREPARING)
     try:
         refuse_list(
             affected_list=found,
             code=Refusal.BY_STAFF,
-            decided_by=_person(request),
+            decided_by=person_of(request),
             now=timezone.now(),
         )
     except WrongStateError:
@@ -197,16 +241,40 @@ def list_refuse(request: HttpRequest, list_id: int) -> HttpResponse:
     return redirect("list_detail", found.pk)
 
 
-def _person(request: HttpRequest) -> AbstractBaseUser:
+@require_POST
+def list_withdraw(request: HttpRequest, list_id: int) -> HttpResponse:
+    """Withdraw a whole accepted list, and have the worker cancel what is not sent."""
+    found = readable_list(request, list_id)
+    require_role(staff_of(request), found.insurer_id, *PREPARING)
+    if request.POST.get("confirmed") != "on":
+        messages.error(request, _("Cochez la case pour confirmer le retrait."))
+        return redirect("list_detail", found.pk)
+    try:
+        decide_to_withdraw(affected_list=found, decided_by=person_of(request), now=timezone.now())
+    except WrongStateError:
+        messages.error(request, _("Cette liste ne peut pas, ou ne peut plus, être retirée."))
+    else:
+        enqueue(withdraw_list, list_id=found.pk)
+        messages.success(
+            request, _("La liste est retirée ; ce qui n’est pas encore envoyé est annulé.")
+        )
+    return redirect("list_detail", found.pk)
+
+
+def person_of(request: HttpRequest) -> AbstractBaseUser:
+    """Return who is signed in."""
     assert isinstance(request.user, AbstractBaseUser)
     return request.user
 
 
-def _list(request: HttpRequest, list_id: int) -> AffectedList:
+def readable_list(request: HttpRequest, list_id: int) -> AffectedList:
     """Return a list that the person may read; another insurer's does not exist."""
     scope = staff_of(request)
     mine = AffectedList.objects.filter(insurer_id__in=scope.insurer_ids)
-    found = get_object_or_404(mine.select_related("insurer", "breach", "population"), pk=list_id)
+    found = get_object_or_404(
+        mine.select_related("insurer", "breach", "population", "uploaded_by", "uploaded_with"),
+        pk=list_id,
+    )
     if not scope.may_read(found.insurer_id, found.breach_id):
         raise Http404
     return found

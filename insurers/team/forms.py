@@ -16,7 +16,7 @@ class InviteForm(forms.Form):
     """Whom to invite, and as what."""
 
     email = forms.EmailField(
-        label=_("Adresse électronique professionnelle"),
+        label=_("Courriel professionnel"),
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     role = forms.ChoiceField(
@@ -34,7 +34,7 @@ class NewPersonForm(forms.Form):
     """The account of an invited person; the address is the invitation's."""
 
     email = forms.EmailField(
-        label=_("Adresse électronique"),
+        label=_("Courriel"),
         disabled=True,
         widget=forms.EmailInput(attrs={"autocomplete": "username"}),
     )

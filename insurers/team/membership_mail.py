@@ -1,21 +1,15 @@
-"""Mail about memberships. It leaves after commit; an SMTP failure never undoes the change."""
+"""Mail about memberships and tokens: invitations, and each change to those who approve."""
 
-import logging
 from collections.abc import Callable
-from functools import partial
-from smtplib import SMTPException
 from typing import Any, Literal
+from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.mail import EmailMessage, get_connection
-from django.db import transaction
-from django.template.loader import render_to_string
 from django.urls import reverse
 
-from insurers.models import Invitation, Membership, Role
-
-logger = logging.getLogger(__name__)
+from insurers.models import ApiToken, Invitation, Membership, Role
+from insurers.staff_mail import send_on_commit, send_staff_mail, staff_message
+from insurers.team.people import people_with_role
 
 Change = Literal["created", "confirmed", "ended"]
 
@@ -24,39 +18,34 @@ def send_invitation(invitation: Invitation, token: str, on_failure: Callable[[],
     """Mail the link of an invitation; call `on_failure` when the server refuses."""
     link = settings.PORTAL_URL + reverse("invitation", args=[token])
     context = {"invitation": invitation, "link": link, "portal": settings.PORTAL_HOST}
-    if not _send([_message("invitation", context, invitation.email)]):
+    folder = "insurers/messages/invitation"
+    if not send_staff_mail([staff_message(folder=folder, context=context, to=invitation.email)]):
         on_failure()
 
 
 def tell_approvers(membership: Membership, change: Change) -> None:
     """Mail a change to those who approve for the insurer now, once it is committed."""
-    approvers = get_user_model().objects.filter(
-        is_active=True,
-        memberships__insurer=membership.insurer_id,
-        memberships__role=Role.APPROVER,
-        memberships__confirmed_at__isnull=False,
-        memberships__ended_at=None,
-    )
     context = {
         "membership": membership,
         "change": change,
         "link": settings.PORTAL_URL + reverse("team"),
     }
-    mails = [_message("membership_changed", context, approver.email) for approver in approvers]
-    transaction.on_commit(partial(_send, mails))
+    _mail_approvers(membership.insurer_id, "membership_changed", context)
 
 
-def _message(name: str, context: dict[str, Any], to: str) -> EmailMessage:
+def tell_approvers_of_token(token: ApiToken, change: Literal["created", "revoked"]) -> None:
+    """Mail a token's making or end to those who approve for its insurer, once committed."""
+    context = {
+        "token": token,
+        "change": change,
+        "link": settings.PORTAL_URL + reverse("api_tokens", args=[token.insurer.slug]),
+    }
+    _mail_approvers(token.insurer_id, "token_changed", context)
+
+
+def _mail_approvers(insurer_id: UUID, name: str, context: dict[str, Any]) -> None:
     folder = f"insurers/messages/{name}"
-    subject = render_to_string(f"{folder}/subject.txt", context).strip()
-    return EmailMessage(subject, render_to_string(f"{folder}/body.txt", context), to=[to])
-
-
-def _send(mails: list[EmailMessage]) -> bool:
-    """Send over one connection; say whether the server took them. The error names nobody."""
-    try:
-        get_connection().send_messages(mails)
-    except (SMTPException, OSError) as error:
-        logger.warning("%d membership mails not sent: %s", len(mails), type(error).__name__)
-        return False
-    return True
+    approvers = people_with_role(insurer_id=insurer_id, roles=[Role.APPROVER])
+    send_on_commit(
+        [staff_message(folder=folder, context=context, to=person.email) for person in approvers]
+    )

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from insurers.models import Insurer, Invitation, Membership
+from insurers.models import Insurer, Invitation, Membership, Role
 from insurers.permissions import (
     Refused,
     StaffScope,
@@ -58,6 +58,7 @@ class Team:
     lines: list[Line]
     invitations: list[Invitation]
     may_invite: bool
+    may_keep_tokens: bool
 
 
 @require_safe
@@ -79,6 +80,7 @@ def team(request: HttpRequest) -> HttpResponse:
             lines=_lines(scope, memberships.filter(insurer=insurer).order_by("role", "pk")),
             invitations=list(invitations.filter(insurer=insurer).order_by("pk")),
             may_invite=may_keep_team(scope, insurer.pk),
+            may_keep_tokens=scope.has_role(insurer.pk, Role.APPROVER),
         )
         for insurer in insurers
     ]

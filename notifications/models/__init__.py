@@ -1,4 +1,11 @@
-from notifications.models.campaigns import Campaign, CampaignState, ListReach, Notice, NoticeVersion
+from notifications.models.campaigns import (
+    Campaign,
+    CampaignKind,
+    CampaignState,
+    ListReach,
+    Notice,
+    NoticeVersion,
+)
 from notifications.models.outbox import (
     Channel,
     CrowdedAddress,
@@ -14,6 +21,7 @@ from notifications.models.outbox import (
 
 __all__ = [
     "Campaign",
+    "CampaignKind",
     "CampaignState",
     "Channel",
     "CrowdedAddress",

@@ -87,6 +87,14 @@ class CampaignState(models.TextChoices):
     CANCELLED = "cancelled", _("annulée")
 
 
+class CampaignKind(models.TextChoices):
+    """A notice tells whoever is not told; the others tell again whoever was (design, 5.9)."""
+
+    NOTICE = "notice", _("avis")
+    COMPLEMENT = "complement", _("complément")
+    CORRECTION = "correction", _("correction")
+
+
 class Campaign(models.Model):
     """What is approved: one frozen notice version, one accepted list, one channel plan."""
 
@@ -94,6 +102,10 @@ class Campaign(models.Model):
     breach = models.ForeignKey(Breach, models.PROTECT, related_name="campaigns")
     notice_version = models.ForeignKey(NoticeVersion, models.PROTECT, related_name="campaigns")
     affected_list = models.ForeignKey(AffectedList, models.PROTECT, related_name="campaigns")
+    kind = models.CharField(
+        _("nature"), max_length=10, choices=CampaignKind.choices, default=CampaignKind.NOTICE
+    )
+    kind_reason = models.TextField(_("motif du nouvel envoi"), blank=True)
     plan = models.JSONField(_("plan d’envoi"))
     sha256 = models.BinaryField(_("empreinte de ce qui est approuvé"))
     state = models.CharField(_("état"), max_length=20, choices=CampaignState.choices)
@@ -127,8 +139,12 @@ class Campaign(models.Model):
             ),
             models.UniqueConstraint(
                 fields=("affected_list",),
-                condition=~Q(state__in=("returned", "cancelled")),
+                condition=Q(kind="notice") & ~Q(state__in=("returned", "cancelled")),
                 name="one_running_campaign_per_list",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="notice") | ~Q(kind_reason=""),
+                name="telling_again_has_a_reason",
             ),
             models.CheckConstraint(
                 condition=Q(state__in=("submitted", "returned", "cancelled"))

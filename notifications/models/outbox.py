@@ -54,7 +54,10 @@ class DispatchBatch(models.Model):
 
 
 class Notification(models.Model):
-    """One message to one address; the address itself stays sealed with the member named."""
+    """One message to one address; the address itself stays sealed with the member named.
+
+    Of its `people`, the register counts `uncounted` on another list, or no longer.
+    """
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.NOTICE)
@@ -64,6 +67,7 @@ class Notification(models.Model):
     list_id = models.IntegerField()
     ordinal = models.IntegerField()
     people = models.IntegerField()
+    uncounted = models.IntegerField(db_default=0, default=0)
     state = models.CharField(max_length=15, choices=State.choices)
     reason = models.CharField(max_length=60, blank=True)
     batch = models.ForeignKey(DispatchBatch, models.SET_NULL, null=True, related_name="+")
@@ -74,6 +78,7 @@ class Notification(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=("campaign", "channel", "address_fingerprint"),
+                condition=~Q(state="cancelled"),
                 name="one_message_per_address",
             ),
             models.UniqueConstraint(fields=("reference_fingerprint",), name="each_reference_once"),
@@ -115,6 +120,9 @@ class NotificationMember(models.Model):
     list_id = models.IntegerField()
     ordinal = models.IntegerField()
 
+    class Meta:
+        indexes = (models.Index(fields=("list_id", "ordinal"), name="messages_of_a_member"),)
+
     def __str__(self) -> str:
         return f"notification {self.notification_id} covers {self.list_id}/{self.ordinal}"
 
@@ -134,6 +142,7 @@ class DeliveryEvent(models.Model):
     reason = models.CharField(max_length=60, blank=True)
     people = models.BigIntegerField()
     messages = models.BigIntegerField()
+    uncounted = models.BigIntegerField(db_default=0, default=0)
     at = models.DateTimeField()
 
     class Meta:
@@ -155,6 +164,7 @@ class Tally(models.Model):
     shard = models.SmallIntegerField()
     people = models.BigIntegerField()
     messages = models.BigIntegerField()
+    uncounted = models.BigIntegerField(db_default=0, default=0)
 
     class Meta:
         constraints = (

@@ -70,6 +70,7 @@ def test_no_role_of_the_portal_goes_round_row_security() -> None:
     "table",
     [
         "members.affected_member",
+        "members.listing_mark",
         "notifications_notification",
         "notifications_notificationmember",
         "notifications_deliveryevent",

@@ -19,6 +19,15 @@ PUBLIC = {
     "mfa_authenticate",
     # The Django admin's own, which `admin_sign_in` hides at the same address.
     "login",
+    # The API: its description, and calls that present a token.
+    "api-root",
+    "api_docs",
+    "list",
+    "lists",
+    "openapi",
+    "problems",
+    "upload",
+    "uploads",
     # The directory.
     "accessibility",
     "advice",

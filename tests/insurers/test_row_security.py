@@ -20,7 +20,10 @@ from insurers.models import (
     ListState,
     Mandate,
     Membership,
+    RememberedColumn,
     Role,
+    Upload,
+    UploadState,
 )
 from insurers.row_security import ScopeRole, row_scope
 from tests import cast
@@ -28,7 +31,14 @@ from tests.conftest import as_role
 
 pytestmark = pytest.mark.django_db
 
-OWNED: tuple[type[Model], ...] = (Membership, Invitation, Declaration, AffectedList)
+OWNED: tuple[type[Model], ...] = (
+    Membership,
+    Invitation,
+    Declaration,
+    AffectedList,
+    RememberedColumn,
+    Upload,
+)
 
 
 @contextmanager
@@ -52,6 +62,24 @@ def _both() -> None:
             expires_at=cast.NOW,
         )
         cast.declaration(place)
+        RememberedColumn.objects.create(
+            insurer=place,
+            key="numero police",
+            header="N° Police",
+            field="member_number",
+            remembered_at=cast.NOW,
+        )
+        Upload.objects.create(
+            id=uuid4(),
+            insurer=place,
+            breach=cast.breach(),
+            population=cast.insured_people(),
+            state=UploadState.RECEIVING,
+            size_bytes=1,
+            created_by=person,
+            created_at=cast.NOW,
+            last_at=cast.NOW,
+        )
         AffectedList.objects.create(
             breach=cast.breach(),
             insurer=place,

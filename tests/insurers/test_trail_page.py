@@ -1,14 +1,19 @@
 """The trail as people read it."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from audit.trail import PORTAL, account, insurer_scope, record
 from insurers.trail_views import PAGE
+from insurers.trail_words import ACTIONS, KINDS, action_words
 from tests import cast
 from tests.conftest import WebClient
 
 pytestmark = pytest.mark.django_db
 
+APPS = ("audit", "breachportal", "insurers", "notifications", "lookup")
 PAGE_ADDRESS = "/registre/journal/"
 
 
@@ -58,14 +63,43 @@ def test_an_entry_names_its_author_and_says_a_refusal(client: WebClient) -> None
     record(action="campaign.approved", scope=phare_scope(), actor=account(armand.pk))
     page = cast.sign_in(client, cast.paule()).get(PAGE_ADDRESS).content.decode()
     assert "Armand" in page
+    assert "Campagne approuvée" in page
     assert "campaign.approved" in page
+
+
+def test_every_action_that_the_code_records_has_words() -> None:
+    source = "".join(path.read_text() for app in APPS for path in Path(app).rglob("*.py"))
+    kinds = "|".join(KINDS)
+    recorded = set(re.findall(rf'"((?:{kinds})\.[a-z_]+)"', source)) - {"invitation.html"}
+    assert recorded == set(ACTIONS)
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        ("insurer.changed", "Modification : organisme complémentaire"),
+        ("affiliation.imported", "Import : rattachement"),
+        ("something.new", "something.new"),
+    ],
+)
+def test_an_action_of_the_administration_is_named_after_its_table(action: str, words: str) -> None:
+    assert action_words(action) == words
+
+
+def test_figures_and_roles_of_an_entry_are_read_by_people(client: WebClient) -> None:
+    figures = {"members": 49974, "role": "approver", "concerned": True}
+    record(action="list.ingested", scope=phare_scope(), subject="list:7", detail=figures)
+    row = cast.sign_in(client, cast.paule()).get(PAGE_ADDRESS).context["rows"][0]
+    assert row.subject == "liste n° 7"
+    said = {detail.name: detail.value.replace("\xa0", " ") for detail in row.details}
+    assert said == {"personnes": "49 974", "rôle": "approbateur", "concerné": "oui"}
 
 
 def test_entries_are_filtered_by_action_and_day(client: WebClient) -> None:
     for action in ("list.accepted", "campaign.approved", "list.refused"):
         record(action=action, scope=phare_scope())
     cast.sign_in(client, cast.paule())
-    assert sequences(client, "?action=list") == [3, 1]
+    assert sequences(client, "?action=list.") == [3, 1]
     assert sequences(client, "?to_date=2001-01-01") == []
     assert sequences(client, "?from_date=2001-01-01") == [3, 2, 1]
 

@@ -8,18 +8,40 @@ from tempfile import TemporaryDirectory
 from insurers.lists.acceptance import accept
 from insurers.lists.ingestion import ingest_list, register_list
 from insurers.lists.uploads import seal_file
-from insurers.models import AffectedList, ListState
+from insurers.models import AffectedList, ListEffect, ListState
 from notifications.campaigns import approve_campaign, submit_campaign
+from notifications.dispatch import dispatch_campaign
 from notifications.models import Campaign, Channel, NoticeVersion
 from notifications.notices import NoticeContent, create_notice, save_version
 from notifications.outbox import build_outbox
 from tests import cast
+from tests.conftest import as_role
 
 HEADER = "Numéro adhérent;Date de naissance;Nom;Prénom;Courriel;Mobile;Langue"
 
 
-def accepted_list(rows: Sequence[str]) -> AffectedList:
+def accepted_list(
+    rows: Sequence[str],
+    *,
+    effect: ListEffect = ListEffect.ADD,
+    operators: Sequence[str] = ("alphapay",),
+    corrects: AffectedList | None = None,
+) -> AffectedList:
     """Take rows (`number;date;name;first name;e-mail;mobile;language`) all the way in."""
+    found = reviewed_list(rows, effect=effect, operators=operators, corrects=corrects)
+    with as_role("worker"):
+        accept(affected_list=found, decided_by=cast.paule(), now=cast.NOW)
+    return found
+
+
+def reviewed_list(
+    rows: Sequence[str],
+    *,
+    effect: ListEffect = ListEffect.ADD,
+    operators: Sequence[str] = ("alphapay",),
+    corrects: AffectedList | None = None,
+) -> AffectedList:
+    """Take rows as far as the decision."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "list.csv"
         path.write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
@@ -27,16 +49,18 @@ def accepted_list(rows: Sequence[str]) -> AffectedList:
     found = register_list(
         breach=cast.breach(),
         insurer=cast.phare(),
-        operators=[cast.operator()],
+        operators=[cast.operator(code) for code in operators],
         population=cast.insured_people(),
         upload=upload,
         uploaded_by=cast.paule(),
+        effect=effect,
+        corrects=corrects,
         now=cast.NOW,
     )
-    ingest_list(list_id=found.pk, now=cast.NOW)
+    with as_role("worker"):
+        ingest_list(list_id=found.pk, now=cast.NOW)
     found.refresh_from_db()
     assert found.state == ListState.REVIEW, found.refusal_code
-    accept(affected_list=found, decided_by=cast.paule(), now=cast.NOW)
     return found
 
 
@@ -113,3 +137,10 @@ def complete(content: NoticeContent) -> NoticeContent:
         en=replace(texts, subject="", nature="", consequences="", measures="", advice=""),
         unreachable_plan="Les personnes sans contact recevront une lettre avant la fin du mois.",
     )
+
+
+def send(campaign: Campaign) -> None:
+    """Send what is due, as a worker does in one turn."""
+    with as_role("worker"):
+        dispatch_campaign(campaign_id=campaign.pk, seconds=30)
+    campaign.refresh_from_db()

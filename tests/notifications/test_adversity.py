@@ -1,6 +1,5 @@
 """What servers and addresses do at their worst: nobody is lost, blocked or told twice."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -10,33 +9,16 @@ from django.utils import timezone
 
 from notifications.campaigns import resume_campaign
 from notifications.channels import Outcome
-from notifications.dispatch import dispatch_campaign
 from notifications.leases import claim_batch
-from notifications.models import Campaign, CampaignState, Channel, Notification, State, Told
+from notifications.models import CampaignState, Channel, Notification, State, Told
 from notifications.outcomes import record_outcome
 from notifications.register import campaign_figures
 from notifications.states import Standing
 from tests import cast
-from tests.conftest import as_role
-from tests.notifications.story import accepted_list, built, member
-from tests.smtp import Recorder, smtp_server
+from tests.notifications.story import accepted_list, built, member, send
+from tests.smtp import Recorder
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def mail() -> Iterator[Recorder]:
-    with (
-        smtp_server() as recorder,
-        override_settings(EMAIL_HOST="127.0.0.1", EMAIL_PORT=recorder.port),
-    ):
-        yield recorder
-
-
-def send(campaign: Campaign) -> None:
-    with as_role("worker"):
-        dispatch_campaign(campaign_id=campaign.pk, seconds=30)
-    campaign.refresh_from_db()
 
 
 def make_due() -> None:

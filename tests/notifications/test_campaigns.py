@@ -1,19 +1,27 @@
 """Nothing is sent without a complete notice and a second person's approval."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
 import pytest
+from django.core import mail as django_mail
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
 from audit.models import AuditEntry
-from insurers.models import Role
+from insurers.models import AffectedList, Role
 from notifications.campaigns import CampaignRefused, approve_campaign, return_campaign
 from notifications.models import Campaign, CampaignState, NoticeVersion
 from notifications.notices import create_notice
 from tests import cast
 from tests.conftest import as_role
+from tests.insurers.api.programs import new_token
 from tests.notifications.story import accepted_list, member, notice_for, submitted
 
 pytestmark = pytest.mark.django_db
+
+OnCommit = Callable[..., AbstractContextManager[Any]]
 
 
 @pytest.fixture
@@ -52,6 +60,13 @@ def test_one_person_with_both_roles_cannot_approve_her_own_work(
 
 def test_an_editor_of_any_version_cannot_approve(campaign: Campaign) -> None:
     NoticeVersion.objects.filter(number=1).update(edited_by=cast.armand())
+    with pytest.raises(CampaignRefused):
+        approve(campaign, cast.armand().pk)
+
+
+def test_who_made_the_token_that_sent_the_list_cannot_approve(campaign: Campaign) -> None:
+    token = new_token(by=cast.armand()).token
+    AffectedList.objects.update(uploaded_by=None, uploaded_with=token)
     with pytest.raises(CampaignRefused):
         approve(campaign, cast.armand().pk)
 
@@ -112,6 +127,23 @@ def test_a_returned_list_can_be_submitted_again(campaign: Campaign) -> None:
         campaign_id=campaign.pk, approver_id=cast.armand().pk, comment="Précisez.", now=cast.NOW
     )
     assert submitted(campaign.affected_list).pk != campaign.pk
+
+
+def test_a_returned_campaign_is_mailed_to_those_who_prepared_it(
+    campaign: Campaign, django_capture_on_commit_callbacks: OnCommit
+) -> None:
+    cast.vera()
+    armand = cast.armand().pk
+    with django_capture_on_commit_callbacks(execute=True):
+        return_campaign(
+            campaign_id=campaign.pk, approver_id=armand, comment="Précisez.", now=cast.NOW
+        )
+    sent = [(mail.to, mail.subject) for mail in django_mail.outbox]
+    assert sent == [
+        (["paule@phare.example.fr"], f"Campagne n° {campaign.pk} de {cast.phare()} : à corriger")
+    ]
+    assert f"/espace/campagnes/{campaign.pk}/" in django_mail.outbox[0].body
+    assert "Précisez." not in django_mail.outbox[0].body
 
 
 def test_a_list_has_one_campaign_at_a_time(campaign: Campaign) -> None:

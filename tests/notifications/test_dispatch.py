@@ -1,40 +1,22 @@
 """Sending over a real SMTP socket: each outcome recorded, what is in doubt marked."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
 from notifications.channels import Outcome
-from notifications.dispatch import dispatch_campaign
 from notifications.leases import LOCK_SPACE, claim_batch, recover_batches
-from notifications.models import Campaign, CampaignState, Channel, Notification, State, Told
+from notifications.models import CampaignState, Channel, Notification, State, Told
 from notifications.outcomes import LeaseLostError, record_outcome
 from notifications.references import derive, fingerprint
 from notifications.register import campaign_figures
 from notifications.states import Standing
 from tests.conftest import as_role
-from tests.notifications.story import built, member
-from tests.smtp import Recorder, smtp_server
+from tests.notifications.story import built, member, send
+from tests.smtp import Recorder
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def mail() -> Iterator[Recorder]:
-    with (
-        smtp_server() as recorder,
-        override_settings(EMAIL_HOST="127.0.0.1", EMAIL_PORT=recorder.port),
-    ):
-        yield recorder
-
-
-def send(campaign: Campaign) -> None:
-    with as_role("worker"):
-        dispatch_campaign(campaign_id=campaign.pk, seconds=30)
-    campaign.refresh_from_db()
 
 
 def states(channel: Channel = Channel.EMAIL) -> list[str]:

@@ -1,6 +1,7 @@
 """A whole portal, started as `make demo` starts it, and a real browser to use it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -31,13 +32,11 @@ class Portal:
     mail_url: str
     state: Path
     summary: dict[str, int]
+    accounts: list[dict[str, str]]
 
     def account(self, name: str) -> dict[str, str]:
         """Return the account whose address begins with `name`."""
-        accounts: list[dict[str, str]] = json.loads(self.state.joinpath("demo.json").read_text())[
-            "accounts"
-        ]
-        return next(found for found in accounts if found["email"].startswith(name))
+        return next(found for found in self.accounts if found["email"].startswith(name))
 
     def redis_socket(self) -> str:
         """Return where Redis listens, as the web process was told."""
@@ -72,7 +71,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
                 "--state",
                 str(state),
                 "--port",
-                str(first_free(8200)),
+                str(first_free(_first_port())),
                 "--members",
                 str(MEMBERS),
             ],
@@ -85,6 +84,12 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     finally:
         process.terminate()
         process.wait(60)
+
+
+def _first_port() -> int:
+    """Keep the portals of two test processes apart: granian shares a port without a word."""
+    process = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return 8400 + 100 * int(process.removeprefix("gw"))
 
 
 def _wait(process: subprocess.Popen[bytes], output: Path, state: Path) -> Portal:
@@ -100,6 +105,7 @@ def _wait(process: subprocess.Popen[bytes], output: Path, state: Path) -> Portal
         mail_url=_after(lines, "Les messages reçus, et les codes à jour : ")[: -len("/comptes/")],
         state=state,
         summary={key: int(value) for key, value in (pair.split("=") for pair in line.split())},
+        accounts=json.loads(state.joinpath("demo.json").read_text())["accounts"],
     )
 
 
@@ -154,6 +160,17 @@ def sign_in(page: Page, portal: Portal, name: str) -> None:
     page.fill("input[name=login]", account["email"])
     page.fill("input[name=password]", account["password"])
     page.get_by_role("button", name="Se connecter").click()
-    page.fill("input[name=code]", current_code(account["totp_secret"], now=time.time()))
+    page.fill("input[name=code]", unused_code(account["totp_secret"]))
     page.get_by_role("button", name="Se connecter").click()
     page.wait_for_load_state()
+
+
+_used: set[str] = set()
+
+
+def unused_code(secret: str) -> str:
+    """Return a one-time code that did not serve yet; wait for the next one where it did."""
+    while (code := current_code(secret, now=time.time())) in _used:
+        time.sleep(0.5)
+    _used.add(code)
+    return code

@@ -26,14 +26,17 @@ PUBLIC = [
     "/mentions-legales/",
     "/confidentialite/",
     "/accessibilite/",
+    "/api/v1/docs",
     "/n-existe-pas/",
     "/compte/login/",
     "/compte/password/reset/",
 ]
+APPROVER = ["/espace/", "/espace/equipe/", f"/espace/equipe/{PHARE}/inviter/"]
 STAFF = [
     "/espace/",
     "/espace/listes/nouvelle/",
     "/espace/listes/1/",
+    "/espace/listes/1/colonnes/",
     "/espace/avis/1/",
     "/espace/avis/1/apercu/",
     "/espace/campagnes/",
@@ -46,6 +49,8 @@ STAFF = [
     "/compte/2fa/",
     "/compte/sessions/",
     "/compte/password/change/",
+    "/compte/2fa/recovery-codes/",
+    "/compte/2fa/totp/deactivate/",
 ]
 
 
@@ -64,14 +69,29 @@ def paule(browser: Browser, portal: Portal) -> Iterator[Page]:
         yield page
 
 
+@pytest.fixture(scope="module")
+def armand(browser: Browser, portal: Portal) -> Iterator[Page]:
+    """The approver, signed in, on a narrow screen: more buttons than the preparer has."""
+    with visitor(browser, portal, viewport={"width": 320, "height": 640}) as page:
+        sign_in(page, portal, "approbateur")
+        yield page
+
+
 def check(page: Page, address: str, *, scheme: str = "light") -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.goto(address)
     violations = Axe().run(page).response["violations"]
     assert [(found["id"], found["nodes"][0]["html"]) for found in violations] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    hidden = "found => found.filter(e => e.scrollWidth > e.clientWidth).length"
+    assert page.locator(".table-stacks").evaluate_all(hidden) == 0, "a table hides columns"
     assert page.locator("h1").count() == 1
     assert page.evaluate("document.documentElement.lang") in {"fr", "en"}
+
+
+@pytest.mark.parametrize("address", APPROVER)
+def test_an_approvers_page_is_accessible(armand: Page, address: str) -> None:
+    check(armand, address)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
@@ -88,3 +108,10 @@ def test_a_public_page_is_accessible_in_the_dark(small: Page, address: str) -> N
 @pytest.mark.parametrize("address", STAFF)
 def test_a_staff_page_is_accessible(paule: Page, address: str) -> None:
     check(paule, address)
+
+
+def test_no_column_of_figures_is_cut_on_a_wide_screen(paule: Page) -> None:
+    paule.set_viewport_size({"width": 1280, "height": 800})
+    for address in ("/registre/", "/registre/journal/", "/espace/campagnes/"):
+        paule.goto(address)
+        assert paule.locator(".table").evaluate("e => e.scrollWidth <= e.clientWidth")

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,8 @@ from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from insurers.lists.acceptance import accept
+from insurers.lists.columns import NoSuchColumnError, choose_columns, find_columns
+from insurers.lists.headers import ColumnsUnclearError
 from insurers.lists.ingestion import (
     OperatorsNotAffiliatedError,
     Report,
@@ -21,7 +23,9 @@ from insurers.lists.ingestion import (
     operators_for,
     register_list,
 )
-from insurers.lists.refusing import why_refused
+from insurers.lists.problems import Field, Refusal, column_name
+from insurers.lists.refusing import erase_refused, refuse_list, why_refused
+from insurers.lists.states import AWAITING
 from insurers.lists.uploads import SealedUpload, erase_chunks, seal_file
 from insurers.models import AffectedList, Breach, Insurer, ListState, Operator, Population
 
@@ -30,10 +34,13 @@ Found = TypeVar("Found", bound=Model)
 
 
 class Command(BaseCommand):
-    help = "Read a CSV file of affected people into a list; prints one JSON object."
+    help = (
+        "Read a file of affected people into a list (CSV, XLSX, XLS or ODS, also inside .gz "
+        "or a .zip of one file); prints one JSON object."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="the CSV file")
+        parser.add_argument("file", type=Path, help="the file, whatever its name")
         parser.add_argument("--breach", required=True, metavar="SLUG")
         parser.add_argument("--insurer", required=True, metavar="SLUG")
         parser.add_argument(
@@ -43,6 +50,15 @@ class Command(BaseCommand):
             help="may be repeated; default: the insurer's affiliations",
         )
         parser.add_argument("--population", default="insured_people", metavar="CODE")
+        parser.add_argument(
+            "--column",
+            action="append",
+            type=_column,
+            default=[],
+            metavar="FIELD=HEADER",
+            help="which column is which, by header or #number (from 1); may be repeated. Fields: "
+            + ", ".join(field.value for field in Field if field != Field.NIR),
+        )
         parser.add_argument("--accept", action="store_true", help="accept what was read")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -51,13 +67,8 @@ class Command(BaseCommand):
         started = time.monotonic()
         affected_list = self._register(options)
         try:
-            ingest_list(
-                list_id=affected_list.pk,
-                now=timezone.now(),
-                wait=True,
-                report=self._progress_bar(affected_list),
-            )
-            affected_list.refresh_from_db()
+            self._read(affected_list)
+            self._settle_columns(affected_list, dict(options["column"]))
         except (InterfaceError, OperationalError) as error:
             raise CommandError(
                 f"PostgreSQL ne répond plus. La liste n° {affected_list.pk} sera reprise par le "
@@ -71,6 +82,37 @@ class Command(BaseCommand):
             accept(affected_list=affected_list, decided_by=None, now=timezone.now())
         summary = _summary(affected_list, time.monotonic() - started)
         self.stdout.write(json.dumps(summary))
+
+    def _read(self, affected_list: AffectedList) -> None:
+        ingest_list(
+            list_id=affected_list.pk,
+            now=timezone.now(),
+            wait=True,
+            report=self._progress_bar(affected_list),
+        )
+        affected_list.refresh_from_db()
+
+    def _settle_columns(self, affected_list: AffectedList, named: dict[Field, str]) -> None:
+        """Read again with the columns that are named; without them an unclear file is refused.
+
+        It is refused rather than left waiting, so that the same command, completed, takes it.
+        """
+        if affected_list.state not in AWAITING or not (
+            named or affected_list.state == ListState.COLUMNS
+        ):
+            return
+        try:
+            columns = find_columns(affected_list=affected_list, named=named)
+            choose_columns(
+                affected_list=affected_list, columns=columns, chosen_by=None, now=timezone.now()
+            )
+        except (ColumnsUnclearError, NoSuchColumnError) as error:
+            said = _what_is_unclear(affected_list, error)
+            code = Refusal.COLUMNS_UNCLEAR
+            refuse_list(affected_list=affected_list, code=code, now=timezone.now())
+            erase_refused(affected_list=affected_list)
+            raise CommandError(f"Liste n° {affected_list.pk} refusée. {said}") from None
+        self._read(affected_list)
 
     def _register(self, options: dict[str, Any]) -> AffectedList:
         breach = _one(Breach.objects.filter(slug=options["breach"]), "violation")
@@ -102,12 +144,39 @@ class Command(BaseCommand):
             return None
 
         def show(bytes_read: int) -> None:
-            share = bytes_read / max(affected_list.size_bytes, 1)
+            size = (affected_list.text or {}).get("size_bytes", affected_list.size_bytes)
+            share = min(1.0, bytes_read / max(size, 1))
             bar = "█" * int(share * BAR_WIDTH)
-            end = "\n" if bytes_read >= affected_list.size_bytes else ""
+            end = "\n" if bytes_read >= size else ""
             self.stderr.write(f"\r{bar:░<{BAR_WIDTH}} {share:4.0%}{end}", ending="")
 
         return show
+
+
+def _column(text: str) -> tuple[Field, str]:
+    """Return the field and the column of `FIELD=HEADER` or `FIELD=#NUMBER`."""
+    field, _equals, name = text.partition("=")
+    if field not in Field.values or field == Field.NIR or not name.strip():
+        raise ArgumentTypeError("give FIELD=HEADER or FIELD=#NUMBER, with a field that is read")
+    return Field(field), name
+
+
+def _what_is_unclear(
+    affected_list: AffectedList, error: ColumnsUnclearError | NoSuchColumnError
+) -> str:
+    if isinstance(error, NoSuchColumnError):
+        said = ["--column nomme une colonne que le fichier n’a pas, ou que plusieurs portent."]
+    else:
+        said = [f"Aucune colonne connue pour : {column_name(code)}." for code in error.missing]
+        said += [f"Plusieurs colonnes pour : {field.label}." for field in error.ambiguous]
+    shown = ", ".join(
+        f"#{column.place + 1} {column.header or '(intitulé masqué ou vide)'}"
+        for column in affected_list.columns.all()
+    )
+    return (
+        f"{' '.join(said)} Colonnes du fichier : {shown}. Indiquez-les, par exemple "
+        '--column member_number="N° Police" ou --column member_number=#3.'
+    )
 
 
 def _seal(path: Path) -> SealedUpload:

@@ -12,7 +12,7 @@ from insurers.lists.acceptance import accept
 from insurers.lists.ingestion import ingest_list, register_list
 from insurers.lists.locks import LIST_CLASS
 from insurers.lists.uploads import ChunkWriter
-from insurers.models import AffectedList, AffectedMember, Insurer, Operator
+from insurers.models import AffectedList, AffectedMember, Insurer, ListEffect, Operator
 from tests import cast
 from tests.conftest import as_role
 
@@ -30,6 +30,7 @@ def received(
     *,
     place: Insurer | None = None,
     operators: Iterable[Operator] | None = None,
+    effect: ListEffect = ListEffect.ADD,
     now: datetime = cast.NOW,
 ) -> AffectedList:
     """Seal a file and register it as a list of the Phare's."""
@@ -43,6 +44,7 @@ def received(
         population=cast.insured_people(),
         upload=writer.close(),
         uploaded_by=None,
+        effect=effect,
         now=now,
     )
 

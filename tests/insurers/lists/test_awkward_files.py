@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 
 ACCENTS = "N° adhérent;Né le;Prénom;Mail\nA1;31/12/1980;Zoé;zoe@example.fr\n"
 COMMAS = "numero adherent,date de naissance,prénom,mail\nA1,31/12/1980,Zoé,zoe@example.fr\n"
+EVERYTHING = "member_number,birth_date,email|phone"
 NIRS = "".join(f"A{n};31/12/1980;a@example.fr;1 80 12 75 116 {n:03d}\n" for n in range(1, 6))
 
 
@@ -25,9 +26,9 @@ NIRS = "".join(f"A{n};31/12/1980;a@example.fr;1 80 12 75 116 {n:03d}\n" for n in
         ACCENTS.encode(),
         ACCENTS.encode("utf-8-sig"),
         ACCENTS.encode("cp1252"),
-        ACCENTS.encode("iso8859-15"),
         ACCENTS.encode("utf-16"),
         ACCENTS.encode("utf-16-le"),
+        ACCENTS.encode("utf-16-be"),
         ACCENTS.replace("\n", "\r\n").encode(),
         ACCENTS.replace("\n", "\r").encode(),
         ACCENTS.rstrip("\n").encode(),
@@ -45,9 +46,9 @@ NIRS = "".join(f"A{n};31/12/1980;a@example.fr;1 80 12 75 116 {n:03d}\n" for n in
         "utf-8",
         "utf-8 with a mark",
         "windows-1252",
-        "iso-8859-15",
         "utf-16",
         "utf-16 without a mark",
+        "utf-16 big endian without a mark",
         "crlf",
         "cr",
         "no last newline",
@@ -74,7 +75,9 @@ def test_a_file_that_spreadsheets_write_is_read(content: bytes) -> None:
     [
         (b"", Refusal.EMPTY, None, ""),
         (b"\xef\xbb\xbf\n \n", Refusal.EMPTY, None, ""),
-        (b"PK\x03\x04" + bytes(100), Refusal.NOT_CSV, None, ""),
+        (b"PK\x03\x04" + bytes(100), Refusal.ARCHIVE_DAMAGED, None, ""),
+        (b"%PDF-1.7" + bytes(100), Refusal.NOT_CSV, None, ""),
+        (ACCENTS.encode("utf-16")[:-1], Refusal.UNDECODABLE, 2, "#4"),
         (csv_file(LISE, "A1\0;B"), Refusal.NUL_BYTES, 3, "#1"),
         (csv_file(LISE) + b"A1;\xc3", Refusal.UNDECODABLE, 3, "#2"),
         (ACCENTS.encode("utf-8-sig")[:-2] + b"\xc3", Refusal.UNDECODABLE, 2, "#4"),
@@ -86,7 +89,10 @@ def test_a_file_that_spreadsheets_write_is_read(content: bytes) -> None:
         (csv_file(LISE, '"A1;31/12/1980'), Refusal.BROKEN_QUOTES, 3, ""),
         (csv_file(LISE, '"A1"x;31/12/1980'), Refusal.BROKEN_QUOTES, 3, ""),
         (csv_file(header="Nom;Né le;Mail"), Refusal.MISSING_COLUMNS, 1, "member_number"),
-        (csv_file(header=HEADER + ";Mail"), Refusal.DUPLICATE_COLUMN, 1, "email"),
+        (csv_file(header=HEADER + ";Mail"), Refusal.NO_ROWS, None, ""),
+        (csv_file(OMAR, header=LISE), Refusal.NO_HEADER, 1, ""),
+        (csv_file("Bonjour,", header="Madame"), Refusal.MISSING_COLUMNS, 1, EVERYTHING),
+        ((f"N° Police;Jour;Mail;Code\n{NIRS * 4}").encode(), Refusal.NIR_COLUMN, None, "#4"),
         (csv_file(header=HEADER), Refusal.NO_ROWS, None, ""),
         (csv_file("A1;;;;;", ";1980-12-31;;;;"), Refusal.NO_VALID_ROW, 2, "birth_date"),
         (csv_file(header=HEADER + ";N° sécu"), Refusal.NIR_COLUMN, 1, "nir"),
@@ -144,3 +150,14 @@ def said_of(affected_list: AffectedList) -> str:
     assert said is not None
     assert "{" not in said.what
     return said.what + said.to_do
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "iso8859-15"])
+@pytest.mark.parametrize("first_name", ["Lœtitia", "Rémi", "Žofia", "Ÿvette"])
+def test_a_name_keeps_its_letters_in_either_western_encoding(
+    encoding: str, first_name: str
+) -> None:
+    affected_list = accepted(ACCENTS.replace("Zoé", first_name).encode(encoding))
+    (member,) = members_of(affected_list)
+    contact = open_contacts(affected_list).open(member.ordinal, member.contact)
+    assert contact.first_name == first_name

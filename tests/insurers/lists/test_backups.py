@@ -9,9 +9,9 @@ from django.conf import settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from breachportal.embedded.postgres import find_programs
-from insurers.lists.contacts import destroy_data_keys, open_contacts
+from insurers.lists.contacts import ContactOpener, destroy_data_keys, open_contacts
 from insurers.lists.keystore import KeyNotFoundError, key_store
-from insurers.lists.sealing import DamagedError, ListSealer
+from insurers.lists.sealing import DamagedError
 from insurers.models import AffectedList, AffectedMember
 from tests.faults.stack import own_database
 from tests.notifications.story import accepted_list, member
@@ -46,4 +46,4 @@ def test_a_dump_without_the_key_opens_no_contact(
         open_contacts(AffectedList(pk=affected_list.pk, attempt=affected_list.attempt))
     for key in keys:
         with pytest.raises(DamagedError):
-            ListSealer(key=key, list_id=affected_list.pk).open(2, bytes(sealed or b""))
+            ContactOpener(key).open(2, bytes(sealed or b""))

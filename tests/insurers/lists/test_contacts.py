@@ -1,9 +1,17 @@
 """Contacts: small, sealed to their row of their list, silent when printed."""
 
+import polars as pl
 import pytest
 
-from insurers.lists.contacts import Contact, ContactOpener, decode, encode
-from insurers.lists.sealing import DamagedError, ListSealer
+from insurers.lists.contacts import (
+    Contact,
+    ContactOpener,
+    ContactSealer,
+    decode,
+    encode,
+    encode_column,
+)
+from insurers.lists.sealing import DamagedError
 
 LISE = Contact("Lise", "Marin", "lise@example.fr", "+33639980001", "fr")
 KEY = bytes(range(32))
@@ -15,15 +23,26 @@ def test_a_contact_comes_back_as_it_was() -> None:
 
 
 def test_a_member_without_contact_has_an_empty_one() -> None:
-    assert ContactOpener(ListSealer(key=KEY, list_id=7)).open(2, None) == Contact()
+    assert ContactOpener(KEY).open(2, None) == Contact()
 
 
-@pytest.mark.parametrize(("list_id", "ordinal"), [(7, 3), (8, 2)])
-def test_a_sealed_contact_opens_in_its_place_only(list_id: int, ordinal: int) -> None:
-    sealed = ListSealer(key=KEY, list_id=7).seal(2, encode(LISE))
-    assert ContactOpener(ListSealer(key=KEY, list_id=7)).open(2, sealed) == LISE
+@pytest.mark.parametrize(("key", "ordinal"), [(KEY, 3), (bytes(32), 2)])
+def test_a_sealed_contact_opens_in_its_place_only(key: bytes, ordinal: int) -> None:
+    sealed = ContactSealer(KEY, attempt=1).seal(2, encode(LISE))
+    assert ContactOpener(KEY).open(2, sealed) == LISE
     with pytest.raises(DamagedError):
-        ContactOpener(ListSealer(key=KEY, list_id=list_id)).open(ordinal, sealed)
+        ContactOpener(key).open(ordinal, sealed)
+
+
+def test_a_block_that_is_read_again_uses_no_nonce_twice() -> None:
+    first, second = (ContactSealer(KEY, attempt=n).seal(2, encode(LISE)) for n in (1, 2))
+    assert first[1:] != second[1:]
+    assert ContactOpener(KEY).open(2, first) == ContactOpener(KEY).open(2, second) == LISE
+
+
+def test_contacts_given_by_column_are_encoded_like_one() -> None:
+    columns = (pl.Series([value, ""]) for value in LISE)
+    assert encode_column(*columns) == [encode(LISE), encode(Contact())]
 
 
 def test_a_printed_contact_says_nothing() -> None:

@@ -70,7 +70,7 @@ def test_operators_and_population_come_from_the_affiliations(tmp_path: Path) -> 
 
 
 def test_a_refused_file_fails_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"n’est ni un texte.*CSV UTF-8"):
+    with pytest.raises(CommandError, match=r"n’est ni un CSV.*CSV UTF-8"):
         ingest(tmp_path, b"%PDF-1.7")
 
 
@@ -100,3 +100,45 @@ def test_it_runs_as_the_worker_only(tmp_path: Path, settings: Settings) -> None:
     settings.ROLE = "web"
     with pytest.raises(CommandError, match="PORTAL_ROLE=worker"):
         ingest(tmp_path, csv_file(LISE))
+
+
+POLICE = "N° Police;Né le;Nom;Prénom;Mail;Portable"
+
+
+def test_unclear_columns_fail_with_what_to_name_and_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CommandError) as caught:
+        ingest(tmp_path, csv_file(LISE, header=POLICE))
+    said = str(caught.value)
+    assert "Aucune colonne connue pour : numéro d’adhérent" in said
+    assert "#1 N° Police" in said
+    affected_list = AffectedList.objects.get()
+    assert (affected_list.refusal_code, affected_list.chunk_count) == ("columns_unclear", 0)
+
+
+@pytest.mark.parametrize("name", ["N° Police", "n°POLICE", "#1"])
+def test_a_column_is_named_on_the_command_line(tmp_path: Path, name: str) -> None:
+    found = ingest(tmp_path, csv_file(LISE, header=POLICE), f"--column=member_number={name}")
+    assert (found["state"], found["accepted"]) == ("review", 1)
+
+
+def test_the_same_command_completed_takes_the_file(tmp_path: Path) -> None:
+    with pytest.raises(CommandError):
+        ingest(tmp_path, csv_file(LISE, header=POLICE))
+    found = ingest(tmp_path, csv_file(LISE, header=POLICE), "--column=member_number=#1")
+    assert found["state"] == "review"
+
+
+def test_a_column_named_goes_before_one_that_is_recognised(tmp_path: Path) -> None:
+    header = "Id;Police;Né le;Mail"
+    content = csv_file("7;;31/12/1980;l@example.fr", header=header)
+    assert ingest(tmp_path, content)["accepted"] == 1
+    with pytest.raises(CommandError, match="refusée"):
+        ingest(tmp_path, content + b"\n", "--column=member_number=Police")
+
+
+@pytest.mark.parametrize(
+    "column", ["member_number", "nir=#1", "inconnu=#1", "member_number=", "member_number=#99"]
+)
+def test_a_column_that_cannot_be_named_fails_clearly(tmp_path: Path, column: str) -> None:
+    with pytest.raises(CommandError):
+        ingest(tmp_path, csv_file(LISE, header=POLICE), f"--column={column}")

@@ -5,7 +5,7 @@ from django.db import DatabaseError, connection
 
 from audit.models import AuditEntry
 from audit.trail import insurer_scope
-from insurers.lists import ingestion
+from insurers.lists import cutting, ingestion, uploads
 from insurers.lists.contacts import EMAIL_INVALID, PHONE_INVALID, open_contacts
 from insurers.lists.ingestion import OperatorsNotAffiliatedError, ingest_list
 from insurers.lists.keystore import KeyNotFoundError, key_store
@@ -138,19 +138,20 @@ def test_no_identifier_or_contact_is_in_the_database() -> None:
     assert affected_list.chunk_count == 0
 
 
-def test_a_list_crosses_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingestion, "SLICE_ROWS", 7)
+def test_a_list_crosses_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(cutting, "BLOCK_BYTES", 200)
     seen: list[int] = []
     affected_list = received(csv_file(*(f"A{n};1980-01-01;;;;" for n in range(100))))
     with as_role("worker"):
         ingest_list(list_id=affected_list.pk, now=cast.NOW, report=seen.append)
     affected_list.refresh_from_db()
     assert (affected_list.rows, affected_list.members) == (100, 100)
-    assert len(seen) == 15
+    assert len(seen) > 5
     assert affected_list.bytes_read == seen[-1] == affected_list.size_bytes
 
 
-def test_a_reading_that_failed_is_started_again_from_nothing(
+def test_a_reading_that_failed_goes_on_where_it_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     affected_list = received(csv_file(LISE, "A9;;;;;"))
@@ -161,10 +162,9 @@ def test_a_reading_that_failed_is_started_again_from_nothing(
     with as_role("worker"):
         ingest_list(list_id=affected_list.pk, now=cast.NOW)
     affected_list.refresh_from_db()
-    assert (affected_list.state, affected_list.attempt) == (ListState.REVIEW, 2)
+    assert (affected_list.state, affected_list.attempt) == (ListState.REVIEW, 1)
     assert (affected_list.members, affected_list.rows_rejected) == (1, 1)
     assert affected_list.problems.count() == 1
-    assert not key_store().exists(f"list/{affected_list.pk}/1")
 
 
 def test_a_list_that_can_never_be_read_is_refused_in_the_end() -> None:

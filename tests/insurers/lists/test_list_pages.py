@@ -18,6 +18,9 @@ from insurers.models import AffectedList, ListState, Operator
 from tests import cast
 from tests.conftest import WebClient, as_role
 from tests.insurers.lists.files import LISE, OMAR, accepted, csv_file, members_of, read, received
+from tests.insurers.lists.workbooks import HEADER as SHEET_HEADER
+from tests.insurers.lists.workbooks import OMAR as OMARS_CELLS
+from tests.insurers.lists.workbooks import xlsx
 
 pytestmark = pytest.mark.django_db
 UPLOAD = reverse("list_upload")
@@ -57,6 +60,16 @@ def test_the_form_explains_the_columns_and_offers_a_sample(paule: Client) -> Non
     html = paule.get(UPLOAD).content.decode()
     assert "liste-exemple.csv" in html
     assert "numéro de sécurité sociale" in html
+
+
+def test_hidden_rows_are_named(paule: Client) -> None:
+    rows = [(f"A{number}", *OMARS_CELLS[1:]) for number in range(25)]
+    few = xlsx(SHEET_HEADER, *rows, hidden=[4, 7])
+    assert "2 lignes masquées ont été lues : lignes 4, 7.<" in page(paule, read(few))
+    many = xlsx(SHEET_HEADER, *rows, hidden=range(2, 25))
+    assert "23 lignes masquées ont été lues : lignes 2, 3" in page(paule, read(many))
+    one = xlsx(SHEET_HEADER, *rows, hidden=[4])
+    assert "1 ligne masquée a été lue : ligne 4.<" in page(paule, read(one))
 
 
 def test_a_file_that_is_sent_is_sealed_registered_and_queued(

@@ -2,6 +2,7 @@
 
 import random
 
+import polars as pl
 import pytest
 
 from insurers.lists.nir import ColumnWatch, has_valid_key, looks_like_one
@@ -44,22 +45,34 @@ def test_forms_that_do_not(text: str) -> None:
     assert not looks_like_one(text)
 
 
+def watching(*columns: list[str]) -> ColumnWatch:
+    watch = ColumnWatch.over(len(columns))
+    watch.see_block([pl.Series(cells) for cells in columns])
+    return watch
+
+
 def test_a_column_of_nirs_is_named() -> None:
-    watch = ColumnWatch.over(2)
-    for order in range(100):
-        watch.see(["A1", f"1850375116{order:03d}"])
-    assert watch.column_of_nirs() == 1
+    numbers = [f"1850375116{order:03d}" for order in range(100)]
+    assert watching(["A1"] * 100, numbers).column_of_nirs() == 1
+
+
+def test_a_share_is_that_of_the_whole_file() -> None:
+    watch = watching(["A1"] * 100)
+    watch.add(watching([MAINLAND, MAINLAND]))
+    assert watch.column_of_nirs() is None
+    assert watching([MAINLAND, MAINLAND]).column_of_nirs(at_least=100) is None
 
 
 def test_one_cell_by_chance_refuses_nothing() -> None:
-    watch = ColumnWatch.over(1)
-    watch.see([MAINLAND])
-    assert watch.column_of_nirs() is None
+    assert watching([MAINLAND]).column_of_nirs() is None
 
 
 def test_member_numbers_of_13_digits_drawn_at_random_pass() -> None:
     chance = random.Random(3)
-    watch = ColumnWatch.over(1)
-    for _ in range(2000):
-        watch.see([str(chance.randrange(10**12, 10**13))])
-    assert watch.column_of_nirs() is None
+    numbers = [str(chance.randrange(10**12, 10**13)) for _ in range(2000)]
+    assert watching(numbers).column_of_nirs() is None
+
+
+def test_separators_hide_no_number() -> None:
+    spaced = [" 1 85 03 75 116 001 ", "1.85.03.75.116.002", "2 85 03 2A 116 003"] * 5
+    assert watching(spaced).suspect == [15]

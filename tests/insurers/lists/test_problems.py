@@ -11,7 +11,6 @@ from insurers.lists.problems import (
     explain_problem,
     explain_refusal,
 )
-from insurers.lists.spreadsheets import inert_cell
 
 
 @pytest.mark.parametrize("code", Problem.values)
@@ -46,9 +45,3 @@ def test_every_refusal_has_a_way_on() -> None:
 )
 def test_columns_are_named_without_their_header(column: str, name: str) -> None:
     assert column_name(column) == name
-
-
-@pytest.mark.parametrize("cell", ["=1+1", "+33", "-2", "@SUM(A1)", "\tx", "\rx"])
-def test_a_cell_that_spreadsheets_execute_is_made_inert(cell: str) -> None:
-    assert inert_cell(cell) == "'" + cell
-    assert inert_cell("a" + cell) == "a" + cell

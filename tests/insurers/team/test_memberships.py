@@ -258,7 +258,7 @@ def test_a_mail_server_that_is_down_loses_no_change(
     with django_capture_on_commit_callbacks(execute=True):
         confirm_membership(membership_id=membership.pk, confirmed_by_id=alix.pk, now=NOW)
     assert Membership.objects.get(pk=membership.pk).confirmed_at == NOW
-    assert "2 membership mails not sent: ConnectionRefusedError" in caplog.text
+    assert "2 staff mails not sent: ConnectionRefusedError" in caplog.text
     assert "@" not in caplog.text
 
 

@@ -1,0 +1,131 @@
+"""A PostgreSQL and a Redis of its own, and workers, as production settings have them."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import django
+import psycopg
+
+from breachportal.embedded.postgres import Cluster, start_cluster
+from breachportal.embedded.redis import RedisServer, start_redis
+from breachportal.embedded.state import generate_secrets
+
+DATABASE = "portal"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Servers that run, and the folder of everything that they and the workers write."""
+
+    folder: Path
+    cluster: Cluster
+    roles: dict[str, str]
+    """The environment of processes that sign in as their own role."""
+
+    def superuser(self) -> psycopg.Connection:
+        """Connect as the cluster's superuser, with autocommit."""
+        return self.cluster.connect(DATABASE)
+
+
+@contextmanager
+def servers() -> Iterator[Stage]:
+    """Start durable servers, migrate, and set Django up as a worker, for the block."""
+    with tempfile.TemporaryDirectory(prefix="portal-bench-") as name:
+        folder = Path(name)
+        cluster = start_cluster(folder / "servers", runtime=folder)
+        redis = start_redis(folder / "servers", runtime=folder)
+        try:
+            cluster.provision(DATABASE)
+            os.environ |= _environment(folder, cluster, redis)
+            roles = dict(os.environ)
+            owner = os.environ | {"PORTAL_ROLE": "owner"}
+            migrate = [sys.executable, "manage.py", "migrate", "-v", "0"]
+            subprocess.run(migrate, check=True, env=owner)
+            collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v", "0"]
+            subprocess.run(collect, check=True)
+            # The script itself makes insurers, lists and pages: it is every role at once.
+            superuser = f"postgresql://postgres@/{DATABASE}?host={cluster.sockets}"
+            os.environ["DATABASE_URL_WORKER"] = superuser
+            django.setup()
+            yield Stage(folder, cluster, roles)
+        finally:
+            redis.stop()
+            cluster.stop()
+
+
+def _environment(folder: Path, cluster: Cluster, redis: RedisServer) -> dict[str, str]:
+    for name in ("uploads", "keys", "sms", "static"):
+        (folder / name).mkdir()
+    databases = {
+        f"DATABASE_URL_{role.upper()}": cluster.url(role, DATABASE)
+        for role in ("web", "worker", "owner")
+    }
+    return (
+        databases
+        | generate_secrets()
+        | {
+            "DJANGO_SETTINGS_MODULE": "breachportal.settings",
+            "PORTAL_ROLE": "worker",
+            "PORTAL_URL": "https://portail.example.fr",
+            "REDIS_URL": f"unix://{redis.socket}?db=0",
+            "UPLOAD_DIR": str(folder / "uploads"),
+            "KEY_STORE_DIR": str(folder / "keys"),
+            "SMS_OUTBOX_DIR": str(folder / "sms"),
+            "STATIC_ROOT": str(folder / "static"),
+            "DEFAULT_FROM_EMAIL": "portail@example.fr",
+        }
+    )
+
+
+@contextmanager
+def workers(stage: Stage, *, processes: int = 2) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run one Celery worker of so many processes for the block."""
+    log = stage.folder / "worker.log"
+    with log.open("ab") as output:
+        worker = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "celery", "-A", "breachportal", "worker"),
+                *("--queues", "ingest,default", "--concurrency", str(processes), "-l", "WARNING"),
+                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+            ],
+            env=stage.roles,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield worker
+    finally:
+        os.killpg(worker.pid, signal.SIGTERM)
+        try:
+            worker.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(worker.pid, signal.SIGKILL)
+
+
+def family_memory(pid: int) -> int:
+    """Return the largest resident size among a process's children, in bytes."""
+    largest = 0
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with_status = Path(f"/proc/{child}/status")
+        for line in with_status.read_text().splitlines():
+            if line.startswith("VmRSS"):
+                largest = max(largest, int(line.split()[1]) * 1024)
+    return largest
+
+
+def wait_until(condition: Callable[[], object], *, seconds: float) -> None:
+    """Poll a condition twenty times a second."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > limit:
+            raise TimeoutError
+        time.sleep(0.05)

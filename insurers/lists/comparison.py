@@ -1,0 +1,165 @@
+"""Compare a list with those accepted before it: who is new, listed already, changed, leaving.
+
+Everything is computed twice from the same SQL: for the report once the file is read, and again
+when the list is published, under the insurer's turn. The results are two temporary tables that
+last until the transaction ends: `met` (a row of the list is a person of an earlier list) and
+`leaving` (people of earlier lists to whom nothing more is to be sent from there). What each
+effect means is in docs/decisions/0007.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from django.db import connection
+
+from insurers.lists.tables import table_name
+from insurers.models import AffectedList, Ended, ListEffect, ListState
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Accepted lists of the same breach and insurer, as the list to come relates to them.
+
+    `covering` name at least its operators, `same` exactly its operators, `narrower` none but
+    its operators; the last two are of its population. `whole` are the same ones that no
+    approved campaign uses: replacing takes them out whole.
+    """
+
+    every: list[int]
+    covering: list[int]
+    same: list[int]
+    narrower: list[int]
+    whole: list[int]
+
+
+def earlier_lists(affected_list: AffectedList) -> Earlier:
+    """Return the lists that a list is compared with."""
+    wanted = set(affected_list.operators.values_list("pk", flat=True))
+    operators: dict[int, set[int]] = defaultdict(set)
+    lists = AffectedList.objects.that_list_people().filter(
+        breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id
+    )
+    for list_id, operator_id in lists.values_list("pk", "operators"):
+        operators[list_id].add(operator_id)
+    alike = set(
+        lists.filter(
+            population_id=affected_list.population_id, state=ListState.ACCEPTED
+        ).values_list("pk", flat=True)
+    )
+    unused = set(lists.filter(is_in_use=False).values_list("pk", flat=True))
+    every = sorted(operators)
+    same = [pk for pk in every if operators[pk] == wanted and pk in alike]
+    return Earlier(
+        every=every,
+        covering=[pk for pk in every if wanted <= operators[pk]],
+        same=same,
+        narrower=[pk for pk in every if operators[pk] <= wanted and pk in alike],
+        whole=[pk for pk in same if pk in unused],
+    )
+
+
+# A row without a name is taken for the first of the twins that share its fingerprint.
+SAME_PERSON = """
+earlier.fingerprint = member.fingerprint AND (
+    earlier.name_tag = member.name_tag
+    OR earlier.name_tag = 0 AND NOT EXISTS (
+        SELECT FROM {table} AS twin WHERE twin.fingerprint = member.fingerprint
+            AND twin.name_tag <> 0 AND twin.name_tag < member.name_tag)
+    OR member.name_tag = 0 AND NOT EXISTS (
+        SELECT FROM members.affected_member AS twin WHERE twin.list_id = earlier.list_id
+            AND twin.fingerprint = earlier.fingerprint
+            AND twin.name_tag <> 0 AND twin.name_tag < earlier.name_tag)
+)
+"""
+
+# `has_news`: the row gives an address that the earlier list does not.
+_MEET = (
+    """
+CREATE TEMPORARY TABLE met ON COMMIT DROP AS
+SELECT member.ordinal, earlier.list_id AS earlier_list, earlier.ordinal AS earlier_ordinal,
+    coalesce(mark.ended, '') AS ended,
+    coalesce(member.email_fingerprint <> earlier.email_fingerprint,
+        member.email_fingerprint IS NOT NULL)
+    OR coalesce(member.phone_fingerprint <> earlier.phone_fingerprint,
+        member.phone_fingerprint IS NOT NULL) AS has_news
+FROM {table} AS member
+JOIN members.affected_member AS earlier ON earlier.list_id = ANY (%(every)s) AND """
+    + SAME_PERSON
+    + """
+LEFT JOIN members.listing_mark AS mark
+    ON mark.list_id = earlier.list_id AND mark.ordinal = earlier.ordinal
+"""
+)
+
+_LEAVING = """
+CREATE TEMPORARY TABLE leaving
+    (list_id integer, ordinal integer, reason varchar(10)) ON COMMIT DROP
+"""
+
+# The new contact takes the place of the old one, for the same operators.
+_CORRECTED = """
+INSERT INTO leaving SELECT earlier_list, earlier_ordinal, 'corrected' FROM met
+WHERE ended = '' AND has_news AND earlier_list = ANY (%(same)s)
+    AND NOT earlier_list = ANY (%(whole)s)
+"""
+
+_REPLACED = """
+INSERT INTO leaving
+SELECT member.list_id, member.ordinal, 'replaced' FROM members.affected_member AS member
+LEFT JOIN members.listing_mark AS mark USING (list_id, ordinal)
+LEFT JOIN (SELECT DISTINCT earlier_list, earlier_ordinal FROM met) AS found
+    ON found.earlier_list = member.list_id AND found.earlier_ordinal = member.ordinal
+WHERE member.list_id = ANY (%(same)s) AND coalesce(mark.ended, '') = ''
+    AND (found.earlier_list IS NULL OR member.list_id = ANY (%(whole)s))
+"""
+
+_WITHDRAWN = """
+INSERT INTO leaving SELECT DISTINCT earlier_list, earlier_ordinal, 'withdrawn' FROM met
+WHERE ended = '' AND earlier_list = ANY (%(narrower)s)
+"""
+
+
+def compare(affected_list: AffectedList) -> Earlier:
+    """Fill `met` and `leaving` for a list whose own table is indexed (worker, in a transaction)."""
+    earlier = earlier_lists(affected_list)
+    replacing = affected_list.effect == ListEffect.REPLACE
+    values = {
+        "every": earlier.every,
+        "same": earlier.same,
+        "narrower": earlier.narrower,
+        "whole": earlier.whole if replacing else [],
+    }
+    steps = {
+        ListEffect.ADD: (_CORRECTED,),
+        ListEffect.REPLACE: (_CORRECTED, _REPLACED),
+        ListEffect.WITHDRAW: (_WITHDRAWN,),
+    }[ListEffect(affected_list.effect)]
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS met, leaving")
+        cursor.execute(_MEET.format(table=table_name(affected_list.pk)), values)
+        cursor.execute("ANALYZE met")
+        cursor.execute(_LEAVING)
+        for statement in steps:
+            cursor.execute(statement, values)
+        cursor.execute("ANALYZE leaving")
+    return earlier
+
+
+def all_leave(list_id: int) -> None:
+    """Fill `leaving` with everybody of an accepted list (worker, in a transaction)."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS leaving")
+        cursor.execute(_LEAVING)
+        cursor.execute(
+            "INSERT INTO leaving SELECT list_id, ordinal, %s FROM members.affected_member"
+            " LEFT JOIN members.listing_mark AS mark USING (list_id, ordinal)"
+            " WHERE list_id = %s AND coalesce(mark.ended, '') = ''",
+            [Ended.WITHDRAWN.value, list_id],
+        )
+
+
+def stays_listed(affected_list: AffectedList, earlier: Earlier) -> list[int]:
+    """Return the lists on which people without a new address stay, instead of joining this one."""
+    if affected_list.effect == ListEffect.REPLACE:
+        return [pk for pk in earlier.covering if pk not in earlier.whole]
+    return earlier.covering

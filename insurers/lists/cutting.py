@@ -1,0 +1,107 @@
+"""Cut a text into blocks at the ends of records, so that several workers share one file.
+
+A newline ends a record unless it stands between quotes (RFC 4180). Only the parity of the
+quotes is followed here: a text whose quotes stand anywhere else than around cells is found
+out, because a record gets too long or because a block, once parsed, has another number of
+records; such a text is first rewritten (`insurers/lists/preparing.py`).
+"""
+
+from dataclasses import dataclass
+
+from insurers.lists.reading import LONGEST_RECORD
+
+BLOCK_BYTES = 2 * 1024**2
+_QUOTE, _NEWLINE = b'"', b"\n"
+_OTHERS = bytes(byte for byte in range(256) if byte not in _QUOTE + _NEWLINE)
+_LONGEST_BYTES = 4 * LONGEST_RECORD  # of the encodings in use, the widest takes 4 bytes a letter
+
+
+@dataclass(frozen=True)
+class Block:
+    """Bytes [start, end) of a text: whole records, of which the first has this row number."""
+
+    start: int
+    end: int
+    first_row: int
+    records: int
+
+
+class Cutter:
+    """Takes a text piece by piece; `blocks` are the parts between the borders found."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self.is_regular = True
+        self._position = 0
+        self._quoted = False
+        self._block_start = 0
+        self._block_row = 1
+        self._border = 0  # after the last newline that ends a record
+        self._row = 1  # of the record that starts at the border
+        self._has_lone_return = False
+        self._ends_with_return = False
+
+    def take(self, piece: bytes) -> None:
+        """Look for the ends of records in the next bytes."""
+        if not self.is_regular or not piece:
+            return
+        self._look_for_lone_returns(piece)
+        ended, border = self._records_ended(piece)
+        if border:
+            self._row += ended
+            self._border = self._position + border
+            if self._border - self._block_start >= BLOCK_BYTES:
+                self._cut()
+        self._position += len(piece)
+        if self._position - self._border > _LONGEST_BYTES or self._has_lone_return:
+            self.is_regular = False
+
+    def close(self) -> list[Block]:
+        """Return the blocks, the last of which may end without a newline."""
+        if self._quoted or self._ends_with_return:
+            self.is_regular = False
+        if self._position > self._border:
+            self._border = self._position
+            self._row += 1
+        if self._border > self._block_start:
+            self._cut()
+        return self.blocks
+
+    def _cut(self) -> None:
+        records = self._row - self._block_row
+        self.blocks.append(Block(self._block_start, self._border, self._block_row, records))
+        self._block_start, self._block_row = self._border, self._row
+
+    def _records_ended(self, piece: bytes) -> tuple[int, int]:
+        """Return how many records end in a piece, and the offset after the last end (0: none)."""
+        quotes = piece.count(_QUOTE)
+        if not quotes:
+            if self._quoted:
+                return 0, 0
+            return piece.count(_NEWLINE), piece.rfind(_NEWLINE) + 1
+        # Quotes and newlines alone, without the pairs that enclose no newline.
+        marks = piece.translate(None, _OTHERS).replace(_QUOTE * 2, b"")
+        outside = marks.split(_QUOTE)[int(self._quoted) :: 2]
+        ended = sum(part.count(_NEWLINE) for part in outside)
+        border = self._last_border(piece, quotes) if ended else 0
+        self._quoted ^= bool(quotes % 2)
+        return ended, border
+
+    def _last_border(self, piece: bytes, quotes: int) -> int:
+        place = len(piece)
+        parity = (quotes + self._quoted) % 2
+        while True:
+            earlier = piece.rfind(_NEWLINE, 0, place)
+            parity = (parity - piece.count(_QUOTE, earlier, place)) % 2
+            place = earlier
+            if not parity:
+                return place + 1
+
+    def _look_for_lone_returns(self, piece: bytes) -> None:
+        """Note an end of line of old Macintoshes: a return that no newline follows."""
+        if self._ends_with_return and not piece.startswith(_NEWLINE):
+            self._has_lone_return = True
+        returns = piece.count(b"\r")
+        self._ends_with_return = piece.endswith(b"\r")
+        if returns - self._ends_with_return != piece.count(b"\r\n"):
+            self._has_lone_return = True

@@ -1,0 +1,126 @@
+"""Parse a block of a list's text into columns of cells.
+
+polars parses what is written as RFC 4180 says; a block that it does not take, or that has
+other records than were counted, goes through the standard library's `csv`, which is slower
+and forgives more. Both give the same table.
+"""
+
+import csv
+import io
+import os
+from dataclasses import dataclass
+
+os.environ.setdefault("POLARS_MAX_THREADS", "1")  # The workers are the parallelism.
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from insurers.lists.problems import Refusal
+from insurers.lists.reading import LONGEST_RECORD
+from insurers.lists.refusal import FileRefusedError
+
+
+class IrregularTextError(Exception):
+    """The block has other records than were counted: its quotes are not those of RFC 4180."""
+
+
+@dataclass
+class Cells:
+    """The rows of a block that are not blank: `columns` of text, `rows` their numbers."""
+
+    columns: list[pl.Series]
+    rows: list[int]
+    too_many: list[int]  # numbers of rows with cells beyond the last column: not in `columns`
+
+
+def parse_block(text: bytes, *, delimiter: str, width: int, first_row: int, records: int) -> Cells:
+    """Return the cells of a block of UTF-8 text, `width` a row; short rows are filled.
+
+    Raises FileRefusedError where a record is too long or its quotes are broken, and
+    IrregularTextError where `records` is not what is found.
+    """
+    frame = _by_polars(text, delimiter, width)
+    if frame is not None and frame.height == records:
+        return _without_blanks(frame, width, first_row)
+    return _by_csv(text, delimiter, width, first_row, records)
+
+
+def _names(width: int) -> list[str]:
+    return [f"column_{place}" for place in range(width)]
+
+
+def _by_polars(text: bytes, delimiter: str, width: int) -> pl.DataFrame | None:
+    """Return the cells, with one column more for a cell too many; None where polars gives up."""
+    try:
+        frame = pl.read_csv(
+            text,
+            has_header=False,
+            separator=delimiter,
+            schema=dict.fromkeys(_names(width + 1), pl.String),
+            infer_schema=False,
+            empty_string_is_null=False,
+            extra_columns="raise",
+            missing_columns="insert",
+            raise_if_empty=False,
+        )
+    except PolarsError:
+        return None
+    longest = [column.str.len_bytes().max() or 0 for column in frame]
+    if sum(longest) > LONGEST_RECORD:  # type: ignore[arg-type]
+        return None
+    return frame
+
+
+def _without_blanks(frame: pl.DataFrame, width: int, first_row: int) -> Cells:
+    columns = frame.get_columns()
+    kept, too_many = None, []
+    extra = columns[width] != ""
+    if extra.any():
+        too_many = [first_row + place for place in extra.arg_true()]
+    blank = columns[0].str.strip_chars() == ""
+    for column in columns[1:]:
+        if not blank.any():
+            break
+        blank &= column.str.strip_chars() == ""
+    if too_many or blank.any():
+        kept = ~(extra | blank)
+    rows = list(range(first_row, first_row + frame.height))
+    if kept is None:
+        return Cells(columns[:width], rows, too_many)
+    numbers = [rows[place] for place in kept.arg_true()]
+    return Cells(frame.filter(kept).get_columns()[:width], numbers, too_many)
+
+
+def _by_csv(text: bytes, delimiter: str, width: int, first_row: int, records: int) -> Cells:
+    rows: list[int] = []
+    kept: list[list[str]] = []
+    too_many: list[int] = []
+    found = 0
+    lines = io.StringIO(text.decode(), newline="")
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    before = 0
+    while True:
+        row = first_row + found
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            too_long = "field limit" in str(error)
+            code = Refusal.RECORD_TOO_LONG if too_long else Refusal.BROKEN_QUOTES
+            raise FileRefusedError(code, row=row) from error
+        if lines.tell() - before > LONGEST_RECORD and sum(map(len, cells)) > LONGEST_RECORD:
+            raise FileRefusedError(Refusal.RECORD_TOO_LONG, row=row)
+        before = lines.tell()
+        found += 1
+        if not any(cells) or not any(map(str.strip, cells)):
+            continue
+        if any(cells[width:]):
+            too_many.append(row)
+            continue
+        rows.append(row)
+        kept.append(cells[:width] + [""] * (width - len(cells)))
+    if found != records:
+        raise IrregularTextError
+    columns = list(zip(*kept, strict=True)) if kept else [()] * width
+    return Cells([pl.Series(values, dtype=pl.String) for values in columns], rows, too_many)

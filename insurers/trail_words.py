@@ -1,0 +1,175 @@
+"""The trail's codes in words: what was done, to what, with which figures.
+
+A code that has no words here is shown as it is, so that nothing is ever hidden.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.apps import apps
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from audit.models import AuditEntry
+from insurers.models import Role
+
+# What an entry is about (the first half of its action), then each action.
+KINDS = {
+    "declaration": _("Déclarations"),
+    "list": _("Listes"),
+    "upload": _("Envois"),
+    "columns": _("Colonnes retenues"),
+    "token": _("Jetons"),
+    "notice": _("Avis"),
+    "campaign": _("Campagnes"),
+    "invitation": _("Invitations"),
+    "membership": _("Rôles"),
+    "account": _("Comptes"),
+    "second_factor": _("Seconds facteurs"),
+    "access": _("Accès"),
+    "directory": _("Annuaire"),
+}
+ACTIONS = {
+    "declaration.saved": _("Déclaration enregistrée"),
+    "list.uploaded": _("Liste envoyée"),
+    "list.ingested": _("Liste lue"),
+    "list.accepted": _("Liste acceptée"),
+    "list.published": _("Personnes de la liste mises en place"),
+    "list.refused": _("Liste refusée"),
+    "list.withdrawn": _("Retrait de la liste décidé"),
+    "list.taken_out": _("Personnes de la liste retirées"),
+    "list.columns_chosen": _("Colonnes de la liste indiquées"),
+    "columns.forgotten": _("Colonne retenue oubliée"),
+    "upload.started": _("Envoi d’une liste commencé"),
+    "upload.cancelled": _("Envoi d’une liste annulé"),
+    "upload.forgotten": _("Envoi d’une liste abandonné, effacé"),
+    "upload.no_room": _("Envoi d’une liste arrêté : plus de place"),
+    "token.created": _("Jeton créé"),
+    "token.revoked": _("Jeton révoqué"),
+    "notice.saved": _("Version de l’avis enregistrée"),
+    "campaign.submitted": _("Campagne soumise"),
+    "campaign.approved": _("Campagne approuvée"),
+    "campaign.returned": _("Campagne renvoyée"),
+    "campaign.resumed": _("Envoi repris"),
+    "campaign.halted": _("Envoi arrêté"),
+    "campaign.finished": _("Envoi terminé"),
+    "invitation.sent": _("Invitation envoyée"),
+    "invitation.withdrawn": _("Invitation retirée"),
+    "invitation.accepted": _("Invitation acceptée"),
+    "membership.created": _("Rôle créé, à confirmer"),
+    "membership.confirmed": _("Rôle confirmé"),
+    "membership.ended": _("Rôle terminé"),
+    "account.signed_in": _("Connexion"),
+    "account.password_changed": _("Mot de passe changé"),
+    "account.password_reset": _("Mot de passe remplacé par courriel"),
+    "second_factor.added": _("Second facteur ajouté"),
+    "second_factor.removed": _("Second facteur retiré"),
+    "second_factor.reset": _("Codes de secours remplacés"),
+    "access.refused": _("Page demandée sans en avoir le droit"),
+    "directory.loaded": _("Annuaire chargé"),
+}
+# What the operator does in the administration, on any of its tables.
+ADMIN_VERBS = {
+    "added": _("Ajout : %(thing)s"),
+    "changed": _("Modification : %(thing)s"),
+    "deleted": _("Suppression : %(thing)s"),
+    "imported": _("Import : %(thing)s"),
+    "exported": _("Export : %(thing)s"),
+}
+SUBJECTS = {
+    "list": _("liste"),
+    "upload": _("envoi"),
+    "columns": _("colonne"),
+    "token": _("jeton"),
+    "notice": _("avis"),
+    "campaign": _("campagne"),
+    "invitation": _("invitation"),
+    "membership": _("rôle"),
+    "breach": _("violation"),
+    "account": _("compte"),
+    "page": _("page"),
+    "directory": _("annuaire"),
+}
+DETAILS = {
+    "account": _("compte"),
+    "already_listed": _("déjà sur une liste"),
+    "changed": _("champs changés"),
+    "changes": _("changements"),
+    "code": _("motif"),
+    "concerned": _("concerné"),
+    "field": _("donnée"),
+    "kind": _("sorte"),
+    "list": _("liste"),
+    "mandate": _("mandat"),
+    "members": _("personnes"),
+    "method": _("méthode"),
+    "problems": _("problèmes"),
+    "reason": _("motif"),
+    "received_bytes": _("octets reçus"),
+    "rejected": _("lignes rejetées"),
+    "role": _("rôle"),
+    "rows": _("lignes"),
+    "scopes": _("droits"),
+    "sha256": "SHA-256",
+    "size_bytes": _("octets"),
+    "version": _("version"),
+}
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One figure, hash or code of an entry."""
+
+    name: str
+    value: str
+    is_code: bool
+
+
+def action_words(action: str) -> str:
+    """Return what was done, in the page's language; the code itself where it has no words."""
+    if action in ACTIONS:
+        return str(ACTIONS[action])
+    model, _dot, verb = action.partition(".")
+    if verb in ADMIN_VERBS and model in (names := _model_names()):
+        return ADMIN_VERBS[verb] % {"thing": names[model]}
+    return action
+
+
+def subject_words(subject: str) -> str:
+    """Return what it was done to: « liste n° 4 »."""
+    kind, _colon, number = subject.partition(":")
+    name = str(SUBJECTS.get(kind) or _model_names().get(kind, ""))
+    if not name:
+        return subject
+    if not number:
+        return name
+    if number.isdigit():
+        return gettext("%(thing)s n° %(number)s") % {"thing": name, "number": number}
+    return f"{name} {number}"
+
+
+def detail_words(entry: AuditEntry) -> list[Detail]:
+    """Return the entry's figures, hashes and codes, each with its name."""
+    found = json.loads(entry.detail)
+    assert isinstance(found, Mapping)
+    return [_detail(name, value) for name, value in found.items() if value not in ("", None)]
+
+
+def _detail(name: str, value: object) -> Detail:
+    shown = str(DETAILS.get(name, name))
+    if isinstance(value, bool):
+        return Detail(shown, gettext("oui") if value else gettext("non"), is_code=False)
+    if name == "role" and value in Role.values:
+        return Detail(shown, str(Role(value).label), is_code=False)
+    if isinstance(value, int):
+        return Detail(shown, intcomma(value), is_code=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return Detail(shown, text, is_code=True)
+
+
+def _model_names() -> dict[str, str]:
+    return {
+        str(model._meta.model_name): str(model._meta.verbose_name) for model in apps.get_models()
+    }

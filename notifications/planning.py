@@ -1,0 +1,98 @@
+"""Who a campaign can tell, by which channel, and who is told already: SQL that several share."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from notifications.models import Campaign
+
+# Members of campaigns' lists, with the first channel of the plan that reaches each, or what
+# they lack. Whoever ended is still there: what counts is what the campaign made of them.
+PLANNED = """
+SELECT c.id AS campaign_id, m.list_id, m.ordinal, m.fingerprint, m.name_tag, m.email_fingerprint,
+    m.phone_fingerprint, coalesce(k.ended, '') AS ended,
+    NOT coalesce(k.is_counted, true) AS is_uncounted,
+    CASE WHEN m.email_fingerprint IS NOT NULL AND e.campaign_id IS NULL
+            AND c.plan->'channels' ? 'email' THEN 'email'
+         WHEN m.phone_fingerprint IS NOT NULL AND s.campaign_id IS NULL
+            AND c.plan->'channels' ? 'sms' THEN 'sms'
+    END AS channel,
+    CASE WHEN e.campaign_id IS NOT NULL OR s.campaign_id IS NOT NULL THEN 'shared_address'
+         WHEN m.contact_flags <> 0 THEN 'invalid_contact' ELSE 'no_contact' END AS lack
+FROM notifications_campaign c
+JOIN affected_member m ON m.list_id = c.affected_list_id
+LEFT JOIN listing_mark k ON k.list_id = m.list_id AND k.ordinal = m.ordinal
+LEFT JOIN notifications_crowdedaddress e
+    ON e.campaign_id = c.id AND e.address_fingerprint = m.email_fingerprint
+LEFT JOIN notifications_crowdedaddress s
+    ON s.campaign_id = c.id AND s.address_fingerprint = m.phone_fingerprint
+"""
+
+# Only whom the campaign can still tell has a channel.
+MEMBERS = f"""
+CREATE TEMPORARY TABLE planned ON COMMIT DROP AS
+SELECT ordinal, fingerprint, name_tag, email_fingerprint, phone_fingerprint, is_uncounted,
+    CASE WHEN ended = '' THEN channel END AS channel,
+    CASE WHEN ended = '' THEN 'unreachable' ELSE 'cancelled' END AS left_out,
+    CASE WHEN ended = '' THEN lack ELSE ended END AS lack
+FROM ({PLANNED} WHERE c.id = %(campaign)s AND m.list_id = %(list)s) AS member
+"""
+
+# Claims on the same person: a row without a name is the first of the twins.
+TOLD_FOR = """
+t.breach_id = %(breach)s AND t.insurer_id = %(insurer)s AND t.fingerprint = p.fingerprint AND (
+    t.name_tag = p.name_tag OR p.name_tag = 0
+    OR t.name_tag = 0 AND NOT EXISTS (
+        SELECT FROM affected_member twin WHERE twin.list_id = %(list)s
+            AND twin.fingerprint = p.fingerprint
+            AND twin.name_tag <> 0 AND twin.name_tag < p.name_tag)
+)
+"""
+
+# The constraint decides who is told already, also between campaigns built at the same time.
+CLAIM = f"""
+INSERT INTO notifications_told
+    (breach_id, insurer_id, operator_id, fingerprint, name_tag, campaign_id, list_id, ordinal)
+SELECT %(breach)s, %(insurer)s, o.operator_id, p.fingerprint, p.name_tag, %(campaign)s, %(list)s,
+    p.ordinal
+FROM planned p CROSS JOIN insurers_affectedlist_operators o
+WHERE p.channel IS NOT NULL AND o.affectedlist_id = %(list)s AND NOT EXISTS (
+    SELECT FROM notifications_told t WHERE t.operator_id = o.operator_id AND {TOLD_FOR}
+)
+ORDER BY p.fingerprint, p.name_tag, o.operator_id
+ON CONFLICT DO NOTHING;
+CREATE TEMPORARY TABLE claimed ON COMMIT DROP AS
+SELECT DISTINCT ordinal FROM notifications_told
+WHERE campaign_id = %(campaign)s AND list_id = %(list)s;
+"""
+
+COVER = """
+CREATE TEMPORARY TABLE covered ON COMMIT DROP AS
+SELECT p.ordinal, p.channel, p.is_uncounted,
+    CASE p.channel WHEN 'email' THEN p.email_fingerprint ELSE p.phone_fingerprint END AS address
+FROM planned p JOIN claimed USING (ordinal) WHERE p.channel IS NOT NULL;
+"""
+
+DROP = "DROP TABLE planned, claimed, covered"
+
+
+def values_of(campaign: Campaign, now: datetime) -> dict[str, Any]:
+    """Return the parameters of the statements above."""
+    return {
+        "campaign": campaign.pk,
+        "breach": campaign.breach_id,
+        "insurer": campaign.insurer_id,
+        "list": campaign.affected_list_id,
+        "now": now,
+    }
+
+
+def run(scripts: Iterable[str], values: dict[str, Any]) -> None:
+    """Execute scripts of statements, each ended by a semicolon and a new line."""
+    with connection.cursor() as cursor:
+        for script in scripts:
+            for statement in script.split(";\n"):
+                if statement.strip():
+                    cursor.execute(statement, values)
