@@ -26,10 +26,6 @@ class Column:
     values: pl.Series
     bad: dict[int, Problem] = field(default_factory=dict)
 
-    def tolist(self) -> list[str]:
-        """Return the values as Python strings."""
-        return self.values.to_list()
-
 
 def _settle(
     cells: pl.Series, common: pl.Series, values: pl.Series, rule: Callable[[str], str]

@@ -146,8 +146,8 @@ def read_list(
 
     Stops after `seconds`. `report` is told the number of bytes read so far by all workers.
     """
-    affected_list = AffectedList.objects.filter(pk=list_id, state=ListState.INGESTING).first()
-    if affected_list is None or not _is_prepared(affected_list):
+    affected_list = _prepared(list_id)
+    if affected_list is None:
         return False
     try:
         if _read_blocks(affected_list, seconds, report):
@@ -180,6 +180,11 @@ def ingest_list(
 
 def _is_prepared(affected_list: AffectedList) -> bool:
     return "columns" in (affected_list.text or {})
+
+
+def _prepared(list_id: int) -> AffectedList | None:
+    found = AffectedList.objects.filter(pk=list_id, state=ListState.INGESTING).first()
+    return found if found is not None and _is_prepared(found) else None
 
 
 def _claim(list_id: int, now: datetime) -> AffectedList | None:
@@ -258,9 +263,11 @@ def _read_blocks(affected_list: AffectedList, seconds: float | None, report: Rep
     """Read until no block is free, or the time is over; return whether blocks remain."""
     started = time.monotonic()
     with list_lock(affected_list.pk, shared=True) as held:
-        if not held:
-            return False  # Somebody finishes it.
-        reader = BlockReader(affected_list)
+        # It may have been prepared anew before the lock was had: its text is another then.
+        current = _prepared(affected_list.pk) if held else None
+        if current is None or current.attempt != affected_list.attempt:
+            return False  # Somebody finishes or prepares it, or will.
+        reader = BlockReader(current)
         try:
             while reader.read_next():
                 if report is not None:

@@ -89,10 +89,10 @@ def survey_file(affected_list: AffectedList, *, rewrite: bool = False) -> Survey
     chunks = _hashing(clear_chunks(affected_list), digest)
     try:
         source = _find_text(affected_list, chunks)
-    finally:
-        for _rest in chunks:  # A refused file has a hash too.
-            pass
-        affected_list.sha256 = digest.digest()
+    except FileRefusedError:
+        _keep_whole_hash(affected_list, chunks, digest)
+        raise
+    _keep_whole_hash(affected_list, chunks, digest)
     if refusal := source.finder.refusal():
         raise refusal
     encoding = source.finder.encoding()
@@ -108,6 +108,15 @@ def _hashing(chunks: Iterator[bytes], digest: "hashlib._Hash") -> Iterator[bytes
     for chunk in chunks:
         digest.update(chunk)
         yield chunk
+
+
+def _keep_whole_hash(
+    affected_list: AffectedList, chunks: Iterator[bytes], digest: "hashlib._Hash"
+) -> None:
+    """Read what is left and keep the hash: that of the whole file or, if damaged, none."""
+    for _rest in chunks:
+        pass
+    affected_list.sha256 = digest.digest()
 
 
 @dataclass

@@ -22,12 +22,7 @@ ROWS_LOOKED_AT = 20
 FIRST_ROWS = 200  # of those that follow the header, for whoever judges the columns
 SURE_HEADERS = 2  # headers recognised in one row: no row of data looks so
 
-_NOT_TEXT = (
-    b"PK\x03\x04",  # XLSX, ODS, ZIP
-    b"\xd0\xcf\x11\xe0",  # XLS
-    b"\x1f\x8b",  # gzip
-    b"%PDF",
-)
+_DOCUMENT = b"%PDF"  # Archives and workbooks were opened before (insurers/lists/containers.py).
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _NOT_IN_WINDOWS_1252 = b"\x81\x8d\x8f\x90\x9d"
 _CONTROLS = bytes(range(0x80, 0xA0))
@@ -96,7 +91,7 @@ class EncodingFinder:
         """Return why the file is not readable text, if so; after the last piece."""
         if not self._start:
             return FileRefusedError(Refusal.EMPTY)
-        if self._start.startswith(_NOT_TEXT):
+        if self._start.startswith(_DOCUMENT):
             return FileRefusedError(Refusal.NOT_CSV)
         if self._nul is not None:
             return self._nul

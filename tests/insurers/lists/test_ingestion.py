@@ -7,7 +7,7 @@ from audit.models import AuditEntry
 from audit.trail import insurer_scope
 from insurers.lists import cutting, ingestion, uploads
 from insurers.lists.contacts import EMAIL_INVALID, PHONE_INVALID, open_contacts
-from insurers.lists.ingestion import OperatorsNotAffiliatedError, ingest_list
+from insurers.lists.ingestion import OperatorsNotAffiliatedError, ingest_list, prepare_list
 from insurers.lists.keystore import KeyNotFoundError, key_store
 from insurers.lists.locks import held_lists
 from insurers.lists.problems import Problem, Refusal
@@ -193,6 +193,7 @@ def test_a_lost_piece_of_the_upload_refuses_the_list() -> None:
         ingest_list(list_id=affected_list.pk, now=cast.NOW)
     affected_list.refresh_from_db()
     assert affected_list.refusal_code == Refusal.UPLOAD_DAMAGED
+    assert affected_list.sha256 is None  # That of half a file would be nobody's.
 
 
 def test_a_refused_list_leaves_its_hash_and_counts_only() -> None:
@@ -240,3 +241,17 @@ def test_the_trail_says_who_did_what() -> None:
 
 def _fail(*args: object) -> None:
     raise ConnectionError
+
+
+def test_a_reader_that_comes_late_does_not_read_a_text_that_was_replaced() -> None:
+    affected_list = received(csv_file(LISE))
+    with as_role("worker"):
+        prepare_list(list_id=affected_list.pk, now=cast.NOW)
+        late = AffectedList.objects.get(pk=affected_list.pk)
+        AffectedList.objects.filter(pk=late.pk).update(text=ingestion.REWRITE)
+        prepare_list(list_id=affected_list.pk, now=cast.NOW)
+        assert not ingestion._read_blocks(late, None, None)
+        assert late.blocks.get().attempts == 0
+        ingest_list(list_id=affected_list.pk, now=cast.NOW)
+    affected_list.refresh_from_db()
+    assert (affected_list.state, affected_list.members) == (ListState.REVIEW, 1)
