@@ -1,17 +1,16 @@
 """Read a list's blocks: any worker takes the next one, and stores it in one transaction.
 
-A worker that is killed takes nothing with it: its transaction is undone, and the block is
-read again by another, under another nonce.
+A worker that is killed takes nothing with it: its transaction is undone, its lock is freed,
+and the block is read again by another, under another nonce.
 """
 
-from dataclasses import dataclass
-
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from insurers.lists.contacts import contact_sealer
 from insurers.lists.fingerprints import address_fingerprints, member_fingerprints
+from insurers.lists.locks import block_lock
 from insurers.lists.member_rows import MemberRows, Taken
 from insurers.lists.nir import ColumnWatch, check_share
 from insurers.lists.parsing import parse_block
@@ -22,17 +21,12 @@ from insurers.lists.tables import copy_members, note_faults
 from insurers.lists.uploads import clear_range
 from insurers.models import AffectedList, ListBlock, ListState
 
+LOOKED_AT = 64  # blocks that a worker tries, more than there are workers
 MAX_ATTEMPTS = 10
 
 
 class NoLongerReadError(Exception):
     """The list was refused, or is read anew, since this worker took it up."""
-
-
-@dataclass(frozen=True)
-class _Claim:
-    block: ListBlock
-    attempt: int
 
 
 class BlockReader:
@@ -56,18 +50,24 @@ class BlockReader:
 
         Raises FileRefusedError, IrregularTextError, UploadDamagedError, and NoLongerReadError.
         """
-        claim = _claim(self._list.pk)
-        if claim is None:
-            return False
-        if claim.attempt > MAX_ATTEMPTS:
+        unread = ListBlock.objects.filter(list_id=self._list.pk, is_read=False)
+        for block in unread.order_by("attempts", "number")[:LOOKED_AT]:
+            with block_lock(block.pk) as held:
+                # Numbered for good before anything is sealed: each reading has its own nonces.
+                if held and unread.filter(pk=block.pk).update(attempts=F("attempts") + 1):
+                    block.refresh_from_db(fields=["attempts"])
+                    self._read(block)
+                    return True
+        return False
+
+    def _read(self, block: ListBlock) -> None:
+        if block.attempts > MAX_ATTEMPTS:
             raise FileRefusedError(Refusal.READING_FAILED)
         with transaction.atomic():
-            if _is_held(claim):
-                self._store(claim)
-        return True
+            self._store(block)
 
-    def _store(self, claim: _Claim) -> None:
-        block, text = claim.block, self._text
+    def _store(self, block: ListBlock) -> None:
+        text = self._text
         content = clear_range(text.upload_id, block.start, block.end)
         if text.encoding not in ("utf-8", "utf-8-sig"):
             content = content.decode(text.encoding).encode()
@@ -81,7 +81,7 @@ class BlockReader:
         watch = ColumnWatch.over(text.layout.width)
         watch.see_block(cells.columns)
         check_share(watch, text.layout, at_least=100)
-        sealer = contact_sealer(self._list, attempt=claim.attempt)
+        sealer = contact_sealer(self._list, attempt=block.attempts)
         taken = self._rows.take(cells, sealer)
         copy_members(self._list.pk, taken.members)
         note_faults(self._list.pk, taken.faults)
@@ -101,31 +101,6 @@ class BlockReader:
         )
         if not counted:
             raise NoLongerReadError
-
-
-_CLAIM = """
-UPDATE insurers_listblock SET attempts = attempts + 1 WHERE id = (
-    SELECT id FROM insurers_listblock WHERE list_id = %s AND NOT is_read
-    ORDER BY attempts, number LIMIT 1 FOR UPDATE SKIP LOCKED
-) RETURNING id, attempts
-"""
-
-
-def _claim(list_id: int) -> _Claim | None:
-    """Number a reading of the next block, for good: what it seals has nonces of its own."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [list_id])
-        found = cursor.fetchone()
-    return _Claim(ListBlock.objects.get(pk=found[0]), found[1]) if found else None
-
-
-def _is_held(claim: _Claim) -> bool:
-    """Lock the block for the transaction, unless another worker numbered a later reading."""
-    return (
-        ListBlock.objects.select_for_update(skip_locked=True)
-        .filter(pk=claim.block.pk, is_read=False, attempts=claim.attempt)
-        .exists()
-    )
 
 
 def all_read(list_id: int) -> bool:

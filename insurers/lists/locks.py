@@ -1,4 +1,4 @@
-"""Session advisory locks on lists; PostgreSQL frees those of a dead worker."""
+"""Session advisory locks on lists and their blocks; PostgreSQL frees those of a dead worker."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from django.db import connection
 # The first number of the lock's two; others in the portal use one number or another class.
 LIST_CLASS = 7401
 PUBLICATION_CLASS = 7402
+BLOCK_CLASS = 7403
 
 
 @contextmanager
@@ -17,17 +18,29 @@ def list_lock(list_id: int, *, wait: bool = False, shared: bool = False) -> Iter
 
     Those who hold it `shared` read its blocks side by side; nobody else holds it then.
     """
-    mode = "_shared" if shared else ""
+    with _held(LIST_CLASS, list_id, wait=wait, mode="_shared" if shared else "") as held:
+        yield held
+
+
+@contextmanager
+def block_lock(block_id: int) -> Iterator[bool]:
+    """Hold a block of a list; yield False where another worker holds it."""
+    with _held(BLOCK_CLASS, block_id % 2**31, wait=False, mode="") as held:
+        yield held
+
+
+@contextmanager
+def _held(lock_class: int, number: int, *, wait: bool, mode: str) -> Iterator[bool]:
     verb = f"pg_advisory_lock{mode}" if wait else f"pg_try_advisory_lock{mode}"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {verb}(%s, %s)", [LIST_CLASS, list_id])
+        cursor.execute(f"SELECT {verb}(%s, %s)", [lock_class, number])
         held = wait or cursor.fetchone() == (True,)
     try:
         yield held
     finally:
         if held and connection.is_usable():
             with connection.cursor() as cursor:
-                cursor.execute(f"SELECT pg_advisory_unlock{mode}(%s, %s)", [LIST_CLASS, list_id])
+                cursor.execute(f"SELECT pg_advisory_unlock{mode}(%s, %s)", [lock_class, number])
 
 
 def held_lists() -> set[int]:

@@ -77,10 +77,10 @@ def table_exists(list_id: int) -> bool:
 
 
 @contextmanager
-def other_worker_holding(list_id: int) -> Iterator[None]:
-    """Hold a list's lock as a worker on another connection would."""
+def other_worker_holding(number: int, *, lock_class: int = LIST_CLASS) -> Iterator[None]:
+    """Hold a list's (or a block's) lock as a worker on another connection would."""
     database = connection.settings_dict["NAME"]
     host = os.environ["PORTAL_TEST_FOLDER"]
     with psycopg.connect(host=host, user="breachportal_worker", dbname=database) as other:
-        other.execute("SELECT pg_advisory_lock(%s, %s)", [LIST_CLASS, list_id])
+        other.execute("SELECT pg_advisory_lock(%s, %s)", [lock_class, number])
         yield

@@ -9,7 +9,7 @@ from insurers.lists import cutting, ingestion, uploads
 from insurers.lists.contacts import EMAIL_INVALID, PHONE_INVALID, open_contacts
 from insurers.lists.ingestion import OperatorsNotAffiliatedError, ingest_list, prepare_list
 from insurers.lists.keystore import KeyNotFoundError, key_store
-from insurers.lists.locks import held_lists
+from insurers.lists.locks import BLOCK_CLASS, held_lists
 from insurers.lists.problems import Problem, Refusal
 from insurers.lists.sealing import DamagedError
 from insurers.lists.uploads import erase_chunks
@@ -255,3 +255,16 @@ def test_a_reader_that_comes_late_does_not_read_a_text_that_was_replaced() -> No
         ingest_list(list_id=affected_list.pk, now=cast.NOW)
     affected_list.refresh_from_db()
     assert (affected_list.state, affected_list.members) == (ListState.REVIEW, 1)
+
+
+def test_a_block_that_another_worker_reads_is_left_to_it() -> None:
+    affected_list = received(csv_file(LISE))
+    with as_role("worker"):
+        prepare_list(list_id=affected_list.pk, now=cast.NOW)
+        block = affected_list.blocks.get()
+        with other_worker_holding(block.pk, lock_class=BLOCK_CLASS):
+            ingest_list(list_id=affected_list.pk, now=cast.NOW)
+    block.refresh_from_db()
+    affected_list.refresh_from_db()
+    assert (block.attempts, block.is_read) == (0, False)
+    assert affected_list.state == ListState.INGESTING
