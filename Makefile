@@ -69,6 +69,7 @@ ifneq ($(shell $(PY) -c 'print(1)' 2> /dev/null),1)
 .PHONY: $(STAMP)
 endif
 
+# dkimpy (tests only) is published as source alone; it is plain Python.
 $(STAMP):
 	@set -e; \
 	if ! $(PY) -c '' 2> /dev/null; then \
@@ -89,6 +90,6 @@ $(STAMP):
 			echo "L'environnement n'a pas pu être créé (Debian : apt-get install python3-venv)."; exit 1; }; \
 	fi; \
 	echo "Installation des dépendances (une à deux minutes)…"; \
-	$(PY) -m pip install --quiet --require-hashes --only-binary :all: -r $(LOCK); \
+	$(PY) -m pip install --quiet --require-hashes --only-binary :all: --no-binary dkimpy -r $(LOCK); \
 	rm -f .venv/.installed-*; \
 	touch $@
