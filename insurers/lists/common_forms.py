@@ -85,13 +85,17 @@ class Words:
         """Normalise a column."""
         if len(self._memo.bad) > REMEMBERED:
             self._memo = _Memo(self._rule)
+        if (cells == "").all() and self._memo[""] == "" and "" not in self._memo.bad:
+            return Column(cells)
         texts = cells.to_list()
-        found = list(map(self._memo.__getitem__, texts))
+        values = pl.Series(list(map(self._memo.__getitem__, texts)), dtype=pl.String)
         bad: dict[int, Problem] = {}
-        if not self._memo.bad.keys().isdisjoint(texts):
+        if self._memo.bad:
             problem_of = self._memo.bad.get
-            bad = {n: problem for n, text in enumerate(texts) if (problem := problem_of(text))}
-        return Column(pl.Series(found, dtype=pl.String), bad)
+            for place in (values == "").arg_true():
+                if problem := problem_of(texts[place]):
+                    bad[place] = problem
+        return Column(values, bad)
 
 
 def birth_dates(today: date) -> Words:
@@ -118,23 +122,24 @@ def emails(cells: pl.Series) -> Column:
 
 _PHONE_SEPARATORS = r"[ \t\r\n\u00a0\u202f./()'-]"
 _FRENCH_MOBILE = (
-    r"^(?:\+33|0033|33)?0?((?:6(?:[0-24-8][0-9]|3[0-8]|9[589])|7[3-9][0-9])[0-9]{6}|63998[0-9]{4})$"
+    r"^(?:\+33|0033|33)?0?"
+    "(?:(?:6(?:[0-24-8][0-9]|3[0-8]|9[589])|7[3-9][0-9])[0-9]{6}|63998[0-9]{4})$"
 )
+_NATIONAL_DIGITS = 9
 
 
 def mobile_phones(cells: pl.Series) -> Column:
     """Normalise mobile numbers into E.164."""
-    compact = cells.str.replace_all(_PHONE_SEPARATORS, "")
-    national = compact.str.extract(_FRENCH_MOBILE, 1)
-    values = ("+33" + national).fill_null("")
-    return _settle(
-        cells, national.is_not_null() | (compact == ""), values, identifiers.mobile_phone
-    )
+    compact = cells.str.replace_all(" ", "", literal=True)
+    if compact.str.contains(_PHONE_SEPARATORS).any():
+        compact = compact.str.replace_all(_PHONE_SEPARATORS, "")
+    french = compact.str.contains(_FRENCH_MOBILE)
+    values = ("+33" + compact.str.tail(_NATIONAL_DIGITS)).set(~french, "")
+    return _settle(cells, french | (compact == ""), values, identifiers.mobile_phone)
 
 
 # Letters that are one code point each and have no other form (ß folds into two).
 _LETTER = "A-Za-zÀ-ÖØ-Þà-öø-ÿŒœ"
-_COMMON_LETTERS = f"^[{_LETTER}'’ -]*$"
 _NAME = f"^(?:[{_LETTER}'’-]+(?: [{_LETTER}'’-]+)*)?$"
 
 
@@ -142,19 +147,3 @@ def names(cells: pl.Series, rule: Callable[[str], str]) -> Column:
     """Normalise names; `rule` is `identifiers.name` behind the NIR check."""
     common = cells.str.contains(_NAME) & (cells.str.len_bytes() <= identifiers.LONGEST_NAME)
     return _settle(cells, common, cells, rule)
-
-
-def same_names(first_names: pl.Series, last_names: pl.Series) -> list[bytes]:
-    """Return `identifiers.same_name` of each pair of normalised names, in UTF-8."""
-    together = first_names + " " + last_names
-    spelt = (_letters(first_names) + " " + _letters(last_names)).cast(pl.Binary).to_list()
-    for place in (~together.str.contains(_COMMON_LETTERS)).arg_true():
-        spelt[place] = identifiers.same_name(first_names[place], last_names[place]).encode()
-    for place in (together == " ").arg_true():
-        spelt[place] = b""
-    return spelt
-
-
-def _letters(column: pl.Series) -> pl.Series:
-    lower = column.str.to_lowercase()
-    return lower.str.normalize("NFKD").str.replace_all(r"[^\p{L}]", "")

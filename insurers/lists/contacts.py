@@ -1,5 +1,6 @@
 """How a member can be reached: encoded in few bytes, sealed under the list's data key."""
 
+import itertools
 import secrets
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import polars as pl
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from insurers.lists.byte_columns import put, split
 from insurers.lists.keystore import KEY_BYTES, key_store
 from insurers.lists.sealing import DamagedError
 from insurers.models import AffectedList
@@ -15,6 +17,7 @@ EMAIL_INVALID = 1
 PHONE_INVALID = 2
 """Bits of `AffectedMember.contact_flags`: an address was given and is unusable."""
 
+NONCE_BYTES = 12
 _FORMAT = b"\x01"
 _SEPARATOR = "\x1f"
 
@@ -40,8 +43,11 @@ def encode(contact: Contact) -> bytes:
 
 def encode_column(*fields: pl.Series) -> list[bytes]:
     """Return contacts given by column, in the order of `Contact`, as `encode` does each."""
-    joined = pl.select(pl.concat_str(pl.lit("\x01"), pl.concat_str(*fields, separator=_SEPARATOR)))
-    return joined.to_series().cast(pl.Binary).to_list()
+    first, *others = fields
+    parts = [pl.lit("\x01"), first]
+    for other in others:
+        parts += [pl.lit(_SEPARATOR), other]
+    return pl.select(pl.concat_str(parts)).to_series().cast(pl.Binary).to_list()
 
 
 NOTHING = encode(Contact())
@@ -84,12 +90,27 @@ class ContactSealer:
     """
 
     def __init__(self, key: bytes, *, attempt: int) -> None:
-        self.encrypt = AESGCM(key).encrypt
+        self._encrypt = AESGCM(key).encrypt
         self.number = bytes((attempt,))
 
     def seal(self, ordinal: int, content: bytes) -> bytes:
         """Return the sealed contact of a row, 17 bytes longer."""
-        return self.number + self.encrypt(_nonce(self.number, ordinal), content, None)
+        return self.number + self._encrypt(_nonce(self.number, ordinal), content, None)
+
+    def seal_column(self, ordinals: bytes, contents: list[bytes]) -> list[bytes]:
+        """Return sealed contacts without `number`, b"" where nothing was given.
+
+        `ordinals` is a column of four bytes each, the most significant first.
+        """
+        nonces = bytearray(_nonce(self.number, 0)) * len(contents)
+        put(nonces, ordinals, width=NONCE_BYTES, at=NONCE_BYTES - 4, size=4)
+        sealed = list(
+            map(self._encrypt, split(nonces, NONCE_BYTES), contents, itertools.repeat(None))
+        )
+        for place, content in enumerate(contents):
+            if content == NOTHING:
+                sealed[place] = b""
+        return sealed
 
 
 class ContactOpener:
@@ -114,7 +135,7 @@ class ContactOpener:
 
 
 def _nonce(attempt: bytes, ordinal: int) -> bytes:
-    return attempt + ordinal.to_bytes(11, "big")
+    return attempt + ordinal.to_bytes(NONCE_BYTES - 1, "big")
 
 
 def contact_sealer(affected_list: AffectedList, *, attempt: int) -> ContactSealer:

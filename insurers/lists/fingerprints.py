@@ -11,13 +11,18 @@ from uuid import UUID
 
 import polars as pl
 
+from insurers.lists.byte_columns import cut, exclusive_or, split
+from insurers.lists.identifiers import letters
 from insurers.lists.keyed_hashes import Blake2, HmacSha256
 from insurers.lists.keystore import key_named
 
 KEY_VERSION = 1
 SCHEME = b"member-number+birth-date"
-NO_NAME = 0
-FINGERPRINT_BYTES = 16
+CODE_BYTES, FINGERPRINT_BYTES, TAG_BYTES = 32, 16, 4
+NO_NAME = bytes(TAG_BYTES)
+REMEMBERED = 100_000
+"""How many first names, and how many last names, a worker remembers at the most."""
+
 _LENGTHS = pl.Series([f"\0{chr(length)}" for length in range(128)])
 """A length as two bytes, for parts of at most 127: one byte each in UTF-8 as well."""
 
@@ -32,8 +37,31 @@ def address_key_name(insurer_id: UUID) -> str:
     return f"address/{insurer_id}/{KEY_VERSION}"
 
 
+def _lengths(texts: pl.Series) -> pl.Series:
+    return _LENGTHS.gather(texts.str.len_bytes())
+
+
 def _part(value: bytes) -> bytes:
     return len(value).to_bytes(2, "big") + value
+
+
+class _NameCodes(dict[str, bytes]):
+    """Four keyed bytes for each spelling of a name, remembered: names come again and again."""
+
+    def __init__(self, key: bytes, prefix: bytes) -> None:
+        super().__init__()
+        self._hash = Blake2(key, TAG_BYTES, prefix)
+
+    def __missing__(self, name: str) -> bytes:
+        (code,) = self._hash.column([letters(name).encode()])
+        code = code or NO_NAME
+        if len(self) < REMEMBERED:
+            self[name] = code
+        return code
+
+    def column(self, names: pl.Series) -> bytes:
+        """Return the code of each name; those without a letter have none."""
+        return b"".join(map(self.__getitem__, names.to_list()))
 
 
 class MemberFingerprints:
@@ -41,43 +69,53 @@ class MemberFingerprints:
 
     def __init__(self, *, key: bytes, insurer_id: UUID) -> None:
         self._member = HmacSha256(key, _part(SCHEME) + _part(insurer_id.bytes))
-        self._name = Blake2(key, 4, _part(b"name"))
+        self._first_names = _NameCodes(key, _part(b"first name"))
+        self._last_names = _NameCodes(key, _part(b"last name"))
 
-    def members(self, numbers: pl.Series, births: pl.Series, ranks: pl.Series) -> list[bytes]:
-        """Return the 16 bytes that stand for each member (a uuid in the database)."""
-        ranked = pl.select(
-            pl.when(ranks != "")
-            .then(_LENGTHS.gather(ranks.str.len_bytes()) + ranks)
-            .otherwise(pl.lit(""))
-        ).to_series()
-        messages = (
-            _LENGTHS.gather(numbers.str.len_bytes())
-            + numbers
-            + _LENGTHS.gather(births.str.len_bytes())
-            + births
-            + ranked
-        )
-        return self._member.column(messages.cast(pl.Binary).to_list(), FINGERPRINT_BYTES)
+    def codes(self, numbers: pl.Series, births: pl.Series, ranks: pl.Series) -> bytes:
+        """Return the HMAC of each member, whole: a column of 32 bytes."""
+        parts = [_lengths(numbers), numbers, _lengths(births), births]
+        if (ranks != "").any():
+            parts += [_lengths(ranks).set(ranks == "", ""), ranks]
+        messages = pl.select(pl.concat_str(parts)).to_series()
+        return b"".join(self._member.column(messages.cast(pl.Binary).to_list()))
 
     def member(self, identifier: str, birth_date: str, birth_rank: str = "") -> bytes:
         """Return the 16 bytes that stand for one member."""
         values = (identifier, birth_date, birth_rank)
-        (found,) = self.members(*(pl.Series([value], dtype=pl.String) for value in values))
-        return found
+        return fingerprints_of(
+            self.codes(*(pl.Series([value], dtype=pl.String) for value in values))
+        )
 
-    def name_tags(self, fingerprints: Iterable[bytes], names: Iterable[bytes]) -> list[int]:
-        """Return for each member 32 signed bits that tell twins apart, 0 without a name.
+    def name_tags(self, codes: bytes, first_names: pl.Series, last_names: pl.Series) -> bytes:
+        """Return a column of 32 bits that tell twins apart, 0 without a name.
 
-        The fingerprint enters, so that equal names of different members have different tags.
+        Keyed hashes of the names, under bits of the member's HMAC that nothing else uses: equal
+        names of different members have different tags.
         """
-        messages = [
-            fingerprint + name if name else None
-            for fingerprint, name in zip(fingerprints, names, strict=True)
-        ]
-        return [
-            int.from_bytes(code, "big", signed=True) or 1 if code else NO_NAME
-            for code in self._name.column(messages)
-        ]
+        masks = cut(
+            codes, width=CODE_BYTES, start=FINGERPRINT_BYTES, stop=FINGERPRINT_BYTES + TAG_BYTES
+        )
+        names = self._first_names.column(first_names), self._last_names.column(last_names)
+        tags = _never_none(exclusive_or((masks, *names)))
+        for place in ((first_names == "") & (last_names == "")).arg_true():
+            tags[TAG_BYTES * place : TAG_BYTES * (place + 1)] = NO_NAME
+        return bytes(tags)
+
+
+def fingerprints_of(codes: bytes) -> bytes:
+    """Return the column of 16 bytes that stand for the members (uuids in the database)."""
+    return cut(codes, width=CODE_BYTES, start=0, stop=FINGERPRINT_BYTES)
+
+
+def _never_none(tags: bytes) -> bytearray:
+    """Let no tag look as if there were no name."""
+    changed = bytearray(tags)
+    if NO_NAME in tags:
+        for place, tag in enumerate(split(tags, TAG_BYTES)):
+            if tag == NO_NAME:
+                changed[TAG_BYTES * place] = 1
+    return changed
 
 
 class AddressFingerprints:
@@ -87,12 +125,12 @@ class AddressFingerprints:
         self._email = Blake2(key, FINGERPRINT_BYTES, _part(b"email"))
         self._phone = Blake2(key, FINGERPRINT_BYTES, _part(b"phone"))
 
-    def emails(self, addresses: Iterable[bytes]) -> list[bytes | None]:
-        """Return the 16 bytes that stand for each lower-case e-mail address, None for b""."""
+    def emails(self, addresses: Iterable[bytes]) -> list[bytes]:
+        """Return the 16 bytes that stand for each lower-case e-mail address, b"" for b""."""
         return self._email.column(addresses)
 
-    def phones(self, numbers: Iterable[bytes]) -> list[bytes | None]:
-        """Return the 16 bytes that stand for each E.164 number, None for b""."""
+    def phones(self, numbers: Iterable[bytes]) -> list[bytes]:
+        """Return the 16 bytes that stand for each E.164 number, b"" for b""."""
         return self._phone.column(numbers)
 
 

@@ -256,11 +256,6 @@ def name(text: str) -> str:
     return " ".join(text.split())[:LONGEST_NAME].rstrip()
 
 
-def same_name(first_name: str, last_name: str) -> str:
-    """Return what the spellings of a person's name share: letters, without accents or case."""
-    return letters(first_name) + " " + letters(last_name) if first_name or last_name else ""
-
-
 def letters(text: str) -> str:
     """Return the letters and digits of a text, without accents or case."""
     return "".join(letter for letter in plain(text) if letter.isalnum())

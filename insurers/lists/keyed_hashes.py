@@ -24,8 +24,8 @@ class HmacSha256:
         self._inner = hashlib.sha256(padded.translate(_INNER) + prefix)
         self._outer = hashlib.sha256(padded.translate(_OUTER))
 
-    def column(self, messages: Iterable[bytes], size: int) -> list[bytes]:
-        """Return the first `size` bytes of each message's code."""
+    def column(self, messages: Iterable[bytes]) -> list[bytes]:
+        """Return each message's code, 32 bytes."""
         inner, outer = self._inner.copy, self._outer.copy
         codes: list[bytes] = []
         append = codes.append
@@ -34,7 +34,7 @@ class HmacSha256:
             state.update(message)
             code = outer()
             code.update(state.digest())
-            append(code.digest()[:size])
+            append(code.digest())
         return codes
 
 
@@ -44,14 +44,14 @@ class Blake2:
     def __init__(self, key: bytes, size: int, prefix: bytes = b"") -> None:
         self._state = hashlib.blake2b(prefix, key=key, digest_size=size)
 
-    def column(self, messages: Iterable[bytes | None]) -> list[bytes | None]:
-        """Return each message's code, None for none."""
+    def column(self, messages: Iterable[bytes]) -> list[bytes]:
+        """Return each message's code, b"" for an empty one."""
         copy = self._state.copy
-        codes: list[bytes | None] = []
+        codes: list[bytes] = []
         append = codes.append
         for message in messages:
             if not message:
-                append(None)
+                append(b"")
                 continue
             state = copy()
             state.update(message)

@@ -1,6 +1,7 @@
 """Turn a block of cells into members: fingerprints, sealed contacts, and what is wrong."""
 
 import struct
+from bisect import bisect
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -12,33 +13,29 @@ from insurers.lists import common_forms, identifiers, nir
 from insurers.lists.common_forms import Column, Words
 from insurers.lists.contacts import (
     EMAIL_INVALID,
-    NOTHING,
     PHONE_INVALID,
     ContactSealer,
     encode_column,
 )
-from insurers.lists.fingerprints import KEY_VERSION, AddressFingerprints, MemberFingerprints
+from insurers.lists.copy_format import MemberColumns, copy_rows
+from insurers.lists.fingerprints import (
+    KEY_VERSION,
+    AddressFingerprints,
+    MemberFingerprints,
+    fingerprints_of,
+)
 from insurers.lists.headers import Layout
 from insurers.lists.identifiers import BadValueError
 from insurers.lists.parsing import Cells
 from insurers.lists.problems import Field, Problem
 from insurers.models import Severity
 
-COPY_COLUMNS = (
-    "list_id, ordinal, key_version, contact_flags, name_tag, fingerprint,"
-    " email_fingerprint, phone_fingerprint, contact"
-)
-COPY_START = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-COPY_END = b"\xff\xff"
-# Nine fields, each after its length in bytes; -1 says NULL (PostgreSQL, COPY, binary format).
-_ROW_START = struct.Struct(">hii")
-_ROW = struct.Struct(">iiihihiii16s")
-_LENGTH = struct.Struct(">i")
-_UUID_LENGTH = (16).to_bytes(4, "big")
-_NULL = (-1).to_bytes(4, "big", signed=True)
-
 IDENTIFIER = (Field.MEMBER_NUMBER, Field.BIRTH_DATE, Field.BIRTH_RANK)
 """The fields without which a row is rejected; a bad contact keeps the member."""
+
+
+CONTACT = (Field.FIRST_NAME, Field.LAST_NAME, Field.EMAIL, Field.PHONE, Field.LANGUAGE)
+"""The fields that are sealed, in the order of `Contact`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +50,9 @@ class Fault:
 
 @dataclass
 class Taken:
-    """What became of a block: members in COPY's binary format, rows rejected, faults."""
+    """What became of a block: members as rows for COPY, rows rejected, faults."""
 
-    members: list[bytes]
+    members: bytes
     rows: int
     rejected: int
     faults: list[Fault]
@@ -104,7 +101,7 @@ class MemberRows:
             faults = [f for f in faults if f.row not in gone or f.severity == Severity.REJECTED]
         faults.sort(key=lambda fault: fault.row)
         return Taken(
-            members=self._packed(rows, columns, rejected, sealer),
+            members=self._members_of(rows, columns, sorted(rejected), sealer),
             rows=len(rows) + len(cells.too_many),
             rejected=len(rejected) + len(cells.too_many),
             faults=faults,
@@ -143,55 +140,53 @@ class MemberRows:
             raise BadValueError(Problem.NAME_NIR)
         return identifiers.name(text)
 
-    def _packed(
+    def _members_of(
         self,
         rows: list[int],
         columns: dict[Field, Column],
-        rejected: set[int],
+        rejected: list[int],
         sealer: ContactSealer,
-    ) -> list[bytes]:
-        values = {field: column.values for field, column in columns.items()}
-        names = common_forms.same_names(values[Field.FIRST_NAME], values[Field.LAST_NAME])
-        contacts = encode_column(
-            *(
-                values[field]
-                for field in (
-                    Field.FIRST_NAME,
-                    Field.LAST_NAME,
-                    Field.EMAIL,
-                    Field.PHONE,
-                    Field.LANGUAGE,
-                )
-            )
-        )
+    ) -> bytes:
         flags = dict.fromkeys(columns[Field.EMAIL].bad, EMAIL_INVALID)
         for place in columns[Field.PHONE].bad:
             flags[place] = flags.get(place, 0) | PHONE_INVALID
-        fingerprints = self._members.members(
+        values = {field: column.values for field, column in columns.items()}
+        if rejected:
+            gone = set(rejected)
+            rows = [row for place, row in enumerate(rows) if place not in gone]
+            flags = {
+                place - bisect(rejected, place): flag
+                for place, flag in flags.items()
+                if place not in gone
+            }
+            kept = pl.repeat(True, len(values[Field.EMAIL]), eager=True).scatter(rejected, False)
+            values = {field: series.filter(kept) for field, series in values.items()}
+        return copy_rows(
+            self._by_column(rows, values, flags, sealer),
+            list_id=self._list_id,
+            key_version=KEY_VERSION,
+        )
+
+    def _by_column(
+        self,
+        rows: list[int],
+        values: dict[Field, pl.Series],
+        flags: dict[int, int],
+        sealer: ContactSealer,
+    ) -> MemberColumns:
+        ordinals = struct.pack(f">{len(rows)}i", *rows)
+        codes = self._members.codes(
             values[Field.MEMBER_NUMBER], values[Field.BIRTH_DATE], values[Field.BIRTH_RANK]
         )
-        tags = self._members.name_tags(fingerprints, names)
-        emails = self._addresses.emails(
-            values[Field.EMAIL].str.to_lowercase().cast(pl.Binary).to_list()
+        contacts = encode_column(*(values[field] for field in CONTACT))
+        emails = values[Field.EMAIL].str.to_lowercase()
+        return MemberColumns(
+            ordinals=ordinals,
+            flags=flags,
+            tags=self._members.name_tags(codes, values[Field.FIRST_NAME], values[Field.LAST_NAME]),
+            fingerprints=fingerprints_of(codes),
+            emails=self._addresses.emails(emails.cast(pl.Binary).to_list()),
+            phones=self._addresses.phones(values[Field.PHONE].cast(pl.Binary).to_list()),
+            contacts=sealer.seal_column(ordinals, contacts),
+            contact_number=sealer.number,
         )
-        phones = self._addresses.phones(values[Field.PHONE].cast(pl.Binary).to_list())
-        seal, number, pack = sealer.encrypt, sealer.number, _ROW.pack
-        start, pack_length = _ROW_START.pack(9, 4, self._list_id), _LENGTH.pack
-        packed: list[bytes] = []
-        append = packed.append
-        # From here on, millions of times: each call counts.
-        for place, (row, fingerprint, tag, email, phone, contact) in enumerate(
-            zip(rows, fingerprints, tags, emails, phones, contacts, strict=True)
-        ):
-            if place in rejected:
-                continue
-            flag = flags.get(place, 0) if flags else 0
-            member = start + pack(4, row, 2, KEY_VERSION, 2, flag, 4, tag, 16, fingerprint)
-            member += _UUID_LENGTH + email if email else _NULL
-            member += _UUID_LENGTH + phone if phone else _NULL
-            if contact == NOTHING:
-                append(member + _NULL)
-                continue
-            sealed = seal(number + row.to_bytes(11, "big"), contact, None)
-            append(member + pack_length(len(sealed) + 1) + number + sealed)
-        return packed

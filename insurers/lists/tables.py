@@ -11,7 +11,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from insurers.lists.member_rows import COPY_COLUMNS, COPY_END, COPY_START, Fault
+from insurers.lists.copy_format import COPY_COLUMNS, COPY_END, COPY_START
+from insurers.lists.member_rows import Fault
 from insurers.lists.problems import Problem
 
 
@@ -37,12 +38,14 @@ def drop_table(list_id: int) -> None:
         cursor.execute(f"DROP TABLE IF EXISTS {table_name(list_id)}")
 
 
-def copy_members(list_id: int, rows: Sequence[bytes]) -> None:
-    """Append members, given in COPY's binary format."""
+def copy_members(list_id: int, rows: bytes) -> None:
+    """Append members, given as `copy_format.copy_rows` makes them."""
     with connection.cursor() as cursor:
         statement = f"COPY {table_name(list_id)} ({COPY_COLUMNS}) FROM STDIN (FORMAT BINARY)"
         with connection.wrap_database_errors, cursor.copy(statement) as copy:
-            copy.write(b"".join((COPY_START, *rows, COPY_END)))
+            copy.write(COPY_START)
+            copy.write(rows)
+            copy.write(COPY_END)
 
 
 def note_faults(list_id: int, faults: Sequence[Fault]) -> None:

@@ -56,15 +56,3 @@ def test_a_column_is_normalised_as_its_cells(name: str, cells: list[str]) -> Non
             values.append("")
     column = by_column(pl.Series(cells, dtype=pl.String))
     assert (column.values.to_list(), column.bad) == (values, bad)
-
-
-@settings(max_examples=300, deadline=None)
-@given(pairs=st.lists(st.tuples(NAMES | ANYTHING, NAMES | ANYTHING), max_size=12))
-def test_spellings_share_what_each_pair_shares(pairs: list[tuple[str, str]]) -> None:
-    first, last = ([identifiers.name(pair[place]) for pair in pairs] for place in (0, 1))
-    found = common_forms.same_names(
-        pl.Series(first, dtype=pl.String), pl.Series(last, dtype=pl.String)
-    )
-    assert found == [
-        identifiers.same_name(*pair).encode() for pair in zip(first, last, strict=True)
-    ]

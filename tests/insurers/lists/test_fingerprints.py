@@ -3,9 +3,15 @@
 import hmac
 from uuid import UUID
 
+import polars as pl
 import pytest
 
-from insurers.lists.fingerprints import AddressFingerprints, MemberFingerprints
+from insurers.lists.fingerprints import (
+    NO_NAME,
+    AddressFingerprints,
+    MemberFingerprints,
+    _never_none,
+)
 
 PHARE, DUNE = UUID(int=1), UUID(int=2)
 KEY, OTHER_KEY = bytes(32), bytes([1]) * 32
@@ -44,28 +50,39 @@ def test_the_fingerprint_is_the_hmac_of_its_parts() -> None:
     assert of("A123", "1980-12-31", "2") == hmac.digest(KEY, message, "sha256")[:16]
 
 
-def tag(name: str, number: str = "A123") -> int:
-    (found,) = MemberFingerprints(key=KEY, insurer_id=PHARE).name_tags(
-        [of(number, "1980-12-31", "")], [name.encode()]
-    )
-    return found
+def tag(first_name: str, last_name: str = "Le Goff", number: str = "A123") -> bytes:
+    prints = MemberFingerprints(key=KEY, insurer_id=PHARE)
+    codes = prints.codes(*map(column, (number, "1980-12-31", "")))
+    return prints.name_tags(codes, column(first_name), column(last_name))
+
+
+def column(value: str) -> pl.Series:
+    return pl.Series([value], dtype=pl.String)
 
 
 def test_names_tell_twins_apart() -> None:
-    assert tag("anne") != tag("zoe")
-    assert all(-(2**31) <= found < 2**31 and found for found in (tag("anne"), tag("zoe")))
+    assert len({tag("Anne"), tag("Zoé"), tag("Anne", "Martin"), tag("Le Goff", "Anne")}) == 4
+
+
+def test_spellings_of_a_name_have_one_tag() -> None:
+    assert tag("Zoé", "Le Goff") == tag("ZOE", "LE-GOFF")
 
 
 def test_no_name_is_no_tag() -> None:
-    assert tag("") == 0
+    assert tag("", "") == NO_NAME
+    assert NO_NAME not in (tag("Anne", ""), tag("", "Le Goff"))
 
 
 def test_equal_names_of_two_members_cannot_be_seen() -> None:
-    assert tag("anne") != tag("anne", "A124")
+    assert tag("Anne") != tag("Anne", number="A124")
+
+
+def test_a_tag_that_would_say_no_name_is_changed() -> None:
+    assert _never_none(bytes(4) + b"abcd") == b"\1\0\0\0abcd"
 
 
 def test_an_address_is_never_a_phone_and_an_absent_one_nothing() -> None:
     here, elsewhere = AddressFingerprints(key=KEY), AddressFingerprints(key=OTHER_KEY)
     number = [b"+33639980001", b""]
     assert here.emails(number) != here.phones(number) != elsewhere.phones(number)
-    assert here.emails(number)[1] is None
+    assert here.emails(number)[1] == b""
