@@ -4,7 +4,7 @@ A worker that is killed takes nothing with it: its transaction is undone, its lo
 and the block is read again by another, under another nonce.
 """
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -63,7 +63,9 @@ class BlockReader:
     def _read(self, block: ListBlock) -> None:
         if block.attempts > MAX_ATTEMPTS:
             raise FileRefusedError(Refusal.READING_FAILED)
-        with transaction.atomic():
+        with transaction.atomic(), connection.cursor() as cursor:
+            # If the server fails before this is on disk, the block is unread again.
+            cursor.execute("SET LOCAL synchronous_commit = off")
             self._store(block)
 
     def _store(self, block: ListBlock) -> None:

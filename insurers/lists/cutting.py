@@ -101,7 +101,9 @@ class Cutter:
         """Note an end of line of old Macintoshes: a return that no newline follows."""
         if self._ends_with_return and not piece.startswith(_NEWLINE):
             self._has_lone_return = True
-        returns = piece.count(b"\r")
         self._ends_with_return = piece.endswith(b"\r")
+        if b"\r" not in piece:
+            return
+        returns = piece.count(b"\r")
         if returns - self._ends_with_return != piece.count(b"\r\n"):
             self._has_lone_return = True

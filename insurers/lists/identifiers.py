@@ -74,6 +74,7 @@ _TWO_DIGIT_YEAR = re.compile(r"\d{1,2}([-/. ])\d{1,2}\1\d{2}|\d{6}", re.ASCII)
 _MIDNIGHT = re.compile(r"[ T]0?0:00(?::00(?:\.0+)?)?(?:Z|\+00:?00)?$")
 # « 1/ 2/1980 »: written by programs that fill places with spaces.
 _SPACED = re.compile(r"\s*([-/.])\s*")
+_ONE_WORD = re.compile(r"\S*")
 # `1021980` was `01021980` until a spreadsheet took it for a number; no other form has 7 digits.
 _ZERO_LOST = re.compile(r"[1-9]\d{2}(?:1[89]|20)\d\d", re.ASCII)
 # 1000 is 26 September 1902. 18xx to 21xx would be years; people born then are over 117.
@@ -91,7 +92,8 @@ def birth_date(text: str, today: date) -> str:
     text = _MIDNIGHT.sub("", text.strip().lstrip("'’"))
     if not text:
         raise BadValueError(Problem.BIRTH_DATE_MISSING)
-    text = _SPACED.sub(r"\1", text)
+    if not _ONE_WORD.fullmatch(text):
+        text = _SPACED.sub(r"\1", text)
     if _ZERO_LOST.fullmatch(text):
         text = "0" + text
     if _SERIAL.fullmatch(text):
