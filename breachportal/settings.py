@@ -249,7 +249,7 @@ REFERENCE_KEY = env.read("REFERENCE_KEY", None if ROLE == "worker" else "")
 NIR_ALLOWED = env.flag("NIR_ALLOWED")
 UPLOAD_MAX_BYTES = int(env.read("UPLOAD_MAX_BYTES", str(4 * 1024**3)))
 EXPANDED_MAX_BYTES = int(env.read("EXPANDED_MAX_BYTES", str(UPLOAD_MAX_BYTES)))
-# Zip archives and workbooks are held whole by the process that opens them.
+# Workbooks are held whole by the process that opens them.
 SPREADSHEET_MAX_BYTES = int(env.read("SPREADSHEET_MAX_BYTES", str(200 * 1024**2)))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
 

@@ -1,116 +1,89 @@
 """Find the text in whatever was uploaded: a CSV, a workbook, either inside .gz or .zip.
 
-The content says what a file is, never its name. Text and gzip stream through here; zip
-archives and workbooks are opened by a process of its own (`insurers/lists/sheets.py`).
+The content says what a file is, never its name. Text and archives stream through here; workbooks
+are opened by a process of its own (`insurers/lists/sheets.py`).
 """
 
-import zlib
+import re
 from collections.abc import Iterator
-from enum import Enum
-from itertools import chain
 
-from django.conf import settings
-
+from insurers.lists import archives
+from insurers.lists.archives import Source
 from insurers.lists.problems import Refusal
 from insurers.lists.refusal import FileRefusedError
-from insurers.lists.sheets import MOST_RATIO, Opened
+from insurers.lists.sheets import SheetNotes, sheet_csv
 
-PIECE = 2**20
-SMALL = 10_000_000
-_SIGNATURE_BYTES = 4
-
-
-class Kind(Enum):
-    """What the first bytes of a file say that it is."""
-
-    TEXT = "text"
-    GZIP = "gzip"
-    ZIP = "zip"
-    XLS = "xls"
-
-
-_SIGNATURES = {
-    Kind.GZIP: (b"\x1f\x8b",),
-    Kind.ZIP: (b"PK\x03\x04", b"PK\x05\x06"),  # Archives, XLSX and ODS alike.
-    Kind.XLS: (b"\xd0\xcf\x11\xe0",),
-}
+_START_BYTES = 64
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+# What the zip of a workbook begins with, in the order that each program writes it.
+_WORKBOOK_ENTRIES = (
+    b"[Content_Types].xml", b"_rels/", b"xl/", b"docProps/", b"customXml/", b"word/", b"ppt/",
+    b"mimetype", b"META-INF/", b"content.xml", b"meta.xml", b"styles.xml", b"settings.xml",
+    b"Thumbnails/", b"Configurations2/",
+)  # fmt: skip
+_OTHER_ARCHIVES = (
+    b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\xfd7zXZ\0", b"BZh", b"\x28\xb5\x2f\xfd",
+    b"PK\x07\x08", b"PK00",
+)  # fmt: skip
+# A web page or XML under a spreadsheet's name is common; programs open it as one.
+_DOCUMENT = re.compile(
+    rb"%PDF|\{\\rtf|\x89PNG|\xff\xd8\xff|GIF8|(?:\xef\xbb\xbf)?\s*<[!?a-zA-Z]", re.ASCII
+)
 
 
 class Unpacked:
     """Iterates once over the bytes of a file's text, or raises FileRefusedError.
 
-    The text of a workbook is UTF-8 CSV with a record for each row of the sheet. Its hidden
-    rows, read like the others, are known after the iteration.
+    The text of a workbook is UTF-8 CSV with a record for each row of the sheet, from row 1 on;
+    `notes` on the sheet are complete after the iteration.
     """
 
-    def __init__(self, chunks: Iterator[bytes], kind: Kind) -> None:
-        self._chunks = chunks
-        self.kind = kind
-        self.hidden_rows = 0
-        self.first_hidden_rows: list[int] = []
-
-    @property
-    def is_original(self) -> bool:
+    def __init__(self, content: Source, *, is_original: bool, notes: SheetNotes | None) -> None:
+        self.is_original = is_original
         """Whether the text is the file as it is."""
-        return self.kind is Kind.TEXT
+        self.notes = notes
+        self._content = content
 
     def __iter__(self) -> Iterator[bytes]:
-        if self.kind is not Kind.GZIP:
-            return self._text_of(self._chunks, self.kind, is_inside=False)
-        kind, chunks = _look(_gunzipped(self._chunks))
-        if kind is Kind.GZIP:
-            raise FileRefusedError(Refusal.NESTED_ARCHIVE)
-        return self._text_of(chunks, kind, is_inside=True)
-
-    def _text_of(self, chunks: Iterator[bytes], kind: Kind, *, is_inside: bool) -> Iterator[bytes]:
-        if kind is Kind.TEXT:
-            yield from chunks
-            return
-        opened = Opened(chunks, is_inside=is_inside)
-        yield from opened
-        self.hidden_rows = opened.hidden_rows
-        self.first_hidden_rows = opened.first_hidden_rows
+        if self.notes is not None:
+            return sheet_csv(iter(self._content), self.notes)
+        return iter(self._content)
 
 
 def unpack(chunks: Iterator[bytes]) -> Unpacked:
-    """Return the text of an uploaded file; `chunks` is never closed, so that it can be drained."""
-    kind, chunks = _look(chunks)
-    return Unpacked(chunks, kind)
+    """Return the text of an uploaded file, or raise FileRefusedError, then or during iteration.
+
+    One wrapping, no more. `chunks` is never closed, so that whoever needs the rest can take it.
+    """
+    source = Source(chunks)
+    start = source.peek(_START_BYTES)
+    unwrap = _wrapping(start)
+    if unwrap is not None:
+        source = Source(unwrap(source))
+        start = source.peek(_START_BYTES)
+        if _wrapping(start) is not None:
+            raise FileRefusedError(Refusal.NESTED_ARCHIVE)
+    is_workbook = start.startswith((archives.ZIP, _OLE))
+    if _DOCUMENT.match(start):
+        raise FileRefusedError(Refusal.NOT_CSV)
+    return Unpacked(
+        source,
+        is_original=unwrap is None and not is_workbook,
+        notes=SheetNotes() if is_workbook else None,
+    )
 
 
-def _look(chunks: Iterator[bytes]) -> tuple[Kind, Iterator[bytes]]:
-    start = b""
-    for chunk in chunks:
-        start += chunk
-        if len(start) >= _SIGNATURE_BYTES:
-            break
-    signs = _SIGNATURES.items()
-    found = next((kind for kind, sign in signs if start.startswith(sign)), Kind.TEXT)
-    return found, chain([start] if start else [], chunks)
+def _wrapping(start: bytes) -> archives.Unwrap | None:
+    if start.startswith(archives.GZIP):
+        return archives.gunzipped
+    if start.startswith(archives.ZIP_WITHOUT_FILE):
+        raise FileRefusedError(Refusal.SEVERAL_FILES)
+    if start.startswith(_OTHER_ARCHIVES):
+        raise FileRefusedError(Refusal.ARCHIVE_NOT_READ)
+    if start.startswith(archives.ZIP) and not _is_zipped_workbook(start):
+        return archives.unzipped
+    return None
 
 
-def _gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield what one gzip file holds (RFC 1952: members may follow one another)."""
-    taken = given = 0
-    member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    for chunk in chunks:
-        taken += len(chunk)
-        rest = chunk
-        while rest:
-            if member.eof:
-                rest = rest.lstrip(b"\0")  # Padding of tapes.
-                if not rest:
-                    break
-                member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            try:
-                piece = member.decompress(rest, PIECE)
-            except zlib.error as error:
-                raise FileRefusedError(Refusal.ARCHIVE_DAMAGED) from error
-            given += len(piece)
-            if given > min(settings.EXPANDED_MAX_BYTES, max(SMALL, MOST_RATIO * taken)):
-                raise FileRefusedError(Refusal.EXPANDS_TOO_MUCH)
-            if piece:
-                yield piece
-            rest = member.unused_data if member.eof else member.unconsumed_tail
-    if not member.eof:
-        raise FileRefusedError(Refusal.ARCHIVE_DAMAGED)
+def _is_zipped_workbook(start: bytes) -> bool:
+    return archives.first_name(start).startswith(_WORKBOOK_ENTRIES)

@@ -164,8 +164,9 @@ def _find_text(affected_list: AffectedList, chunks: Iterator[bytes]) -> _Source:
         written = writer.close()
     source.upload_id, source.chunk_count = written.upload_id, written.chunk_count
     source.size_bytes = written.size_bytes
-    affected_list.hidden_rows = unpacked.hidden_rows
-    affected_list.first_hidden_rows = unpacked.first_hidden_rows
+    if unpacked.notes is not None:
+        affected_list.hidden_rows = unpacked.notes.hidden_rows
+        affected_list.first_hidden_rows = unpacked.notes.first_hidden_rows
     return source
 
 

@@ -128,15 +128,22 @@ class Refusal(models.TextChoices):
         _("L’archive ne contient pas un seul fichier : on ne sait lequel lire."),
     )
     NESTED_ARCHIVE = ("nested_archive", _("L’archive contient une autre archive."))
-    ARCHIVE_TOO_BIG = (
-        "archive_too_big",
-        _("Cette archive zip ou ce classeur est trop gros pour être ouvert."),
+    ARCHIVE_NOT_READ = (
+        "archive_not_read",
+        _("Le portail ne lit pas cette sorte d’archive ou de compression."),
     )
     ARCHIVE_DAMAGED = (
         "archive_damaged",
         _("L’archive ou le classeur est abîmé, ou incomplet : il ne s’ouvre pas."),
     )
     NO_SHEET = ("no_sheet", _("Aucune feuille du classeur ne contient de tableau."))
+    DATES_SINCE_1904 = (
+        "dates_since_1904",
+        _(
+            "Le classeur compte les jours depuis 1904, et aucun intitulé connu ne dit quelle "
+            "colonne contient les dates de naissance."
+        ),
+    )
     NUL_BYTES = (
         "nul_bytes",
         _("Le fichier n’est pas du texte lisible (octet nul, ligne {row}, {column})."),
@@ -197,13 +204,16 @@ HOW_TO_GO_ON: dict[Refusal, object] = {
     Refusal.ENCRYPTED: _("Enregistrez-le sans mot de passe, puis envoyez-le."),
     Refusal.SEVERAL_FILES: _("Envoyez chaque fichier à part."),
     Refusal.NESTED_ARCHIVE: _("Extrayez le fichier des archives, puis envoyez-le."),
-    Refusal.ARCHIVE_TOO_BIG: _(
-        "Enregistrez-le au format « CSV UTF-8 », compressez-le en .gz si besoin, puis envoyez-le."
+    Refusal.ARCHIVE_NOT_READ: _(
+        "Compressez le fichier en .gz ou en .zip ordinaire, ou envoyez-le tel quel."
     ),
     Refusal.ARCHIVE_DAMAGED: _(
         "Vérifiez qu’il s’ouvre chez vous, enregistrez-le de nouveau, puis envoyez-le."
     ),
     Refusal.NO_SHEET: _EXPORT_AGAIN,
+    Refusal.DATES_SINCE_1904: _(
+        "Nommez cette colonne « Date de naissance », enregistrez le classeur, puis envoyez-le."
+    ),
     Refusal.NUL_BYTES: _SAVE_AS_CSV,
     Refusal.UNDECODABLE: _EXPORT_AGAIN,
     Refusal.RECORD_TOO_LONG: _("Corrigez cette ligne ou faites un nouvel export, puis envoyez-le."),

@@ -1,90 +1,196 @@
-"""Have workbooks and zip archives opened by a child process, and read the text it writes.
+"""Have a workbook read by a process without keys, files or network, and choose its sheet.
 
-The child (`insurers/lists/sheet_child.py`) gets no environment, so no key, and cannot open
-anything; whatever it dies of, the file is refused and the worker goes on.
+The process is `sheet_child.py`; what it answers is taken for data, never for more. Whatever it
+dies of, the file is refused and the worker goes on.
 """
 
 import contextlib
+import fcntl
 import json
+import os
+import resource
+import select
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-from insurers.lists.problems import Refusal
+from insurers.lists.headers import field_of, recognised
+from insurers.lists.problems import Field, Refusal
 from insurers.lists.refusal import FileRefusedError
 
-MOST_RATIO = 200
-"""Times its size that a file may expand, beyond 10 MB: CSV and sheets reach 50."""
-MOST_CELLS = 50_000_000
-MOST_MEMORY = 1500 * 1024**2
-"""Of address space: 1.2 GB of resident memory, for a million rows of ten cells."""
-MOST_SECONDS = 600  # of processor time
-_PIECE = 2**18
+MOST_MEMORY = 1_200_000_000
+"""Bytes of resident memory of the process: over a million rows of ten cells."""
+SURE_HEADERS = 2
+"""Headers recognised in one row: a title, or a row of data, hardly holds two."""
+
 _CHILD = Path(__file__).with_name("sheet_child.py")
-_TOO_BIG = {-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGXCPU}  # as allocations that fail end
+_HEAD = struct.Struct(">cI")
+_LONGEST_MESSAGE = 256 * 1024**2
+_WATCHED_EVERY_MS = 50
+_PIPE_BYTES = 1024**2
+_SET_PIPE_SIZE = 1031  # Linux's F_SETPIPE_SZ.
+
+_REASONS = {
+    "damaged": Refusal.ARCHIVE_DAMAGED,
+    "dates_1904": Refusal.DATES_SINCE_1904,
+    "empty": Refusal.NO_SHEET,
+    "encrypted": Refusal.ENCRYPTED,
+    "expands": Refusal.EXPANDS_TOO_MUCH,
+    "not_workbook": Refusal.NOT_CSV,
+    "too_large": Refusal.TOO_MANY_CELLS,
+}
+# Memory that the kernel declines aborts; time runs out.
+_TOO_LARGE = (-signal.SIGABRT, -signal.SIGXCPU)
 
 
-class Opened:
-    """Iterates once over the text of a workbook or zip; the hidden rows are known afterwards."""
+@dataclass
+class SheetNotes:
+    """What is known of the sheet that was read, once it was; rows count from 1."""
 
-    def __init__(self, chunks: Iterator[bytes], *, is_inside: bool) -> None:
-        self._chunks = chunks
-        self._is_inside = is_inside
-        self.hidden_rows = 0
-        self.first_hidden_rows: list[int] = []
-
-    def __iter__(self) -> Iterator[bytes]:
-        with start_child(is_inside=self._is_inside) as child:
-            try:
-                _feed(child, self._chunks)
-                yield from iter(lambda: child.stdout.read(_PIECE), b"")  # type: ignore[union-attr]
-                said = child.stderr.read()  # type: ignore[union-attr]
-                self._conclude(child.wait(), said)
-            finally:
-                child.kill()
-
-    def _conclude(self, returned: int, said: bytes) -> None:
-        lines = said.strip().splitlines()
-        if returned or not lines:
-            too_big = returned in _TOO_BIG
-            raise FileRefusedError(Refusal.TOO_MANY_CELLS if too_big else Refusal.READING_FAILED)
-        status: dict[str, Any] = json.loads(lines[-1])
-        if "refusal" in status:
-            raise FileRefusedError(Refusal(status["refusal"]))
-        self.hidden_rows = status.get("hidden_rows", 0)
-        self.first_hidden_rows = status.get("first_hidden_rows", [])
+    hidden_rows: int = 0
+    first_hidden_rows: list[int] = field(default_factory=list)
 
 
-def start_child(*, is_inside: bool) -> "subprocess.Popen[bytes]":
-    """Start the process that opens a file; `is_inside` says that the file was in an archive."""
-    limits = {
-        "archive": settings.SPREADSHEET_MAX_BYTES,
-        "expanded": settings.EXPANDED_MAX_BYTES,
-        "ratio": MOST_RATIO,
-        "cells": MOST_CELLS,
-        "memory": MOST_MEMORY,
-        "cpu": MOST_SECONDS,
-        "is_inside": is_inside,
-    }
-    return subprocess.Popen(
-        [sys.executable, "-I", str(_CHILD), json.dumps(limits)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={"MALLOC_ARENA_MAX": "1"},
-        cwd="/",
-    )
+def sheet_csv(chunks: Iterator[bytes], notes: SheetNotes) -> Iterator[bytes]:
+    """Yield the CSV of a workbook's sheet, and fill in `notes`; or raise FileRefusedError.
+
+    The sheet is the first that people see with recognised headers, else the first not empty.
+    """
+    child = _Child()
+    try:
+        child.give(chunks)
+        yield from _sheet(child, notes)
+    finally:
+        child.stop()
 
 
-def _feed(child: "subprocess.Popen[bytes]", chunks: Iterator[bytes]) -> None:
-    """Give the child its file: it writes nothing before it has read all, so neither blocks."""
-    assert child.stdin is not None
-    with contextlib.suppress(BrokenPipeError):  # It ended early and says why.
+def _sheet(child: "_Child", notes: SheetNotes) -> Iterator[bytes]:
+    given = 0
+    while True:
+        letter, content = child.receive()
+        if letter == b"H":
+            rows = _parsed(content)
+            number = header_row(rows)
+            if number is None:
+                child.send(b"N")
+            else:
+                days = _days(rows[number - 1])
+                child.send(b"T", json.dumps({"header_row": number, "days": days}).encode())
+        elif letter == b"C":
+            # A sheet may repeat one long text in every cell.
+            given += len(content)
+            if given > settings.EXPANDED_MAX_BYTES:
+                raise FileRefusedError(Refusal.EXPANDS_TOO_MUCH)
+            yield content
+        elif letter == b"S":
+            known = _parsed(content)
+            notes.hidden_rows = int(known["hidden_rows"])
+            notes.first_hidden_rows = [int(number) for number in known["first_hidden_rows"]]
+            return
+        else:
+            reason = _REASONS.get(content.decode("ascii", "replace"))
+            raise FileRefusedError(reason or Refusal.READING_FAILED)
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise FileRefusedError(Refusal.READING_FAILED) from error
+
+
+def header_row(rows: list[list[str]]) -> int | None:
+    """Return the number of the header among a sheet's first rows (from 1), or None.
+
+    It is the row with the most recognised headers, at least two, and the first of such: titles
+    stand above it, and a header of two rows is complete in its second.
+    """
+    counts = [recognised(row) for row in rows]
+    most = max(counts, default=0)
+    return counts.index(most) + 1 if most >= SURE_HEADERS else None
+
+
+def _days(header: list[str]) -> list[int]:
+    """Return the places of the columns whose numbers count days."""
+    return [place for place, name in enumerate(header) if field_of(name) == Field.BIRTH_DATE]
+
+
+class _Child:
+    """The process, its messages and its memory."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(_CHILD), str(settings.EXPANDED_MAX_BYTES)],
+            env={"MALLOC_ARENA_MAX": "1"},
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+        assert self._process.stdin
+        assert self._process.stdout
+        self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self._out, _SET_PIPE_SIZE, _PIPE_BYTES)
+        self._poll = select.poll()
+        self._poll.register(self._out, select.POLLIN)
+        self._is_too_large = False
+
+    def give(self, chunks: Iterator[bytes]) -> None:
+        """Send the workbook."""
+        size = 0
         for chunk in chunks:
-            child.stdin.write(chunk)
-        child.stdin.close()
+            size += len(chunk)
+            if size > settings.SPREADSHEET_MAX_BYTES:
+                raise FileRefusedError(Refusal.TOO_MANY_CELLS)
+            self.send(b"B", chunk)
+        self.send(b"E")
+
+    def send(self, letter: bytes, content: bytes = b"") -> None:
+        """Send one message; a child that is gone tells why when it is listened to."""
+        message = memoryview(_HEAD.pack(letter, len(content)) + content)
+        with contextlib.suppress(BrokenPipeError):
+            while message:
+                message = message[os.write(self._in, message) :]
+
+    def receive(self) -> tuple[bytes, bytes]:
+        """Return the next message, or raise FileRefusedError where the child died."""
+        letter, length = _HEAD.unpack(self._read(_HEAD.size))
+        if length > _LONGEST_MESSAGE:
+            raise FileRefusedError(Refusal.READING_FAILED)
+        return letter, self._read(length)
+
+    def _read(self, count: int) -> bytes:
+        content = bytearray()
+        while len(content) < count:
+            while not self._poll.poll(_WATCHED_EVERY_MS):
+                self._watch_memory()
+            piece = os.read(self._out, min(count - len(content), _PIPE_BYTES))
+            if not piece:
+                raise self._death()
+            content += piece
+        return bytes(content)
+
+    def _watch_memory(self) -> None:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+            if pages * resource.getpagesize() > MOST_MEMORY:
+                self._is_too_large = True
+                self._process.kill()
+
+    def _death(self) -> FileRefusedError:
+        too_large = self._process.wait() in _TOO_LARGE or self._is_too_large
+        return FileRefusedError(Refusal.TOO_MANY_CELLS if too_large else Refusal.READING_FAILED)
+
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        with self._process:
+            self._process.kill()

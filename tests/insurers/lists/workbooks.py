@@ -1,8 +1,8 @@
-"""Workbooks that the tests upload: XLSX, XLS and ODS with the same cells."""
+"""Workbooks and archives that the tests upload, as programs write them or as none would."""
 
 import io
 import zipfile
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 from xml.sax.saxutils import escape, quoteattr
 
@@ -16,7 +16,10 @@ OMAR = ("A00124", "06/05/1979", "Belair", "Omar", "omar@courrier.example.fr", No
 
 
 def xlsx(
-    *rows: Iterable[Cell], hidden: Collection[int] = (), **others: list[tuple[Cell, ...]]
+    *rows: Iterable[Cell],
+    hidden: Collection[int] = (),
+    change: Callable[[openpyxl.Workbook], None] = lambda _workbook: None,
+    **others: Sequence[Iterable[Cell]],
 ) -> bytes:
     """Return a workbook whose first sheet has these rows; `others` come after it."""
     workbook = openpyxl.Workbook()
@@ -29,13 +32,15 @@ def xlsx(
         sheet = workbook.create_sheet(name)
         for row in cells:
             sheet.append(list(row))
+    change(workbook)
     file = io.BytesIO()
     workbook.save(file)
     return file.getvalue()
 
 
-def xls(*rows: Iterable[Cell]) -> bytes:
+def xls(*rows: Iterable[Cell], hidden: Collection[int] = (), is_since_1904: bool = False) -> bytes:
     workbook = xlwt.Workbook()
+    workbook.dates_1904 = is_since_1904
     sheet = workbook.add_sheet("Feuille")
     as_date = xlwt.easyxf(num_format_str="dd/mm/yyyy")
     for number, row in enumerate(rows):
@@ -44,12 +49,14 @@ def xls(*rows: Iterable[Cell]) -> bytes:
                 sheet.write(number, place, cell, as_date)
             elif cell is not None:
                 sheet.write(number, place, cell)
+    for number in hidden:
+        sheet.row(number - 1).hidden = True
     file = io.BytesIO()
     workbook.save(file)
     return file.getvalue()
 
 
-def ods(*rows: Iterable[Cell], hidden: Collection[int] = ()) -> bytes:
+def ods(*rows: Iterable[Cell], hidden: Collection[int] = (), manifest: str = "") -> bytes:
     lines = "".join(
         f"<table:table-row{' table:visibility=' + quoteattr('collapse') if n in hidden else ''}>"
         f"{''.join(map(_ods_cell, row))}</table:table-row>"
@@ -71,7 +78,8 @@ def ods(*rows: Iterable[Cell], hidden: Collection[int] = ()) -> bytes:
             "META-INF/manifest.xml": b'<manifest:manifest xmlns:manifest="urn:oasis:names:tc:'
             b'opendocument:xmlns:manifest:1.0"><manifest:file-entry manifest:full-path="/" '
             b'manifest:media-type="application/vnd.oasis.opendocument.spreadsheet"/>'
-            b"</manifest:manifest>",
+            + manifest.encode()
+            + b"</manifest:manifest>",
             "content.xml": content.encode(),
         }
     )
@@ -89,9 +97,46 @@ def _ods_cell(cell: Cell) -> str:
     return f"<table:table-cell {kind}><text:p>{escape(str(cell))}</text:p></table:table-cell>"
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return file.getvalue()
+
+
+class Pipe(io.RawIOBase):
+    """What cannot be gone back in: zipfile then writes sizes after the content."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: object, /) -> int:
+        self.content += bytes(content)  # type: ignore[call-overload]
+        return len(bytes(content))  # type: ignore[call-overload]
+
+    def taken(self) -> bytes:
+        """Return what was written since the last time."""
+        content = bytes(self.content)
+        self.content.clear()
+        return content
+
+
+def piped_zip(name: str, content: bytes, *, is_zip64: bool = False) -> bytes:
+    """Return a zip whose header knows no size."""
+    pipe = Pipe()
+    with (
+        zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open(name, "w", force_zip64=is_zip64) as entry,
+    ):
+        entry.write(content)
+    return pipe.taken()
+
+
+def changed_parts(workbook: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
+    """Return a workbook with its parts rewritten."""
+    with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
+        return zipped({name: change(name, archive.read(name)) for name in archive.namelist()})
