@@ -18,9 +18,10 @@ from uuid import UUID
 
 from insurers.lists.containers import unpack
 from insurers.lists.cutting import Block, Cutter
+from insurers.lists.encodings import EncodingFinder
 from insurers.lists.headers import Layout
 from insurers.lists.problems import Field, Refusal
-from insurers.lists.reading import EncodingFinder, Header, Table, read_header
+from insurers.lists.reading import Header, Table, read_header
 from insurers.lists.refusal import FileRefusedError
 from insurers.lists.uploads import (
     ChunkWriter,
@@ -94,8 +95,6 @@ def survey_file(affected_list: AffectedList, *, rewrite: bool = False) -> Survey
         _keep_whole_hash(affected_list, chunks, digest)
         raise
     _keep_whole_hash(affected_list, chunks, digest)
-    if refusal := source.finder.refusal():
-        raise refusal
     encoding = source.finder.encoding()
     blocks = source.cutter.close()
     if source.cutter.is_regular and encoding in CUT_IN_PLACE and not rewrite:
