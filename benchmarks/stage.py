@@ -111,10 +111,18 @@ def workers(stage: Stage, *, processes: int = 2) -> Iterator["subprocess.Popen[b
             os.killpg(worker.pid, signal.SIGKILL)
 
 
+def children(pid: int) -> list[int]:
+    """Return the processes that a process started, none where it is gone."""
+    try:
+        return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 def family_memory(pid: int) -> int:
     """Return the largest resident size among a process's children, in bytes."""
     largest = 0
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+    for child in children(pid):
         with_status = Path(f"/proc/{child}/status")
         for line in with_status.read_text().splitlines():
             if line.startswith("VmRSS"):
