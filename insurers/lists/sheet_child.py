@@ -29,7 +29,7 @@ import threading
 import zipfile
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 from xml.parsers import expat
 
@@ -460,9 +460,6 @@ def _columns_before(sheet: CalamineSheet) -> int:
     return sheet.start[1] if sheet.start else 0
 
 
-_NEEDS_QUOTES = re.compile(r'[",\r\n]')
-
-
 def write_csv(sheet: CalamineSheet, header: list[list[str]], days: list[int]) -> None:
     """Send the rows of a sheet, from row 1 on, blank ones included.
 
@@ -484,18 +481,22 @@ def write_csv(sheet: CalamineSheet, header: list[list[str]], days: list[int]) ->
 def send_csv(rows: list[Any], days: Collection[int] = ()) -> None:
     """Send records; most cells are text and need no quotes, and are joined as they are."""
     try:
-        letters = "".join(chain.from_iterable(rows))
+        lines = _joined(rows)
     except TypeError:
         rows = _as_texts(rows, days)  # Numbers or dates among them.
-        letters = "".join(chain.from_iterable(rows))
-    if _NEEDS_QUOTES.search(letters):
+        lines = _joined(rows)
+    borders = len(rows) * (len(rows[0]) - 1)
+    has_signs = '"' in lines or "\r" in lines
+    if has_signs or lines.count("\n") > len(rows) or lines.count(",") > borders:
         text = io.StringIO(newline="")
         csv.writer(text, lineterminator="\n").writerows(rows)
         # Returns stand inside cells alone, and these between quotes.
         lines = text.getvalue().replace("\r\n", "\n").replace("\r", "\n")
-    else:
-        lines = "".join([",".join(row) + "\n" for row in rows])
     send(b"C", lines.encode("utf-8", "replace"))
+
+
+def _joined(rows: list[Any]) -> str:
+    return "\n".join(map(",".join, rows)) + "\n"
 
 
 def _as_texts(rows: list[list[Cell]], days: Collection[int]) -> list[list[str]]:

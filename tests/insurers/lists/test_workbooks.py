@@ -3,13 +3,14 @@
 import gzip
 from datetime import date
 
+import openpyxl
 import pytest
 
 from insurers.lists.contacts import open_contacts
 from insurers.lists.problems import Problem, Refusal
 from insurers.models import AffectedList, ListState
 from tests.insurers.lists.files import accepted, csv_file, members_of, read
-from tests.insurers.lists.workbooks import HEADER, LISE, OMAR, ods, xls, xlsx, zipped
+from tests.insurers.lists.workbooks import HEADER, LISE, OMAR, ods, piped_zip, xls, xlsx, zipped
 
 pytestmark = pytest.mark.django_db
 
@@ -65,11 +66,33 @@ def test_rows_keep_the_numbers_of_the_sheet() -> None:
     assert problems(affected_list) == [(6, Problem.BIRTH_DATE_IMPOSSIBLE)]
 
 
-@pytest.mark.parametrize("write", [xlsx, ods])
+@pytest.mark.parametrize("write", [xlsx, xls, ods])
 def test_hidden_rows_are_read_counted_and_named(write: object) -> None:
     affected_list = read(write(*ROWS, hidden=[2, 3]))  # type: ignore[operator]
     assert affected_list.members == 2
     assert (affected_list.hidden_rows, affected_list.first_hidden_rows) == (2, [2, 3])
+
+
+def test_a_header_of_two_rows_is_read() -> None:
+    def merge(book: openpyxl.Workbook) -> None:
+        for cells in ("A1:A2", "B1:B2", "C1:F1"):
+            book.worksheets[0].merge_cells(cells)
+
+    top, below = (*HEADER[:2], "Contact", *[None] * 3), (None, None, *HEADER[2:])
+    wrong = ("A00125", "31/02/1980", *OMAR[2:])
+    affected_list = read(xlsx(top, below, LISE, OMAR, wrong, change=merge))
+    assert affected_list.members == 2
+    assert problems(affected_list) == [(5, Problem.BIRTH_DATE_IMPOSSIBLE)]
+
+
+@pytest.mark.parametrize("text", ["1,23457E+11", "1.23457E+11", "123457.0"])
+def test_a_member_number_in_scientific_notation_is_refused(text: str) -> None:
+    affected_list = read(xlsx(HEADER, (text, *LISE[1:]), OMAR))
+    assert problems(affected_list) == [(2, Problem.MEMBER_NUMBER_SPREADSHEET)]
+
+
+def test_a_workbook_in_a_piped_zip_is_read() -> None:
+    assert read(piped_zip("liste.xlsx", xlsx(*ROWS))).members == 2
 
 
 def test_the_sheet_with_known_headers_is_read() -> None:
