@@ -84,7 +84,7 @@ def zip_of_gigabytes(count: int) -> Iterator[bytes]:
         zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
         archive.open("liste.csv", "w", force_zip64=True) as entry,
     ):
-        block = (os.urandom(5_000) * 2**18)[: 4 * MEGABYTE]
+        block = (os.urandom(5_000) * 1000)[: 4 * MEGABYTE]
         for _number in range(count * 256):
             entry.write(block)
             yield pipe.taken()
