@@ -30,6 +30,13 @@ def token(token_id: object) -> str:
     return f"token:{token_id}"
 
 
+def actor_of(*, account_id: object | None, token_id: object | None) -> str:
+    """Return whoever did something: a program by its token, a person, else the portal itself."""
+    if token_id is not None:
+        return token(token_id)
+    return account(account_id) if account_id is not None else SYSTEM
+
+
 def record(
     *,
     action: str,

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI
-from ninja.errors import AuthenticationError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer
 
 from insurers.api.throttle import SECONDS, too_many_failures
@@ -101,6 +101,11 @@ def _invalid(request: HttpRequest, refusal: ValidationError) -> HttpResponse:
     return _answer(request, 422, what, _("Corrigez-le d’après le mode d’emploi."))
 
 
+def _unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
+    what = _("Le corps de la requête n’est pas du JSON lisible, ou il est trop gros.")
+    return _answer(request, error.status_code, what, _("Corrigez-le d’après le mode d’emploi."))
+
+
 def _failed(request: HttpRequest, error: Exception) -> HttpResponse:
     logger.error("an API call failed", exc_info=error)
     is_down = isinstance(error, (OperationalError, InterfaceError))
@@ -118,5 +123,6 @@ HANDLERS: dict[type[Exception], Any] = {
     ScopeMissing: _scope,
     Http404: _missing,
     ValidationError: _invalid,
+    HttpError: _unreadable,
     Exception: _failed,
 }

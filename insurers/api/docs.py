@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from insurers.api.endpoints import api
 
 TEXTS = {"title", "summary", "description"}
-METHODS = ("get", "post", "patch", "delete")
+METHODS = ("get", "post", "put", "patch", "delete")
 
 
 @require_safe

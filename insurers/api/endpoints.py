@@ -1,13 +1,14 @@
 """The API for insurers' programs: send a list, at once or in parts, and follow it.
 
-Accepting or refusing a list is not offered: a person decides.
+Accepting or refusing a list is not offered: a person decides. The columns of a list are in
+`column_endpoints.py`.
 """
 
 import base64
 import binascii
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,9 @@ from django.utils.translation import gettext_noop
 from ninja import Field, NinjaAPI, Query, Schema, Status
 
 from insurers.api.answers import ApiRefused, Token, explain_refusals, token_of
-from insurers.api.schemas import ListOut, Problem, UploadOut, list_out, upload_out
+from insurers.api.column_endpoints import router as columns
+from insurers.api.reach import list_of, rows_of
+from insurers.api.schemas import ListOut, UploadOut, list_out, refusals, upload_out
 from insurers.api.tokens import require_scope
 from insurers.lists.error_file import error_file
 from insurers.lists.ingestion import operators_for
@@ -34,10 +37,19 @@ from insurers.lists.receiving import (
     made_list,
     start_upload,
 )
+from insurers.lists.rejected import correctable_lists
 from insurers.lists.upload_problems import UploadProblem, UploadRefused
-from insurers.models import AffectedList, ApiToken, Breach, Operator, Population, TokenScope, Upload
+from insurers.models import (
+    AffectedList,
+    ApiToken,
+    Breach,
+    ListEffect,
+    Operator,
+    Population,
+    TokenScope,
+    Upload,
+)
 from insurers.queueing import enqueue
-from insurers.row_security import row_scope
 from insurers.tasks import ingest_list
 
 api = NinjaAPI(
@@ -54,6 +66,7 @@ api = NinjaAPI(
     auth=Token(),
 )
 explain_refusals(api)
+api.add_router("", columns)
 
 BYTES = {
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
@@ -99,11 +112,21 @@ class Place(Schema):
         ),
     )
     population: str = Field("insured_people", description=gettext_noop("Le code de la population."))
-
-
-def refusals(*statuses: int) -> dict[int, type[Problem]]:
-    """Document the errors of an operation besides those of every call."""
-    return dict.fromkeys((401, 403, *statuses, 429, 500, 503), Problem)
+    effect: ListEffect = Field(
+        ListEffect.ADD,
+        description=gettext_noop(
+            "Ce que fera la liste, une fois acceptée. add : ajouter des personnes ou corriger des"
+            " contacts ; replace : remplacer la liste précédente ; withdraw : retirer des"
+            " personnes listées à tort."
+        ),
+    )
+    corrects: int | None = Field(
+        None,
+        description=gettext_noop(
+            "Le numéro de la liste acceptée dont ce fichier apporte, corrigées, les lignes"
+            " rejetées."
+        ),
+    )
 
 
 @api.post(
@@ -137,7 +160,7 @@ def send_list(request: HttpRequest, response: HttpResponse, place: Query[Place])
     assert made is not None
     enqueue(ingest_list, list_id=made.pk)
     response.headers["Location"] = reverse("api:list", args=[made.pk])
-    with _rows_of(token):
+    with rows_of(token):
         return Status(201, list_out(made, request))
 
 
@@ -151,8 +174,8 @@ def send_list(request: HttpRequest, response: HttpResponse, place: Query[Place])
 def read_list(request: HttpRequest, list_id: int) -> ListOut:
     token = token_of(request)
     require_scope(token, TokenScope.LISTS_READ)
-    with _rows_of(token):
-        return list_out(_list(token, list_id), request)
+    with rows_of(token):
+        return list_out(list_of(token, list_id), request)
 
 
 @api.get(
@@ -171,8 +194,8 @@ def read_list(request: HttpRequest, list_id: int) -> ListOut:
 def read_problems(request: HttpRequest, list_id: int) -> HttpResponseBase:
     token = token_of(request)
     require_scope(token, TokenScope.LISTS_READ)
-    with _rows_of(token):
-        found = _list(token, list_id)
+    with rows_of(token):
+        found = list_of(token, list_id)
     lines = _error_file(token, translation.get_language(), found)
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
 
@@ -219,7 +242,7 @@ def start(request: HttpRequest, response: HttpResponse, place: Query[Place]) -> 
 def read_upload(request: HttpRequest, response: HttpResponse, upload_id: UUID) -> UploadOut:
     upload = _upload(request, upload_id)
     say_where(response, upload)
-    with _rows_of(token_of(request)):
+    with rows_of(token_of(request)):
         return upload_out(upload, made_list(upload), request)
 
 
@@ -270,8 +293,24 @@ def _announced(request: HttpRequest, token: ApiToken, place: Place, size: int) -
         insurer=token.insurer,
         operators=operators,
         population=get_object_or_404(Population, code=place.population),
+        effect=place.effect,
+        corrects=_to_correct(token, breach, place.corrects),
         size_bytes=size,
         expected_sha256=_expected_sha256(request),
+    )
+
+
+def _to_correct(token: ApiToken, breach: Breach, number: int | None) -> AffectedList | None:
+    if number is None:
+        return None
+    with rows_of(token):
+        lists = correctable_lists(breach=breach, insurer=token.insurer)
+        if found := lists.filter(pk=number).first():
+            return found
+    raise ApiRefused(
+        422,
+        _("« corrects » n’est pas le numéro d’une liste acceptée qui a des lignes rejetées."),
+        _("Donnez celui d’une liste de votre organisme et de cette violation, ou aucun."),
     )
 
 
@@ -300,20 +339,10 @@ def _upload(request: HttpRequest, upload_id: UUID) -> Upload:
     """Return an upload that this token began; others' do not exist."""
     token = token_of(request)
     require_scope(token, TokenScope.LISTS_WRITE)
-    with _rows_of(token):
+    with rows_of(token):
         return get_object_or_404(Upload, pk=upload_id, token=token)
 
 
-def _list(token: ApiToken, list_id: int) -> AffectedList:
-    """Return a list of the token's insurer; others' do not exist."""
-    lists = AffectedList.objects.filter(insurer=token.insurer_id)
-    return get_object_or_404(lists.select_related("breach", "population"), pk=list_id)
-
-
 def _error_file(token: ApiToken, language: str, found: AffectedList) -> Iterator[str]:
-    with translation.override(language), _rows_of(token):
+    with translation.override(language), rows_of(token):
         yield from error_file(found)
-
-
-def _rows_of(token: ApiToken) -> AbstractContextManager[None]:
-    return row_scope(insurers=(token.insurer_id,), role="staff", user_id=None)

@@ -15,7 +15,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F
 
-from audit.trail import SYSTEM, account, insurer_scope, record
+from audit.trail import account, actor_of, insurer_scope, record
 from insurers.lists import identifiers, nir
 from insurers.lists.headers import (
     ColumnsUnclearError,
@@ -30,7 +30,7 @@ from insurers.lists.masking import common_shapes, is_surely_data, shown_headers
 from insurers.lists.problems import Field, Refusal
 from insurers.lists.refusal import FileRefusedError
 from insurers.lists.states import move
-from insurers.models import AffectedList, ListColumn, ListState, RememberedColumn
+from insurers.models import AffectedList, ApiToken, ListColumn, ListState, RememberedColumn
 
 LONGEST_KEY = 120
 _FEWEST_TO_JUDGE = 20
@@ -171,12 +171,14 @@ def choose_columns(
     columns: Mapping[int, Field],
     chosen_by: AbstractBaseUser | None,
     now: datetime,
+    chosen_with: ApiToken | None = None,
 ) -> None:
     """Record which column (place from 0) is which; the caller has the list read again.
 
-    `chosen_by` is None on the command line. Raises ColumnsUnclearError where a needed field
-    lacks or one is given twice, NoSuchColumnError, and WrongStateError where the list awaits
-    no choice: it does in `columns`, and in `review` where a column was mistaken for another.
+    A person chose, or a program with its token, or neither: the command line. Raises
+    ColumnsUnclearError where a needed field lacks or one is given twice, NoSuchColumnError, and
+    WrongStateError where the list awaits no choice: it does in `columns`, and in `review` where
+    a column was mistaken for another.
     """
     check_choice(columns)
     known = {column.place: column for column in affected_list.columns.all()}
@@ -192,7 +194,10 @@ def choose_columns(
         record(
             action="list.columns_chosen",
             scope=insurer_scope(affected_list.insurer_id),
-            actor=account(chosen_by.pk) if chosen_by else SYSTEM,
+            actor=actor_of(
+                account_id=chosen_by.pk if chosen_by else None,
+                token_id=chosen_with.pk if chosen_with else None,
+            ),
             subject=f"list:{affected_list.pk}",
             detail={field.value: place + 1 for place, field in columns.items()},
         )

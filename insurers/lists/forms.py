@@ -11,6 +11,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from insurers.lists.ingestion import operators_for
+from insurers.lists.rejected import correctable_lists
 from insurers.lists.uploads import SealingUploadHandler
 from insurers.models import AffectedList, Breach, Insurer, ListEffect, Operator, Population
 
@@ -98,9 +99,7 @@ class ListForm(forms.Form):
         self.fields["operators"].queryset = choices  # type: ignore[attr-defined]
         insured_people = Population.objects.filter(code="insured_people").first()
         self.initial = {"operators": operators, "population": insured_people}
-        rejecting = AffectedList.objects.open_to_campaigns().filter(
-            breach=breach, insurer=insurer, rows_rejected__gt=0
-        )
+        rejecting = correctable_lists(breach=breach, insurer=insurer)
         self.fields["corrects"].queryset = rejecting  # type: ignore[attr-defined]
         if not rejecting.exists():
             del self.fields["corrects"]

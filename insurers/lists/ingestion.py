@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from audit.trail import SYSTEM, account, insurer_scope, record, token
+from audit.trail import actor_of, insurer_scope, record
 from insurers.lists.blocks import BlockReader, NoLongerReadError, all_read
 from insurers.lists.columns import settle_columns
 from insurers.lists.contacts import make_data_key
@@ -110,7 +110,10 @@ def register_list(
         record(
             action="list.uploaded",
             scope=insurer_scope(insurer.pk),
-            actor=_uploader(uploaded_by, uploaded_with),
+            actor=actor_of(
+                account_id=uploaded_by.pk if uploaded_by else None,
+                token_id=uploaded_with.pk if uploaded_with else None,
+            ),
             subject=f"list:{affected_list.pk}",
             detail={
                 "size_bytes": upload.size_bytes,
@@ -161,12 +164,6 @@ def read_list(
     except NoLongerReadError:
         pass
     return False
-
-
-def _uploader(person: AbstractBaseUser | None, with_token: ApiToken | None) -> str:
-    if with_token is not None:
-        return token(with_token.pk)
-    return account(person.pk) if person else SYSTEM
 
 
 def ingest_list(

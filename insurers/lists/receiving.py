@@ -17,7 +17,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 from django.db.models import F
 
-from audit.trail import SYSTEM, account, insurer_scope, record, token
+from audit.trail import SYSTEM, actor_of, insurer_scope, record
 from insurers.lists.ingestion import OperatorsNotAffiliatedError, operators_for, register_list
 from insurers.lists.upload_problems import UploadProblem, UploadRefused
 from insurers.lists.uploads import (
@@ -237,7 +237,7 @@ def _ended(upload: Upload) -> UploadRefused:
 
 
 def _author(upload: Upload) -> str:
-    return token(upload.token_id) if upload.token_id else account(upload.created_by_id)
+    return actor_of(account_id=upload.created_by_id, token_id=upload.token_id)
 
 
 def _record(upload: Upload, action: str, actor: str) -> None:

@@ -2,7 +2,16 @@
 
 from collections.abc import Sequence
 
-from insurers.models import AffectedList
+from django.db.models import QuerySet
+
+from insurers.models import AffectedList, Breach, Insurer
+
+
+def correctable_lists(*, breach: Breach, insurer: Insurer) -> QuerySet[AffectedList]:
+    """Return the lists whose rejected rows a new list may bring again, corrected."""
+    return AffectedList.objects.open_to_campaigns().filter(
+        breach=breach, insurer=insurer, rows_rejected__gt=0
+    )
 
 
 def rows_to_correct(lists: Sequence[AffectedList]) -> int:

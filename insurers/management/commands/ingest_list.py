@@ -25,9 +25,18 @@ from insurers.lists.ingestion import (
 )
 from insurers.lists.problems import Field, Refusal, column_name
 from insurers.lists.refusing import erase_refused, refuse_list, why_refused
+from insurers.lists.rejected import correctable_lists
 from insurers.lists.states import AWAITING
 from insurers.lists.uploads import SealedUpload, erase_chunks, seal_file
-from insurers.models import AffectedList, Breach, Insurer, ListState, Operator, Population
+from insurers.models import (
+    AffectedList,
+    Breach,
+    Insurer,
+    ListEffect,
+    ListState,
+    Operator,
+    Population,
+)
 
 BAR_WIDTH = 30
 Found = TypeVar("Found", bound=Model)
@@ -50,6 +59,18 @@ class Command(BaseCommand):
             help="may be repeated; default: the insurer's affiliations",
         )
         parser.add_argument("--population", default="insured_people", metavar="CODE")
+        parser.add_argument(
+            "--effect",
+            choices=ListEffect.values,
+            default=ListEffect.ADD.value,
+            help="what accepting the list does to those before it; default: add",
+        )
+        parser.add_argument(
+            "--corrects",
+            type=int,
+            metavar="LIST",
+            help="the number of the accepted list whose rejected rows this file brings again",
+        )
         parser.add_argument(
             "--column",
             action="append",
@@ -121,6 +142,9 @@ class Command(BaseCommand):
         operators = operators_for(breach=breach, insurer=insurer)
         if codes := options["operator"]:
             operators = [_one(Operator.objects.filter(code=code), "opérateur") for code in codes]
+        corrects = None
+        if (number := options["corrects"]) is not None:
+            corrects = _to_correct(breach, insurer, number)
         upload = _seal(options["file"])
         try:
             return register_list(
@@ -130,6 +154,8 @@ class Command(BaseCommand):
                 population=population,
                 upload=upload,
                 uploaded_by=None,
+                effect=ListEffect(options["effect"]),
+                corrects=corrects,
                 now=timezone.now(),
             )
         except OperatorsNotAffiliatedError as error:
@@ -159,6 +185,16 @@ def _column(text: str) -> tuple[Field, str]:
     if field not in Field.values or field == Field.NIR or not name.strip():
         raise ArgumentTypeError("give FIELD=HEADER or FIELD=#NUMBER, with a field that is read")
     return Field(field), name
+
+
+def _to_correct(breach: Breach, insurer: Insurer, number: int) -> AffectedList:
+    found = correctable_lists(breach=breach, insurer=insurer).filter(pk=number).first()
+    if found is None:
+        raise CommandError(
+            f"La liste n° {number} n’est pas une liste acceptée de cet organisme et de cette "
+            "violation avec des lignes rejetées : corrigez --corrects."
+        )
+    return found
 
 
 def _what_is_unclear(
@@ -200,6 +236,7 @@ def _summary(affected_list: AffectedList, seconds: float) -> dict[str, Any]:
     return {
         "list": affected_list.pk,
         "state": affected_list.state,
+        "effect": affected_list.effect,
         "rows": affected_list.rows,
         "accepted": affected_list.members,
         "rejected": affected_list.rows_rejected,

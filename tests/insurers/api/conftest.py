@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import cache
 from pytest_django.fixtures import Settings
 
-from insurers.api import endpoints
+from insurers.api import column_endpoints, endpoints
 
 
 @pytest.fixture(autouse=True)
@@ -20,5 +20,6 @@ def _own_state(tmp_path: Path, settings: Settings) -> None:
 def queued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """What the API queues, instead of a broker."""
     tasks: list[int] = []
-    monkeypatch.setattr(endpoints, "enqueue", lambda task, list_id: tasks.append(list_id))
+    for module in (endpoints, column_endpoints):
+        monkeypatch.setattr(module, "enqueue", lambda task, list_id: tasks.append(list_id))
     return tasks

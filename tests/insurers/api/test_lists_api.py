@@ -16,7 +16,7 @@ from insurers.models import AffectedList
 from tests import cast
 from tests.conftest import WebClient, as_role
 from tests.insurers.api.programs import Program, dune_token, new_token
-from tests.insurers.lists.files import LISE, csv_file
+from tests.insurers.lists.files import LISE, OMAR, accepted, csv_file
 
 pytestmark = pytest.mark.django_db
 FILE = b"Lise Marin;" * 200_000
@@ -134,6 +134,42 @@ def test_a_body_of_unknown_length_is_refused(program: Program) -> None:
         CONTENT_LENGTH="",
     )
     assert answer.status_code == 411
+
+
+def rejecting() -> AffectedList:
+    """An accepted list of the Phare's that has a rejected row."""
+    return accepted(csv_file(OMAR, BAD))
+
+
+def test_a_program_says_what_its_list_does(program: Program) -> None:
+    first = rejecting()
+    program.send(csv_file(LISE), f"&effect=replace&corrects={first.pk}")
+    made = AffectedList.objects.latest("pk")
+    said = program.call("GET", f"/api/v1/lists/{made.pk}").json()
+    assert (said["effect"], said["corrects"]) == ("replace", first.pk)
+
+
+def test_a_list_in_parts_says_what_it_does(program: Program) -> None:
+    first = rejecting()
+    address = f"/api/v1/uploads?breach={cast.breach().slug}&effect=withdraw&corrects={first.pk}"
+    answer = program.call("POST", address, Upload_Length=str(len(FILE)))
+    program.call("PATCH", answer.headers["Location"], FILE, Upload_Offset="0")
+    made = AffectedList.objects.latest("pk")
+    assert (made.effect, made.corrects_id) == ("withdraw", first.pk)
+
+
+@pytest.mark.parametrize("query", ["&effect=erase", "&corrects=x", "&corrects=9999999"])
+def test_an_effect_or_a_correction_that_cannot_be_is_refused(program: Program, query: str) -> None:
+    answer = program.send(csv_file(LISE), query)
+    assert answer.status_code == 422
+    assert query[1:].partition("=")[0] in answer.json()["what"]
+    assert not AffectedList.objects.exists()
+
+
+def test_another_insurers_list_is_not_there_to_correct() -> None:
+    stranger = Program(dune_token().secret)
+    first = rejecting()
+    assert stranger.send(csv_file(LISE), f"&corrects={first.pk}").status_code == 422
 
 
 def begin(program: Program) -> str:

@@ -47,6 +47,7 @@ def test_it_prints_counts_that_add_up(tmp_path: Path) -> None:
     assert found.pop("list") == AffectedList.objects.get().pk
     assert found == {
         "state": "review",
+        "effect": "add",
         "rows": 5,
         "accepted": 3,
         "rejected": 1,
@@ -60,6 +61,29 @@ def test_it_prints_counts_that_add_up(tmp_path: Path) -> None:
 def test_it_accepts_when_told_to(tmp_path: Path) -> None:
     assert ingest(tmp_path, csv_file(LISE), "--accept")["state"] == ListState.ACCEPTED
     assert len(members_of(AffectedList.objects.get())) == 1
+
+
+def test_the_effect_is_given_on_the_command_line(tmp_path: Path) -> None:
+    ingest(tmp_path, csv_file(LISE, OMAR), "--accept")
+    found = ingest(tmp_path, csv_file(LISE), "--effect=withdraw", "--accept")
+    assert (found["effect"], found["state"]) == ("withdraw", "accepted")
+    assert AffectedList.objects.get(pk=found["list"]).people_withdrawn == 1
+
+
+def test_a_list_that_corrects_another_is_named_on_the_command_line(tmp_path: Path) -> None:
+    first = ingest(tmp_path, csv_file(LISE, "A2;;;;;"), "--accept")
+    found = ingest(tmp_path, csv_file(OMAR), f"--corrects={first['list']}")
+    assert AffectedList.objects.get(pk=found["list"]).corrects_id == first["list"]
+
+
+@pytest.mark.parametrize("number", ["7777777", "-1", "9" * 30])
+def test_a_list_that_cannot_be_corrected_fails_and_leaves_nothing(
+    tmp_path: Path, number: str
+) -> None:
+    with pytest.raises(CommandError, match="--corrects"):
+        ingest(tmp_path, csv_file(LISE), f"--corrects={number}")
+    assert not AffectedList.objects.exists()
+    assert list((tmp_path / "uploads").rglob("*/*")) == []
 
 
 def test_operators_and_population_come_from_the_affiliations(tmp_path: Path) -> None:
