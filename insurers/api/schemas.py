@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 from insurers.lists.columns import why_unclear
 from insurers.lists.problems import Field as Data
 from insurers.lists.refusing import why_refused
-from insurers.models import AffectedList, ListEffect, ListState, Upload, UploadState
+from insurers.models import AffectedList, ListEffect, ListReport, ListState, Upload, UploadState
 
 
 class Problem(Schema):
@@ -60,6 +60,10 @@ class ListOut(Schema):
     rows_conflicting: int
     rows_already_listed: int
     members: int = Field(description=_("Personnes de la liste, chacune comptée une fois."))
+    policyholder_rows: int | None = Field(
+        description=_("Lignes d’adhérents ; null si aucune colonne ne le dit, ou avant la lecture.")
+    )
+    dependant_rows: int | None = Field(description=_("Lignes d’ayants droit ; de même."))
     members_with_email: int
     members_with_phone: int
     members_without_contact: int
@@ -110,6 +114,7 @@ class ColumnsIn(Schema):
     email: int | None = None
     phone: int | None = None
     language: int | None = None
+    relationship: int | None = None
 
     def numbers(self) -> dict[Data, int]:
         """Return the fields that have a column."""
@@ -133,6 +138,7 @@ def list_out(found: AffectedList, request: HttpRequest) -> ListOut:
         name: getattr(found, name) for name in ListOut.model_fields if hasattr(AffectedList, name)
     }
     refusal = why_refused(found)
+    report = ListReport.objects.filter(affected_list=found).first()
     return ListOut(
         **copied
         | {
@@ -141,6 +147,8 @@ def list_out(found: AffectedList, request: HttpRequest) -> ListOut:
             "operators": [operator.code for operator in found.operators.order_by("code")],
             "population": found.population.code,
             "corrects": found.corrects_id,
+            "policyholder_rows": report.policyholders if report else None,
+            "dependant_rows": report.dependants if report else None,
             "columns": request.build_absolute_uri(reverse("api:columns", args=[found.pk])),
             "sha256": bytes(found.sha256).hex() if found.sha256 else None,
             "problems": request.build_absolute_uri(reverse("api:problems", args=[found.pk])),

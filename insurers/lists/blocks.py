@@ -88,7 +88,10 @@ class BlockReader:
         copy_members(self._list.pk, taken.members)
         note_faults(self._list.pk, taken.faults)
         ListBlock.objects.filter(pk=block.pk).update(
-            is_read=True, nir_watch=[watch.filled, watch.suspect]
+            is_read=True,
+            nir_watch=[watch.filled, watch.suspect],
+            policyholders=taken.policyholders,
+            dependants=taken.dependants,
         )
         self._count(block, taken)
 

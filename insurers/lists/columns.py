@@ -29,6 +29,7 @@ from insurers.lists.identifiers import BadValueError
 from insurers.lists.masking import common_shapes, is_surely_data, shown_headers
 from insurers.lists.problems import Field, Refusal
 from insurers.lists.refusal import FileRefusedError
+from insurers.lists.relationships import relationship
 from insurers.lists.states import move
 from insurers.models import AffectedList, ApiToken, ListColumn, ListState, RememberedColumn
 
@@ -62,12 +63,24 @@ def settle_columns(
     except ColumnsUnclearError as unclear:
         _refuse_what_no_choice_can_help(header, values, unclear)
         fields = {**unclear.suggested, **_guesses(header, values, unclear)}
+    fields = _without_other_words(fields, values)
+    if layout is not None:
+        layout = Layout({field: place for place, field in fields.items()}, len(header))
     with transaction.atomic():
         _keep_columns(affected_list, header, values, fields)
         if layout is None:
             # Data keys are named after attempts: this one has none, so its number is free again.
             move(list_id=affected_list.pk, to=ListState.COLUMNS, attempt=F("attempt") - 1)
     return layout
+
+
+def _without_other_words(fields: Mapping[int, Field], values: list[list[str]]) -> dict[int, Field]:
+    """Pass over a « qualité » whose first values say something else, such as a civility."""
+    return {
+        place: field
+        for place, field in fields.items()
+        if field != Field.RELATIONSHIP or _fits(values[place], relationship, share=0.5)
+    }
 
 
 def _chosen(affected_list: AffectedList) -> dict[int, Field]:
@@ -130,7 +143,7 @@ def _guesses(
     return guesses
 
 
-def _fits(cells: Sequence[str], normalise: Callable[[str], str]) -> bool:
+def _fits(cells: Sequence[str], normalise: Callable[[str], str], *, share: float = 0.8) -> bool:
     """Whether nearly all values pass; not all need to, since files have faults."""
     passed = 0
     for cell in cells:
@@ -138,7 +151,7 @@ def _fits(cells: Sequence[str], normalise: Callable[[str], str]) -> bool:
             passed += bool(normalise(cell))
         except BadValueError:
             continue
-    return passed > 0 and passed >= 0.8 * len(cells)
+    return passed > 0 and passed >= share * len(cells)
 
 
 def _keep_columns(

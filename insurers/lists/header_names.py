@@ -10,8 +10,8 @@ from insurers.lists.problems import Field
 # Words that carry no meaning in a header, among them those that describe a date's format.
 IGNORED = frozenset(
     (
-        *("a", "au", "d", "de", "des", "du", "e", "en", "l", "la", "le", "les", "s"),
-        *("of", "on", "the", "your"),
+        *("a", "au", "avec", "d", "de", "des", "du", "e", "en", "l", "la", "le", "les", "s"),
+        *("of", "on", "the", "to", "with", "your"),
         *("aa", "aaaa", "dd", "ddmmyyyy", "jj", "jjmmaaaa", "mm", "yy", "yyyy"),
         *("facultatif", "format", "obligatoire", "optional", "required"),
     )
@@ -130,6 +130,26 @@ NAMES: dict[Field, tuple[tuple[str, ...], ...]] = {
         (
             *_of_people("nom naissance", "nom patronymique", "nom jeune fille"),
             *("birth name", "maiden name", "nom marital"),
+        ),
+    ),
+    Field.RELATIONSHIP: (
+        (
+            *(
+                f"{word} {person}"
+                for word in ("qualite", "type", "lien", "nature", "statut", "categorie")
+                for person in ("adherent", "assure", "beneficiaire", "membre", "ayant droit")
+            ),
+            *("type population", "lien parente", "lien familial", "lien famille", "lien assure"),
+            *("lien ouvrant droit", "lien souscripteur", "libelle qualite", "libelle lien"),
+            *("qualite personne", "lien personne", "relationship", "relationship membre"),
+            *("relationship assure", "relationship policyholder", "membre dependant"),
+            *("adherent ayant droit", "assure ayant droit", "ouvrant droit ayant droit"),
+            "type dependant",
+        ),
+        ("qualite", "lien", "parente", "relation", "relation adherent", "relation assure"),
+        (
+            *("code qualite", "code lien", "code parente", "code lien parente"),
+            *("code qualite beneficiaire", "code type beneficiaire", "code relationship"),
         ),
     ),
     Field.NIR: (

@@ -16,6 +16,8 @@ from insurers.lists.refusal import FileRefusedError
 
 NEEDED = (Field.MEMBER_NUMBER, Field.BIRTH_DATE)
 CONTACTS = (Field.EMAIL, Field.PHONE)
+# Only counted: two columns that may hold it are no reason to ask people.
+NEVER_ASKED = (Field.RELATIONSHIP,)
 NOTHING: Mapping[str, Field] = MappingProxyType({})
 
 _WORD = re.compile(r"[a-z]+|\d+")
@@ -177,6 +179,9 @@ def _clear_columns(meanings: list[tuple[Field, int] | None]) -> dict[Field, int]
     # Admitted, or the file was refused: it serves where there is no member number.
     if places := surest.pop(Field.NIR, None):
         surest.setdefault(Field.MEMBER_NUMBER, places)
+    for field in NEVER_ASKED:
+        if len(surest.get(field, ())) > 1:
+            del surest[field]
     columns = {field: places[0] for field, places in surest.items() if len(places) == 1}
     missing = missing_columns(surest.keys())
     if missing or len(columns) < len(surest):

@@ -28,6 +28,7 @@ from insurers.lists.headers import Layout
 from insurers.lists.identifiers import BadValueError
 from insurers.lists.parsing import Cells
 from insurers.lists.problems import Field, Problem
+from insurers.lists.relationships import DEPENDANT, MEMBER, relationship
 from insurers.models import Severity
 
 IDENTIFIER = (Field.MEMBER_NUMBER, Field.BIRTH_DATE, Field.BIRTH_RANK)
@@ -56,6 +57,8 @@ class Taken:
     rows: int
     rejected: int
     faults: list[Fault]
+    policyholders: int  # rows that say so, those rejected left out
+    dependants: int
 
 
 class MemberRows:
@@ -78,6 +81,7 @@ class MemberRows:
         self._births = common_forms.birth_dates(today)
         self._ranks = Words(identifiers.birth_rank)
         self._languages = Words(identifiers.language)
+        self._relationships = Words(relationship)
 
     def take(self, cells: Cells, sealer: ContactSealer) -> Taken:
         """Return the members of a block."""
@@ -100,11 +104,15 @@ class MemberRows:
             # Of a rejected row, only what rejects it is worth a line.
             faults = [f for f in faults if f.row not in gone or f.severity == Severity.REJECTED]
         faults.sort(key=lambda fault: fault.row)
+        places = sorted(rejected)
+        said = columns[Field.RELATIONSHIP]
         return Taken(
-            members=self._members_of(rows, columns, sorted(rejected), sealer),
+            members=self._members_of(rows, columns, places, sealer),
             rows=len(rows) + len(cells.too_many),
             rejected=len(rejected) + len(cells.too_many),
             faults=faults,
+            policyholders=_rows_that_say(MEMBER, said, places),
+            dependants=_rows_that_say(DEPENDANT, said, places),
         )
 
     def _normalised(self, cells: Cells) -> dict[Field, Column]:
@@ -120,6 +128,7 @@ class MemberRows:
             Field.EMAIL: common_forms.emails,
             Field.PHONE: common_forms.mobile_phones,
             Field.LANGUAGE: self._languages.column,
+            Field.RELATIONSHIP: self._relationships.column,
         }
         nothing = pl.repeat("", len(cells.rows), dtype=pl.String, eager=True)
         for field, rule in rules.items():
@@ -190,3 +199,8 @@ class MemberRows:
             contacts=sealer.seal_column(ordinals, contacts),
             contact_number=sealer.number,
         )
+
+
+def _rows_that_say(meaning: str, column: Column, rejected: list[int]) -> int:
+    said = column.values == meaning
+    return int(said.sum()) - int(said.gather(rejected).sum())

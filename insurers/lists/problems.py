@@ -21,6 +21,7 @@ class Field(models.TextChoices):
     EMAIL = "email", _("courriel")
     PHONE = "phone", _("téléphone mobile")
     LANGUAGE = "language", _("langue")
+    RELATIONSHIP = "relationship", _("qualité (adhérent ou ayant droit)")
     NIR = "nir", _("numéro de sécurité sociale")
 
 
@@ -59,6 +60,10 @@ class Problem(models.TextChoices):
     PHONE_FORMAT = "phone_format", _("le numéro de mobile n’est pas valable")
     PHONE_LANDLINE = "phone_landline", _("le numéro n’est pas celui d’un mobile")
     LANGUAGE = "language", _("la langue n’est ni le français ni l’anglais")
+    RELATIONSHIP = (
+        "relationship",
+        _("la qualité ne dit pas si la personne est un adhérent ou un ayant droit"),
+    )
     DUPLICATE = "duplicate", _("la même personne figure plus loin avec le même contact")
     CONFLICTING_CONTACT = (
         "conflicting_contact",
@@ -101,6 +106,9 @@ WHAT_TO_DO: dict[Problem, object] = {
         "La personne est gardée, sans ce numéro : un SMS n’arrive que sur un mobile."
     ),
     Problem.LANGUAGE: _("La personne est gardée ; on lui écrit en français."),
+    Problem.RELATIONSHIP: _(
+        "La personne est gardée ; elle n’est comptée ni comme adhérent ni comme ayant droit."
+    ),
     Problem.DUPLICATE: _NOTHING,
     Problem.CONFLICTING_CONTACT: _(
         "La dernière ligne qui porte un contact est gardée. Vérifiez que c’est la bonne."

@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models import Count, F, Sum
 
 from insurers.lists.comparison import Earlier, compare, stays_listed
-from insurers.lists.problems import Explanation, explain_problem
+from insurers.lists.problems import Explanation, Field, explain_problem
 from insurers.lists.tables import table_name
 from insurers.models import AffectedList, Declaration, ListEffect, ListReport, Severity
 from insurers.signals import leaving_foreseen
@@ -55,8 +55,7 @@ FROM (
 def write_report(*, list_id: int) -> ListReport:
     """Count what a list that was read would do, and keep it (worker, in a transaction).
 
-    The list's own table is merged and indexed. `dependants` stays unknown: no column that the
-    portal reads says who is a member and who depends on one.
+    The list's own table is merged and indexed, its blocks are not yet forgotten.
     """
     affected_list = AffectedList.objects.get(pk=list_id)
     with connection.cursor() as cursor:
@@ -85,6 +84,7 @@ def write_report(*, list_id: int) -> ListReport:
         only_phone=only_phone,
         email_and_phone=both,
         problems=_problems(affected_list),
+        **_relationships(affected_list),
     )
     leaving_foreseen.send(sender=ListReport, report=report)
     report.listed_after = _listed_after(affected_list, report, earlier)
@@ -102,6 +102,15 @@ def _listed_after(affected_list: AffectedList, report: ListReport, earlier: Earl
     if affected_list.effect == ListEffect.REPLACE:
         listed = max(listed - report.gone + report.leaving_told, 0)
     return int(listed + report.unmatched)
+
+
+def _relationships(affected_list: AffectedList) -> dict[str, int]:
+    """Return the rows of members and of dependants; nothing where no column tells."""
+    if Field.RELATIONSHIP not in (affected_list.text or {}).get("columns", {}):
+        return {}
+    return affected_list.blocks.aggregate(
+        policyholders=Sum("policyholders"), dependants=Sum("dependants")
+    )
 
 
 def _problems(affected_list: AffectedList) -> list[list[Any]]:
@@ -131,6 +140,14 @@ def reasons(report: ListReport) -> list[Reason]:
         for severity, code, lines in report.problems
     ]
     return sorted(found, key=lambda reason: not reason.is_rejection)
+
+
+def rows_of_neither(report: ListReport) -> int | None:
+    """Return the usable rows that say neither member nor dependant; None without such a column."""
+    if report.policyholders is None or report.dependants is None:
+        return None
+    usable = report.affected_list.rows - report.affected_list.rows_rejected
+    return usable - report.policyholders - report.dependants
 
 
 def declared_people(report: ListReport) -> int | None:

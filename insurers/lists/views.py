@@ -20,7 +20,7 @@ from insurers.lists.ingestion import OperatorsNotAffiliatedError, register_list
 from insurers.lists.problems import Refusal, column_name, explain_problem
 from insurers.lists.refusing import refuse_list, why_refused
 from insurers.lists.rejected import rows_to_correct
-from insurers.lists.report import declared_people, reasons
+from insurers.lists.report import declared_people, reasons, rows_of_neither
 from insurers.lists.states import AWAITING, UNFINISHED, WrongStateError
 from insurers.lists.uploads import CHUNK_BYTES, SealingUploadHandler
 from insurers.lists.withdrawal import decide_to_withdraw
@@ -164,6 +164,7 @@ def list_detail(request: HttpRequest, list_id: int) -> HttpResponse:
         else 0,
         "reasons": reasons(report) if report else [],
         "declared_people": declared_people(report) if report else None,
+        "rows_of_neither": rows_of_neither(report) if report else None,
         "may_withdraw": may_prepare
         and found.state == ListState.ACCEPTED
         and found.effect != ListEffect.WITHDRAW,

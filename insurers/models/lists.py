@@ -133,6 +133,8 @@ class ListBlock(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     is_read = models.BooleanField(default=False)
     nir_watch = models.JSONField(null=True)  # by column: cells filled, cells that look like one
+    policyholders = models.PositiveIntegerField(default=0)  # rows that say so, not rejected
+    dependants = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("list", "number"), name="each_block_once"),)
@@ -276,7 +278,8 @@ class ListingMark(models.Model):
 class ListReport(models.Model):
     """What accepting a list would do, counted once by the worker when the reading ends.
 
-    Counts are in people. `dependants` is unknown (null) where no column tells them apart.
+    Counts are in people. `policyholders` and `dependants` are usable rows of the file, repeated
+    ones included; unknown (null) where no column tells them apart.
     `listed_after` is whom the insurer would have listed for the breach in all. `previous` is the
     list compared with: the latest accepted one of the same insurer, breach and operators.
     """
@@ -295,6 +298,7 @@ class ListReport(models.Model):
     messages_cancelled = models.PositiveBigIntegerField(default=0)
     unmatched = models.PositiveBigIntegerField(default=0)
     listed_after = models.PositiveBigIntegerField(default=0)
+    policyholders = models.PositiveBigIntegerField(null=True)
     dependants = models.PositiveBigIntegerField(null=True)
     shared_addresses = models.PositiveBigIntegerField(default=0)
     shared_people = models.PositiveBigIntegerField(default=0)

@@ -62,6 +62,16 @@ from insurers.lists.refusal import FileRefusedError
         ("First name", Field.FIRST_NAME),
         ("Nom usuel", Field.LAST_NAME),
         ("Surname", Field.LAST_NAME),
+        ("Qualité", Field.RELATIONSHIP),
+        ("QUALITE_BENEF", Field.RELATIONSHIP),
+        ("Type de bénéficiaire", Field.RELATIONSHIP),
+        ("TypeBénéficiaire", Field.RELATIONSHIP),
+        ("Lien de parenté", Field.RELATIONSHIP),
+        ("Lien avec l’assuré", Field.RELATIONSHIP),
+        ("Lien", Field.RELATIONSHIP),
+        ("Adhérent / ayant droit", Field.RELATIONSHIP),
+        ("Relationship", Field.RELATIONSHIP),
+        ("relationship to policyholder", Field.RELATIONSHIP),
     ],
 )
 def test_a_header_is_recognised(header: str, field: Field) -> None:
@@ -109,6 +119,11 @@ def test_two_columns_for_one_field_are_a_question(header: list[str], field: Fiel
     found = unclear(header)
     assert found.ambiguous == (field,)
     assert field not in found.suggested.values()
+
+
+def test_two_columns_that_are_only_counted_ask_nothing() -> None:
+    layout = read_layout(["N° adhérent", "Né le", "Mail", "Qualité", "Lien"])
+    assert Field.RELATIONSHIP not in layout.columns
 
 
 def test_what_is_clear_is_suggested() -> None:
