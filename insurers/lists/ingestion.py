@@ -94,6 +94,7 @@ def register_list(
         affected_list = AffectedList.objects.create(
             breach=breach,
             insurer=insurer,
+            operator_ids=sorted({operator.pk for operator in operators}),
             population=population,
             effect=effect,
             corrects=corrects,

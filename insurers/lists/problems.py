@@ -189,7 +189,10 @@ class Refusal(models.TextChoices):
         "no_valid_row",
         _("Aucune ligne n’est utilisable. La première en cause est la ligne {row} ({column})."),
     )
-    ALREADY_UPLOADED = "already_uploaded", _("Ce fichier a déjà été envoyé{earlier}.")
+    ALREADY_UPLOADED = (
+        "already_uploaded",
+        _("Ce fichier a déjà été envoyé pour les mêmes opérateurs{earlier}."),
+    )
     UPLOAD_DAMAGED = "upload_damaged", _("Le fichier reçu est incomplet ou abîmé.")
     READING_FAILED = "reading_failed", _("Le portail n’a pas réussi à lire ce fichier.")
     UNDECIDED = "undecided", _("Personne n’a décidé de cette liste dans les 14 jours.")

@@ -104,6 +104,7 @@ def _earlier(affected_list: AffectedList) -> str:
     same = AffectedList.objects.filter(
         breach=affected_list.breach_id,
         insurer=affected_list.insurer_id,
+        operator_ids=affected_list.operator_ids,
         sha256=affected_list.sha256,
         effect=affected_list.effect,
     )

@@ -1,6 +1,7 @@
 """Uploaded lists of affected people, and the members that the worker alone can read."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -49,6 +50,8 @@ class AffectedList(models.Model):
     breach = models.ForeignKey(Breach, models.PROTECT, related_name="affected_lists")
     insurer = models.ForeignKey(Insurer, models.PROTECT, related_name="affected_lists")
     operators = models.ManyToManyField(Operator, related_name="affected_lists")
+    # The operators once more, sorted: a constraint cannot look into another table.
+    operator_ids = ArrayField(models.BigIntegerField(), verbose_name=_("opérateurs"), default=list)
     population = models.ForeignKey(Population, models.PROTECT, related_name="affected_lists")
     effect = models.CharField(
         _("effet"), max_length=10, choices=ListEffect.choices, default=ListEffect.ADD
@@ -104,7 +107,7 @@ class AffectedList(models.Model):
         ordering = ("-uploaded_at",)
         constraints = (
             models.UniqueConstraint(
-                fields=("breach", "insurer", "sha256", "effect"),
+                fields=("breach", "insurer", "operator_ids", "sha256", "effect"),
                 condition=~Q(state__in=("refused", "withdrawn")),
                 name="each_file_once",
             ),

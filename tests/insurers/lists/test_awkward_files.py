@@ -10,6 +10,7 @@ from insurers.lists.contacts import open_contacts
 from insurers.lists.problems import Refusal
 from insurers.lists.refusing import why_refused
 from insurers.models import AffectedList, ListState
+from tests import cast
 from tests.insurers.lists.files import HEADER, LISE, OMAR, accepted, csv_file, members_of, read
 
 pytestmark = pytest.mark.django_db
@@ -129,6 +130,14 @@ def test_the_same_file_twice_names_the_first_list() -> None:
     second = read(csv_file(LISE))
     assert second.refusal_code == Refusal.ALREADY_UPLOADED
     assert f"n° {first.pk}, du 02/03/2026" in said_of(second)
+
+
+def test_the_same_file_for_another_operator_is_another_list() -> None:
+    both = [cast.operator(), cast.operator("betapay")]
+    cast.phare().affiliations.create(operator=both[1], source=cast.source())
+    states = [read(csv_file(LISE), operators=some).state for some in (both[:1], both[1:], both)]
+    assert states == [ListState.REVIEW] * 3
+    assert read(csv_file(LISE), operators=both[::-1]).refusal_code == Refusal.ALREADY_UPLOADED
 
 
 def test_a_file_can_come_back_once_it_was_refused() -> None:
