@@ -7,6 +7,7 @@ the state `columns` until staff choose; it is then read again. What is kept of a
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from audit.trail import account, actor_of, insurer_scope, record
 from insurers.lists import identifiers, nir
@@ -27,6 +29,7 @@ from insurers.lists.headers import (
 )
 from insurers.lists.identifiers import BadValueError
 from insurers.lists.masking import common_shapes, is_surely_data, shown_headers
+from insurers.lists.number_dates import numbers_of
 from insurers.lists.problems import Field, Refusal
 from insurers.lists.refusal import FileRefusedError
 from insurers.lists.relationships import relationship
@@ -53,9 +56,10 @@ def settle_columns(
     None. Raises FileRefusedError where no choice can help: no header, a column of social
     security numbers, no rows, or too few columns. `first_rows` are some of the first.
     """
-    if chosen := _chosen(affected_list):
-        return read_layout(header, chosen=chosen)
     values = _values_by_column(len(header), first_rows)
+    today = timezone.localdate(affected_list.uploaded_at)
+    if chosen := _chosen(affected_list):
+        return _with_numbers(read_layout(header, chosen=chosen), values, today)
     layout: Layout | None = None
     try:
         layout = read_layout(header, remembered=_remembered(affected_list.insurer_id))
@@ -71,7 +75,12 @@ def settle_columns(
         if layout is None:
             # Data keys are named after attempts: this one has none, so its number is free again.
             move(list_id=affected_list.pk, to=ListState.COLUMNS, attempt=F("attempt") - 1)
-    return layout
+    return _with_numbers(layout, values, today) if layout else None
+
+
+def _with_numbers(layout: Layout, values: list[list[str]], today: date) -> Layout:
+    births = values[layout.columns[Field.BIRTH_DATE]]
+    return replace(layout, numbers=numbers_of(births, today=today))
 
 
 def _without_other_words(fields: Mapping[int, Field], values: list[list[str]]) -> dict[int, Field]:
@@ -122,10 +131,15 @@ def _in_use(header: list[str], values: list[list[str]]) -> list[int]:
     return [place for place, name in enumerate(header) if name.strip() or values[place]]
 
 
-_FITS: dict[Field, Callable[[str], str]] = {
-    Field.BIRTH_DATE: lambda text: identifiers.birth_date(text, date.max),
-    Field.EMAIL: identifiers.email,
-    Field.PHONE: identifiers.mobile_phone,
+def _fits_birth_dates(cells: Sequence[str]) -> bool:
+    numbers = numbers_of(cells, today=date.max)
+    return _fits(cells, lambda text: identifiers.birth_date(text, date.max, numbers))
+
+
+_FITS: dict[Field, Callable[[Sequence[str]], bool]] = {
+    Field.BIRTH_DATE: _fits_birth_dates,
+    Field.EMAIL: lambda cells: _fits(cells, identifiers.email),
+    Field.PHONE: lambda cells: _fits(cells, identifiers.mobile_phone),
 }
 
 
@@ -136,8 +150,8 @@ def _guesses(
     settled = {*unclear.suggested.values(), *unclear.ambiguous}
     free = [place for place in _in_use(header, values) if place not in unclear.suggested]
     guesses: dict[int, Field] = {}
-    for field, normalise in _FITS.items():
-        fitting = [place for place in free if _fits(values[place], normalise)]
+    for field, fits in _FITS.items():
+        fitting = [place for place in free if fits(values[place])]
         if field not in settled and len(fitting) == 1:
             guesses[fitting[0]] = field
     return guesses

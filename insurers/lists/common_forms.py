@@ -13,6 +13,7 @@ import polars as pl
 
 from insurers.lists import identifiers
 from insurers.lists.identifiers import BadValueError
+from insurers.lists.number_dates import Numbers
 from insurers.lists.problems import Problem
 
 REMEMBERED = 100_000
@@ -98,9 +99,9 @@ class Words:
         return Column(values, bad)
 
 
-def birth_dates(today: date) -> Words:
+def birth_dates(today: date, numbers: Numbers) -> Words:
     """Return what normalises birth dates into `yyyy-mm-dd`."""
-    return Words(lambda text: identifiers.birth_date(text, today))
+    return Words(lambda text: identifiers.birth_date(text, today, numbers))
 
 
 # What email-validator returns as it is, a little narrower than identifiers._COMMON_EMAIL.

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from insurers.lists.header_names import IGNORED, NAMES, OTHER_WORDS, SPELLINGS
 from insurers.lists.identifiers import plain
+from insurers.lists.number_dates import Numbers
 from insurers.lists.problems import Field, Refusal
 from insurers.lists.refusal import FileRefusedError
 
@@ -91,10 +92,14 @@ def is_made_of_known_words(header: str) -> bool:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each recognised column stands (from 0), and how many columns there are."""
+    """Where each recognised column stands (from 0), and how many columns there are.
+
+    `numbers` says what the numbers among its birth dates are.
+    """
 
     columns: dict[Field, int]
     width: int
+    numbers: Numbers = Numbers.UNKNOWN
 
     def column_name(self, place: int) -> str:
         """Return the code of a column for people: its field, else `#` and its number."""

@@ -7,13 +7,20 @@ nothing.
 
 import re
 import unicodedata
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import PhoneNumberType
 
+from insurers.lists.number_dates import (
+    Numbers,
+    date_of_serial,
+    has_lost_zero,
+    is_serial,
+    may_be_another_date,
+)
 from insurers.lists.problems import Problem
 
 FIRST_BIRTH_DATE = date(1900, 1, 1)
@@ -75,29 +82,23 @@ _MIDNIGHT = re.compile(r"[ T]0?0:00(?::00(?:\.0+)?)?(?:Z|\+00:?00)?$")
 # « 1/ 2/1980 »: written by programs that fill places with spaces.
 _SPACED = re.compile(r"\s*([-/.])\s*")
 _ONE_WORD = re.compile(r"\S*")
-# `1021980` was `01021980` until a spreadsheet took it for a number; no other form has 7 digits.
-_ZERO_LOST = re.compile(r"[1-9]\d{2}(?:1[89]|20)\d\d", re.ASCII)
-# 1000 is 26 September 1902. 18xx to 21xx would be years; people born then are over 117.
-_SERIAL = re.compile(r"(?!18|19|20|21)[1-9]\d{3}|[1-9]\d{4}", re.ASCII)
 
 
 @lru_cache(maxsize=65536)
-def birth_date(text: str, today: date) -> str:
+def birth_date(text: str, today: date, numbers: Numbers = Numbers.UNKNOWN) -> str:
     """Return, as `yyyy-mm-dd`, the date of `yyyy-mm-dd`, `dd/mm/yyyy`, `ddmmyyyy` or `yyyymmdd`.
 
     It lies between 1 January 1900 and `today`. No eight digits fit both of the last two forms
-    (a month is at most 12), so the order in which they are tried does not matter. A number of
-    four or five digits is a day of Excel's calendar of 1900, unless it could be a year.
+    (a month is at most 12), so the order in which they are tried does not matter. Shorter
+    numbers count where `numbers`, the proof of their column, or themselves leave no doubt
+    (`number_dates.py`).
     """
     text = _MIDNIGHT.sub("", text.strip().lstrip("'’"))
     if not text:
         raise BadValueError(Problem.BIRTH_DATE_MISSING)
     if not _ONE_WORD.fullmatch(text):
         text = _SPACED.sub(r"\1", text)
-    if _ZERO_LOST.fullmatch(text):
-        text = "0" + text
-    if _SERIAL.fullmatch(text):
-        text = _date_of_serial(int(text))
+    text = _number_read(text, numbers)
     found = None
     for form in _DATE_FORMS:
         if match := form.fullmatch(text):
@@ -116,9 +117,17 @@ def birth_date(text: str, today: date) -> str:
     return found.isoformat()
 
 
-def _date_of_serial(serial: int) -> str:
-    """Return the day that a spreadsheet counts so (its 1900 has a 29 February: no matter here)."""
-    return (date(1899, 12, 30) + timedelta(days=serial)).isoformat()
+def _number_read(text: str, numbers: Numbers) -> str:
+    """Return a number as the date that it surely is, anything else as it is."""
+    if has_lost_zero(text):
+        if numbers != Numbers.PADDED and may_be_another_date(text):
+            raise BadValueError(Problem.BIRTH_DATE_ZERO_LOST)
+        return "0" + text
+    if is_serial(text):
+        if numbers != Numbers.SERIALS:
+            raise BadValueError(Problem.BIRTH_DATE_NUMBER)
+        return date_of_serial(text).isoformat()
+    return text
 
 
 def _what_is_wrong_with_date(text: str) -> Problem:

@@ -78,7 +78,7 @@ class MemberRows:
         self._members = members
         self._addresses = addresses
         self._refuses_nir = not settings.NIR_ALLOWED
-        self._births = common_forms.birth_dates(today)
+        self._births = common_forms.birth_dates(today, layout.numbers)
         self._ranks = Words(identifiers.birth_rank)
         self._languages = Words(identifiers.language)
         self._relationships = Words(relationship)

@@ -20,6 +20,7 @@ from insurers.lists.containers import unpack
 from insurers.lists.cutting import Block, Cutter
 from insurers.lists.encodings import EncodingFinder
 from insurers.lists.headers import Layout
+from insurers.lists.number_dates import Numbers
 from insurers.lists.problems import Field, Refusal
 from insurers.lists.reading import Header, Table, read_header
 from insurers.lists.refusal import FileRefusedError
@@ -55,6 +56,7 @@ class Text:
             "delimiter": self.delimiter,
             "columns": {field.value: place for field, place in self.layout.columns.items()},
             "width": self.layout.width,
+            "numbers": self.layout.numbers,
         }
 
     @classmethod
@@ -66,7 +68,7 @@ class Text:
             kept["size_bytes"],
             kept["encoding"],
             kept["delimiter"],
-            Layout(columns, kept["width"]),
+            Layout(columns, kept["width"], Numbers(kept.get("numbers", ""))),
         )
 
 

@@ -47,6 +47,14 @@ class Problem(models.TextChoices):
         "birth_date_two_digit_year",
         _("l’année de naissance n’a que deux chiffres"),
     )
+    BIRTH_DATE_NUMBER = (
+        "birth_date_number",
+        _("la date de naissance est un nombre, sans que la colonne dise lequel"),
+    )
+    BIRTH_DATE_ZERO_LOST = (
+        "birth_date_zero_lost",
+        _("la date de naissance a perdu un zéro et peut se lire de deux façons"),
+    )
     BIRTH_DATE_IMPOSSIBLE = "birth_date_impossible", _("la date de naissance n’existe pas")
     BIRTH_DATE_BEFORE_1900 = (
         "birth_date_before_1900",
@@ -77,6 +85,10 @@ class Problem(models.TextChoices):
 
 _LOST = _("Corrigez la cellule, puis envoyez cette ligne dans un nouveau fichier.")
 _KEPT = _("La personne est gardée, sans ce contact. Corrigez-le si vous le pouvez.")
+_AS_DATES = _(
+    "Mettez la colonne au format « Date » dans le tableur, vérifiez que la date s’affiche comme "
+    "31/12/1980, puis envoyez ces lignes dans un nouveau fichier."
+)
 _NOTHING = _("Rien à faire : la personne est comptée une fois.")
 
 WHAT_TO_DO: dict[Problem, object] = {
@@ -92,6 +104,8 @@ WHAT_TO_DO: dict[Problem, object] = {
         "Écrivez-la sous la forme 31/12/1980 ou 1980-12-31, puis envoyez cette ligne dans un "
         "nouveau fichier."
     ),
+    Problem.BIRTH_DATE_NUMBER: _AS_DATES,
+    Problem.BIRTH_DATE_ZERO_LOST: _AS_DATES,
     Problem.BIRTH_DATE_TWO_DIGIT_YEAR: _(
         "Écrivez l’année avec quatre chiffres, puis envoyez cette ligne dans un nouveau fichier."
     ),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from insurers.lists import common_forms, identifiers
 from insurers.lists.common_forms import Column, Words
 from insurers.lists.identifiers import BadValueError
+from insurers.lists.number_dates import Numbers
 from insurers.lists.problems import Problem
 
 TODAY = date(2026, 3, 2)
@@ -21,8 +22,12 @@ RULES: dict[str, tuple[Callable[[pl.Series], Column], Callable[[str], str]]] = {
         identifiers.member_number,
     ),
     "birth date": (
-        common_forms.birth_dates(TODAY).column,
+        common_forms.birth_dates(TODAY, Numbers.UNKNOWN).column,
         lambda text: identifiers.birth_date(text, TODAY),
+    ),
+    "serial": (
+        common_forms.birth_dates(TODAY, Numbers.SERIALS).column,
+        lambda text: identifiers.birth_date(text, TODAY, Numbers.SERIALS),
     ),
     "birth rank": (Words(identifiers.birth_rank).column, identifiers.birth_rank),
     "e-mail": (common_forms.emails, identifiers.email),

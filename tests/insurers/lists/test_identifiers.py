@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from insurers.lists import identifiers
 from insurers.lists.identifiers import BadValueError
+from insurers.lists.number_dates import Numbers
 from insurers.lists.problems import Problem
+from insurers.lists.relationships import relationship
 
 TODAY = date(2026, 3, 2)
 
@@ -20,14 +22,25 @@ def birth_date(text: str) -> str:
     return identifiers.birth_date(text, TODAY)
 
 
+def serial(text: str) -> str:
+    return identifiers.birth_date(text, TODAY, Numbers.SERIALS)
+
+
+def padded(text: str) -> str:
+    return identifiers.birth_date(text, TODAY, Numbers.PADDED)
+
+
 NORMALISERS: list[Callable[[str], str]] = [
     identifiers.member_number,
     birth_date,
+    serial,
+    padded,
     identifiers.birth_rank,
     identifiers.email,
     identifiers.mobile_phone,
     identifiers.language,
     identifiers.name,
+    relationship,
 ]
 
 
@@ -164,10 +177,20 @@ def test_birth_dates(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "date"),
-    [("1021980", "1980-02-01"), ("1/ 2/1980", "1980-02-01"), ("1-2-1980", "1980-02-01")],
+    [("4021980", "1980-02-04"), ("1/ 2/1980", "1980-02-01"), ("1-2-1980", "1980-02-01")],
 )
 def test_birth_dates_that_lost_a_zero(text: str, date: str) -> None:
     assert birth_date(text) == date
+
+
+@pytest.mark.parametrize("text", ["1021980", "1121980", "1911980"])
+def test_a_lost_zero_that_leaves_a_doubt_is_refused(text: str) -> None:
+    assert refused(birth_date, text) == Problem.BIRTH_DATE_ZERO_LOST
+
+
+def test_a_lost_zero_leaves_no_doubt_where_the_column_proves_it() -> None:
+    assert padded("1021980") == "1980-02-01"
+    assert refused(padded, "1911980") == Problem.BIRTH_DATE_IMPOSSIBLE
 
 
 @pytest.mark.parametrize("text", ["1900-01-01", "2/3/2026", "29/02/2000"])
@@ -185,7 +208,12 @@ def test_birth_dates_at_the_edge(text: str) -> None:
     ],
 )
 def test_serial_numbers_of_spreadsheets_are_dates(text: str, day: str) -> None:
-    assert birth_date(text) == day
+    assert serial(text) == day
+
+
+@pytest.mark.parametrize("text", ["29586", "11980", "1000", "99999"])
+def test_a_number_is_no_date_until_its_column_proves_it(text: str) -> None:
+    assert refused(birth_date, text) == refused(padded, text) == Problem.BIRTH_DATE_NUMBER
 
 
 @pytest.mark.parametrize(
@@ -200,9 +228,9 @@ def test_serial_numbers_of_spreadsheets_are_dates(text: str, day: str) -> None:
         ("999", Problem.BIRTH_DATE_FORMAT),
         ("1980", Problem.BIRTH_DATE_FORMAT),
         ("02922", Problem.BIRTH_DATE_FORMAT),
-        ("99999", Problem.BIRTH_DATE_FUTURE),
         ("80-12-31", Problem.BIRTH_DATE_TWO_DIGIT_YEAR),
-        ("1131980", Problem.BIRTH_DATE_IMPOSSIBLE),
+        ("9991980", Problem.BIRTH_DATE_IMPOSSIBLE),
+        ("1980121", Problem.BIRTH_DATE_FORMAT),
         ("31/12-1980", Problem.BIRTH_DATE_FORMAT),
         ("31/12/1980 10:30", Problem.BIRTH_DATE_FORMAT),
         ("décembre 1980", Problem.BIRTH_DATE_FORMAT),

@@ -3,8 +3,6 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
-from hypothesis import given
-from hypothesis import strategies as st
 
 from insurers.lists.identifiers import BadValueError
 from insurers.lists.problems import Field, Problem
@@ -66,25 +64,6 @@ def test_other_words_are_not_guessed(text: str) -> None:
         relationship(text)
     assert caught.value.problem == Problem.RELATIONSHIP
     assert text not in str(caught.value)
-
-
-@given(st.text(max_size=40))
-def test_anything_is_one_of_three_answers_or_refused_without_its_value(text: str) -> None:
-    try:
-        assert relationship(text) in ("member", "dependant", "")
-    except BadValueError as error:
-        said = str(error)
-    else:
-        said = "relationship"
-    assert said == Problem.RELATIONSHIP
-
-
-def test_normalising_twice_changes_nothing() -> None:
-    assert [relationship(kind) for kind in ("member", "dependant", "")] == [
-        "member",
-        "dependant",
-        "",
-    ]
 
 
 @pytest.mark.django_db
