@@ -145,7 +145,7 @@ class MemberRows:
         return common_forms.names(column, self._name)
 
     def _name(self, text: str) -> str:
-        if self._refuses_nir and nir.has_valid_key(text):
+        if self._refuses_nir and nir.holds_one(text):
             raise BadValueError(Problem.NAME_NIR)
         return identifiers.name(text)
 

@@ -15,7 +15,8 @@ from insurers.lists.headers import Layout
 from insurers.lists.problems import Refusal
 from insurers.lists.refusal import FileRefusedError
 
-_SEPARATORS = str.maketrans("", "", " \u00a0\u202f.-")
+_BETWEEN = r"\s\u00a0\u2009\u202f./'’_-"
+_SEPARATORS = str.maketrans("", "", " \t\r\n\u00a0\u2009\u202f./'’_-")
 _START = frozenset("123478")
 _PERMISSIVE = re.compile(
     r"([1-478]\d\d(?:0[1-9]|1[0-2]|[23]\d|4[0-2]|[5-9]\d)(?:\d\d|2[AB])\d{6})(\d\d)?"
@@ -24,7 +25,10 @@ _PERMISSIVE = re.compile(
 _STRICT = re.compile(r"[12]\d\d(?:0[1-9]|1[0-2])(?!00)(?:\d\d|2[AB])\d{6}")
 
 # What `_compact` would keep: 13 or 15 signs among separators, and the `.0` of a workbook's number.
-_CANDIDATE = r"^\s*[123478](?:[\s\u00a0\u202f.-]*[0-9ABab]){12,15}[\s\u00a0\u202f.-]*$"
+_CANDIDATE = rf"^[{_BETWEEN}]*[123478](?:[{_BETWEEN}]*[0-9ABab]){{12,15}}[{_BETWEEN}]*$"
+_INSIDE = re.compile(
+    rf"(?<!\d)[123478](?:[{_BETWEEN}]*[0-9ABab]){{12}}(?:(?:[{_BETWEEN}]*\d){{2}})?(?!\d)"
+)
 
 SHARE = 0.2
 """A column whose cells look like NIRs in this proportion holds NIRs."""
@@ -32,7 +36,7 @@ SHARE = 0.2
 
 def _compact(text: str) -> str:
     # Most cells leave here: too short, or not starting like one.
-    if len(text) < 13 or text.lstrip()[:1] not in _START:
+    if len(text) < 13 or text.lstrip(" \t\r\n\u00a0\u2009\u202f'’")[:1] not in _START:
         return ""
     compact = text.removesuffix(".0").translate(_SEPARATORS).upper()
     return compact if len(compact) in (13, 15) else ""
@@ -55,6 +59,11 @@ def looks_like_one(text: str) -> bool:
     """Whether the cell has the form of a NIR, with or without key."""
     compact = _compact(text)
     return bool(compact) and (bool(_STRICT.match(compact)) or has_valid_key(compact))
+
+
+def holds_one(text: str) -> bool:
+    """Whether a NIR, with or without key, stands somewhere in a text such as a name."""
+    return len(text) > 12 and any(looks_like_one(found[0]) for found in _INSIDE.finditer(text))
 
 
 @dataclass

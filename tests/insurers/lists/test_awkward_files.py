@@ -7,11 +7,20 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from insurers.lists.contacts import open_contacts
-from insurers.lists.problems import Refusal
+from insurers.lists.problems import Problem, Refusal
 from insurers.lists.refusing import why_refused
 from insurers.models import AffectedList, ListState
 from tests import cast
-from tests.insurers.lists.files import HEADER, LISE, OMAR, accepted, csv_file, members_of, read
+from tests.insurers.lists.files import (
+    HEADER,
+    LISE,
+    OMAR,
+    accepted,
+    csv_file,
+    members_of,
+    read,
+    table_exists,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -117,6 +126,45 @@ def test_member_numbers_that_are_nirs_refuse_the_file() -> None:
     affected_list = read(csv_file(*rows))
     assert affected_list.refusal_code == Refusal.NIR_COLUMN
     assert affected_list.refusal_column == "member_number"
+
+
+@pytest.mark.parametrize(
+    ("place", "column"),
+    list(
+        enumerate(
+            ("member_number", "birth_date", "last_name", "first_name", "email", "phone", "#7")
+        )
+    ),
+)
+@pytest.mark.parametrize("number", ["1 85 03 75 116 001 20", "2 85 07 2B 004 120", "1850375116000"])
+def test_nirs_in_any_column_refuse_the_file_and_name_it(
+    place: int, column: str, number: str
+) -> None:
+    rows = []
+    for order in range(6):
+        cells = [f"A{order}", "31/12/1980", "Marin", "Lise", "lise@example.fr", "0612345678", ""]
+        cells[place] = number[:-1] + str(order)
+        rows.append(";".join(cells))
+    affected_list = read(csv_file(*rows, header=HEADER + ";Note"))
+    assert affected_list.refusal_code == Refusal.NIR_COLUMN
+    assert affected_list.refusal_column == column
+    assert not table_exists(affected_list.pk)
+
+
+def test_a_member_number_that_looks_like_a_nir_by_chance_is_kept() -> None:
+    rows = [f"{9000000000000 + n};31/12/1980;l{n}@example.fr" for n in range(5)]
+    content = csv_file(*rows, "1850375116001;31/12/1980;x@example.fr", header="Id;Né le;Mail")
+    affected_list = read(content)
+    assert (affected_list.members, affected_list.rows_rejected) == (6, 0)
+
+
+def test_a_nir_in_a_name_is_dropped_and_the_person_kept() -> None:
+    row = "A1;31/12/1980;Marin 1 85 03 75 116 001;Zoé;zoe@example.fr;"
+    affected_list = accepted(csv_file(row, LISE, OMAR))
+    member = members_of(affected_list)[0]
+    contact = open_contacts(affected_list).open(member.ordinal, member.contact)
+    assert (contact.last_name, contact.first_name) == ("", "Zoé")
+    assert affected_list.problems.get().code == Problem.NAME_NIR
 
 
 def test_a_setting_admits_nirs(settings: Settings) -> None:

@@ -41,9 +41,12 @@ EMAILS = st.from_regex(
     r"[a-zé.+_-]{1,8}@[a-z-]{1,6}(\.[a-z-]{1,4}){0,2}\.(fr|com|xyz|)", fullmatch=True
 )
 PHONES = st.from_regex(r"(\+33|0033|33|)[ .]?0?[67][0-9 .]{7,12}", fullmatch=True)
+OVERSEAS = st.from_regex(
+    r"(\+|00|)(33|262|590|594|596|508|687|) ?\(?0?\)?(69[0-7]|639)[0-9]{6}", fullmatch=True
+)
 NAMES = st.text("abcéèçôïÀŒœßæñÅ'’- \u0301\u00a0.1", max_size=12)
 ANYTHING = st.text(max_size=20)
-CELLS = st.one_of(NUMBERS, DATES, EMAILS, PHONES, NAMES, ANYTHING, st.just(""))
+CELLS = st.one_of(NUMBERS, DATES, EMAILS, PHONES, OVERSEAS, NAMES, ANYTHING, st.just(""))
 
 
 @pytest.mark.parametrize("name", RULES)

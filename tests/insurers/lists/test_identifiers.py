@@ -4,10 +4,12 @@ import traceback
 from collections.abc import Callable
 from datetime import date
 
+import phonenumbers
 import pytest
 from email_validator import validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
+from phonenumbers import PhoneNumberType
 
 from insurers.lists import identifiers
 from insurers.lists.identifiers import BadValueError
@@ -359,10 +361,32 @@ def test_french_mobiles(text: str) -> None:
         ("0694123456", "+594694123456"),
         ("+32 470 12 34 56", "+32470123456"),
         ("06 39 98 00 01", "+33639980001"),
+        ("0691 22 12 34", "+590691221234"),
+        ("0693 12 34 56", "+262693123456"),
+        ("693123456", "+262693123456"),
+        ("+33 697 12 34 56", "+596697123456"),
+        ("0033 696 12 34 56", "+596696123456"),
+        ("+262 (0)692 12 34 56", "+262692123456"),
+        ("+262 0692 12 34 56", "+262692123456"),
+        ("00 590 690 12 34 56", "+590690123456"),
+        ("594694123456", "+594694123456"),
+        ("+262 639 01 23 45", "+262639012345"),
+        ("639012345", "+262639012345"),
     ],
 )
 def test_other_mobiles(text: str, phone: str) -> None:
     assert identifiers.mobile_phone(text) == phone
+
+
+@pytest.mark.parametrize("start", ["6", "7"])
+def test_the_fast_path_for_mobiles_says_what_phonenumbers_says(start: str) -> None:
+    for range_ in range(10_000):
+        number = f"{start}{range_:04d}1234"
+        parsed = phonenumbers.parse(f"+33{number}")
+        kind = phonenumbers.number_type(parsed)
+        is_mobile = phonenumbers.is_valid_number(parsed) and kind == PhoneNumberType.MOBILE
+        is_fictional = number.startswith("63998")  # reserved by ARCEP
+        assert bool(identifiers._FRENCH_MOBILE.fullmatch(number)) == (is_mobile or is_fictional)
 
 
 @pytest.mark.parametrize(

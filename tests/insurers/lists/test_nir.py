@@ -5,7 +5,7 @@ import random
 import polars as pl
 import pytest
 
-from insurers.lists.nir import ColumnWatch, has_valid_key, looks_like_one
+from insurers.lists.nir import ColumnWatch, has_valid_key, holds_one, looks_like_one
 
 
 def keyed(number: str) -> str:
@@ -45,6 +45,19 @@ def test_forms_that_do_not(text: str) -> None:
     assert not looks_like_one(text)
 
 
+@pytest.mark.parametrize("end", ["", keyed(MAINLAND)[-2:]])
+def test_a_number_is_found_inside_a_text(end: str) -> None:
+    assert holds_one(f"Marin (1 85 03 75 116 001 {end})")
+    assert holds_one(f"Marin {MAINLAND}{end}")
+
+
+@pytest.mark.parametrize(
+    "text", ["Marin", "Marin 12", "Résidence 12345678901234567", "06 12 34 56 78 et 75011 Paris"]
+)
+def test_other_texts_hold_none(text: str) -> None:
+    assert not holds_one(text)
+
+
 def watching(*columns: list[str]) -> ColumnWatch:
     watch = ColumnWatch.over(len(columns))
     watch.see_block([pl.Series(cells) for cells in columns])
@@ -74,5 +87,19 @@ def test_member_numbers_of_13_digits_drawn_at_random_pass() -> None:
 
 
 def test_separators_hide_no_number() -> None:
-    spaced = [" 1 85 03 75 116 001 ", "1.85.03.75.116.002", "2 85 03 2A 116 003"] * 5
-    assert watching(spaced).suspect == [15]
+    spaced = [
+        " 1 85 03 75 116 001 ",
+        "1.85.03.75.116.002",
+        "2 85 03 2A 116 003",
+        "'1850375116001",
+        "1-85-03-75-116-001",
+        "1/85/03/75/116/001",
+        "1\u00a085\u202f03\u200975 116 001",
+        "1850375116001.0",
+    ]
+    assert watching(spaced).suspect == [len(spaced)]
+
+
+@pytest.mark.parametrize("number", [keyed(MAINLAND), *map(keyed, CORSICA), CORSICA[1].lower()])
+def test_numbers_with_a_key_and_of_corsica_are_seen(number: str) -> None:
+    assert watching([number] * 3).column_of_nirs() == 0
