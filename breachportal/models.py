@@ -24,7 +24,7 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """A portal operator (`is_staff`), or whoever memberships and mandates say."""
 
-    email = models.EmailField(_("adresse électronique"), unique=True)
+    email = models.EmailField(_("adresse e-mail"), unique=True)
     name = models.CharField(_("nom"), max_length=150, blank=True)
     is_staff = models.BooleanField(_("exploitant du portail"), default=False)
     is_active = models.BooleanField(_("actif"), default=True)

@@ -12,13 +12,17 @@ from django.db import transaction
 logger = logging.getLogger(__name__)
 
 
-def enqueue(task: "Task[Any, Any]", **ids: int) -> None:
-    """Publish a task with its ids on commit; the periodic sweeps re-issue what cannot be."""
-    transaction.on_commit(partial(_publish, task, ids))
+def enqueue(task: "Task[Any, Any]", *, expires: float | None = None, **ids: int) -> None:
+    """Publish a task with its ids on commit; the periodic sweeps re-issue what cannot be.
+
+    A sweep gives `expires`, in seconds: what it queues again and again while every worker is
+    busy must not pile up.
+    """
+    transaction.on_commit(partial(_publish, task, expires, ids))
 
 
-def _publish(task: "Task[Any, Any]", ids: dict[str, int]) -> None:
+def _publish(task: "Task[Any, Any]", expires: float | None, ids: dict[str, int]) -> None:
     try:
-        task.apply_async(kwargs=ids, retry=False)
+        task.apply_async(kwargs=ids, retry=False, expires=expires)
     except (kombu.exceptions.OperationalError, redis.exceptions.RedisError):
         logger.warning("broker unreachable; %s waits for the next sweep", task.name)

@@ -1,5 +1,7 @@
 """Celery tasks: each takes ids, calls the domain, and can run twice harmlessly."""
 
+from functools import partial
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -16,6 +18,7 @@ from insurers.queueing import enqueue
 
 READERS = 4  # workers that read one list side by side
 SLICE_SECONDS = 20.0
+SWEPT_FOR = 30.0  # seconds that what a sweep queues is worth; the next one queues it again
 
 
 @shared_task
@@ -55,15 +58,16 @@ def resume_lists() -> None:
     """Queue again what Redis forgot or a dead worker left, and refuse what nobody decided."""
     held = held_lists()
     lists = AffectedList.objects.exclude(pk__in=held)
+    again = partial(enqueue, expires=SWEPT_FOR)
     for list_id in lists.filter(state__in=READING).values_list("pk", flat=True):
-        enqueue(ingest_list, list_id=list_id)
+        again(ingest_list, list_id=list_id)
     for list_id in lists.filter(state=ListState.ACCEPTING).values_list("pk", flat=True):
-        enqueue(accept_list, list_id=list_id)
+        again(accept_list, list_id=list_id)
     for list_id in lists.filter(state=ListState.WITHDRAWING).values_list("pk", flat=True):
-        enqueue(withdraw_list, list_id=list_id)
+        again(withdraw_list, list_id=list_id)
     refuse_undecided(now=timezone.now())
     decided = lists.filter(state__in=(ListState.ACCEPTED, ListState.REFUSED), chunk_count__gt=0)
     for list_id in decided.values_list("pk", flat=True):
-        enqueue(erase_list, list_id=list_id)
+        again(erase_list, list_id=list_id)
     forget_uploads(now=timezone.now())
     erase_forgotten_uploads(now=timezone.now())

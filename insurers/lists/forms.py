@@ -103,6 +103,8 @@ class ListForm(forms.Form):
         self.fields["corrects"].queryset = rejecting  # type: ignore[attr-defined]
         if not rejecting.exists():
             del self.fields["corrects"]
+        # It has a choice from the start, which a form that names none keeps.
+        self.fields["effect"].checked_later = True  # type: ignore[attr-defined]
 
     def clean_effect(self) -> ListEffect:
         """Return the effect; a form that names none adds."""

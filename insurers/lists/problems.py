@@ -64,7 +64,7 @@ class Problem(models.TextChoices):
     BIRTH_RANK = "birth_rank", _("le rang de naissance n’est pas un chiffre de 1 à 9")
     TOO_MANY_CELLS = "too_many_cells", _("la ligne a plus de cellules que l’en-tête")
     NAME_NIR = "name_nir", _("le nom contient un numéro de sécurité sociale")
-    EMAIL_FORMAT = "email_format", _("l’adresse électronique n’est pas valable")
+    EMAIL_FORMAT = "email_format", _("l’adresse e-mail n’est pas valable")
     PHONE_FORMAT = "phone_format", _("le numéro de mobile n’est pas valable")
     PHONE_LANDLINE = "phone_landline", _("le numéro n’est pas celui d’un mobile")
     LANGUAGE = "language", _("la langue n’est ni le français ni l’anglais")

@@ -53,4 +53,9 @@ class Migration(migrations.Migration):
                 name="each_file_once",
             ),
         ),
+        migrations.AlterField(
+            model_name="invitation",
+            name="email",
+            field=models.EmailField(max_length=254, verbose_name="adresse e-mail"),
+        ),
     ]

@@ -88,7 +88,7 @@ class Mandate(models.Model):
 class Invitation(models.Model):
     """A person asked to join: a role at an insurer, or an auditor's mandate."""
 
-    email = models.EmailField(_("adresse électronique"))
+    email = models.EmailField(_("adresse e-mail"))
     insurer = models.ForeignKey(
         Insurer, models.CASCADE, null=True, blank=True, related_name="invitations"
     )

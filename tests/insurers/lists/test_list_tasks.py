@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 def _run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run what is queued instead of publishing it."""
 
-    def run(task: Callable[..., None], **ids: int) -> None:
+    def run(task: Callable[..., None], *, expires: float, **ids: int) -> None:
         task(**ids)
 
     monkeypatch.setattr(tasks, "enqueue", run)
@@ -58,11 +58,19 @@ def test_a_reading_without_its_worker_is_started_again() -> None:
 
 def test_a_reading_that_goes_on_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     queued: list[int] = []
-    monkeypatch.setattr(tasks, "enqueue", lambda task, list_id: queued.append(list_id))
+    monkeypatch.setattr(tasks, "enqueue", lambda task, expires, list_id: queued.append(list_id))
     affected_list = received(csv_file(LISE), now=timezone.now())
     with other_worker_holding(affected_list.pk):
         sweep()
     assert queued == []
+
+
+def test_what_the_sweep_queues_expires_lest_it_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds: list[float] = []
+    monkeypatch.setattr(tasks, "enqueue", lambda task, expires, list_id: seconds.append(expires))
+    received(csv_file(LISE), now=timezone.now())
+    sweep()
+    assert seconds == [tasks.SWEPT_FOR]
 
 
 def test_an_acceptance_that_was_cut_is_finished() -> None:

@@ -51,6 +51,13 @@ def patch(client: Client, address: str, content: bytes, offset: int | str) -> An
     )
 
 
+def test_a_choice_that_is_made_beforehand_is_not_called_optional(paule: Client) -> None:
+    html = paule.get(reverse("list_upload")).content.decode()
+    legend = html.partition("Cette liste doit")[2].partition("</legend>")[0]
+    assert "<fieldset" not in legend
+    assert "facultatif" not in legend
+
+
 def test_a_file_goes_in_parts_to_its_list(paule: Client, queued: list[tuple[str, int]]) -> None:
     address = start(paule).headers["Location"]
     first = patch(paule, address, FILE[:CHUNK_BYTES], 0)

@@ -64,7 +64,7 @@ def test_a_changed_account_is_in_the_trail_by_field_never_by_value(operator: Web
     assert nadia.email == "nadia.b@example.fr"
     entry = AuditEntry.objects.get(action="user.changed")
     assert entry.subject == f"user:{nadia.pk}"
-    assert "Adresse électronique" in entry.detail
+    assert "Adresse e-mail" in entry.detail
     assert "nadia" not in entry.detail
 
 
