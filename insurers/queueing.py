@@ -18,11 +18,12 @@ def enqueue(task: "Task[Any, Any]", *, expires: float | None = None, **ids: int)
     A sweep gives `expires`, in seconds: what it queues again and again while every worker is
     busy must not pile up.
     """
-    transaction.on_commit(partial(_publish, task, expires, ids))
+    options: dict[str, Any] = {} if expires is None else {"expires": expires}
+    transaction.on_commit(partial(_publish, task, ids, options))
 
 
-def _publish(task: "Task[Any, Any]", expires: float | None, ids: dict[str, int]) -> None:
+def _publish(task: "Task[Any, Any]", ids: dict[str, int], options: dict[str, Any]) -> None:
     try:
-        task.apply_async(kwargs=ids, retry=False, expires=expires)
+        task.apply_async(kwargs=ids, retry=False, **options)
     except (kombu.exceptions.OperationalError, redis.exceptions.RedisError):
         logger.warning("broker unreachable; %s waits for the next sweep", task.name)
