@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 def _run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run what is queued instead of publishing it."""
 
-    def run(task: Callable[..., None], *, expires: float, **ids: int) -> None:
+    def run(task: Callable[..., None], *, expires: float | None = None, **ids: int) -> None:
         task(**ids)
 
     monkeypatch.setattr(tasks, "enqueue", run)
