@@ -37,7 +37,7 @@ test-full: $(READY)
 	$(PY) -m pytest -m full $(ARGS)
 
 bench-ingest: $(READY)
-	$(PY) -m benchmarks.ingest $(if $(ROWS),--rows $(ROWS))
+	$(PY) -m benchmarks.ingest $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
 bench-workbook: $(READY)
 	$(PY) -m benchmarks.workbook $(if $(ROWS),--rows $(ROWS))

@@ -3,6 +3,9 @@
 From a closed file (sealed, on disk) to an accepted list that look-ups find, by real Celery
 workers on production settings. The floor is `COPY … BINARY` of the same rows, fingerprinted
 and sealed already, into the same kind of table, its indexes built and the partition attached.
+
+National size, and its memory against that of five million, by `make bench-ingest ROWS=33000000
+ARGS='--no-peers --memory-of 5000000'`: half an hour and 40 GB of disk.
 """
 
 import argparse
@@ -13,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.figures import note, say, say_machine
-from benchmarks.stage import Stage, family_memory, servers, wait_until, workers
+from benchmarks.memory import MemoryWatch
+from benchmarks.stage import Stage, servers, wait_until, workers
 
 if TYPE_CHECKING:
     from insurers.models import AffectedList, Breach, Insurer
@@ -26,21 +30,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=5 * MILLION)
     parser.add_argument("--no-peers", action="store_true", help="the portal and its floor only")
+    parser.add_argument(
+        "--memory-of",
+        type=int,
+        metavar="ROWS",
+        help="read so many rows first, by other workers, and compare the memory with theirs",
+    )
+    parser.add_argument(
+        "--recorded-memory", type=float, metavar="MB", help="compare with this peak instead"
+    )
     options = parser.parse_args()
     say_machine()
     with servers() as stage:
         from benchmarks import peers
-        from benchmarks.members import write_members
 
+        usual = (options.recorded_memory or 0) * 2**20
+        if options.memory_of:
+            usual = measured(stage, "usual", rows=options.memory_of).memory
         file = stage.folder / "members.csv"
-        note(f"writing {options.rows} rows")
-        write_members(file, rows=options.rows)
-        with workers(stage, processes=PROCESSES) as worker:
-            # The workers start, connect and load polars before anything is timed.
-            warm = stage.folder / "warm.csv"
-            write_members(warm, rows=20_000, seed=1)
-            take(warm, *organisation("warm"), worker.pid)
-            run = take(file, *organisation("measured"), worker.pid)
+        run = measured(stage, "measured", rows=options.rows)
         found = lookup(run.affected_list, file)
         rate = options.rows / run.seconds
         floor_seconds = floor(stage, run.affected_list)
@@ -49,7 +57,7 @@ def main() -> None:
         for name, seconds in run.phases.items():
             say(f"time {name}", seconds, "s")
         say("member found by a look-up", float(found), "member", target=1)
-        say("memory of a worker", run.memory / 2**20, "MB", target=300, at_most=True)
+        say_memory(run, usual)
         if run.first and run.last and options.rows > 2 * MILLION:
             say("last million", run.last, "s", peer=run.first, target=1.3, at_most=True)
         size_by_member(stage, run.affected_list)
@@ -66,9 +74,49 @@ class Run:
     seconds: float
     phases: dict[str, float]
     memory: int
+    fifths: tuple[float, float] | None
+    """Of a worker's memory, while it read: the second and the last."""
     first: float = 0.0
     last: float = 0.0
     samples: list[tuple[float, int]] = field(default_factory=list)
+
+
+def measured(stage: Stage, name: str, *, rows: int) -> Run:
+    """Take a file of so many rows, by workers of its own; `members.csv` stays."""
+    from benchmarks.members import write_members
+
+    file, warm = stage.folder / "members.csv", stage.folder / "warm.csv"
+    note(f"writing {rows} rows")
+    write_members(file, rows=rows)
+    write_members(warm, rows=20_000, seed=1)
+    with workers(stage, processes=PROCESSES) as worker:
+        # The workers start, connect and load polars before anything is timed.
+        take(warm, *organisation(f"warm-{name}"), worker.pid)
+        return take(file, *organisation(name), worker.pid)
+
+
+def say_memory(run: Run, usual: float) -> None:
+    """Say a worker's memory, whether it grew, and against `usual` bytes of a shorter file."""
+    say("memory of a worker", run.memory / 2**20, "MB", target=300, at_most=True)
+    if run.fifths:
+        second, last = (mean / 2**20 for mean in run.fifths)
+        say(
+            "memory flat: RSS in the last fifth over the second fifth",
+            last,
+            "MB",
+            peer=second,
+            target=1.2,
+            at_most=True,
+        )
+    if usual:
+        say(
+            "peak memory against a shorter file",
+            run.memory / 2**20,
+            "MB",
+            peer=usual / 2**20,
+            target=1.2,
+            at_most=True,
+        )
 
 
 def organisation(name: str) -> "tuple[Breach, Insurer]":
@@ -124,15 +172,12 @@ def take(file: Path, breach: "Breach", insurer: "Insurer", worker: int) -> Run:
     ingest_list.delay(list_id=affected_list.pk)
     samples: list[tuple[float, int]] = []
     marks: dict[str, float] = {}
-    memory = 0
 
     def reached(state: ListState) -> bool:
-        nonlocal memory
         affected_list.refresh_from_db()
         assert affected_list.state != ListState.REFUSED, affected_list.refusal_code
         now = time.monotonic() - started
         samples.append((now, affected_list.rows))
-        memory = max(memory, family_memory(worker))
         if affected_list.text and "prepared" not in marks:
             marks["prepared"] = now
         if (
@@ -143,13 +188,21 @@ def take(file: Path, breach: "Breach", insurer: "Insurer", worker: int) -> Run:
             marks.setdefault("read", now)
         return AffectedList.objects.filter(pk=affected_list.pk, state=state).exists()
 
-    wait_until(lambda: reached(ListState.REVIEW), seconds=3600)
-    marks["in review"] = time.monotonic() - started
-    decide_to_accept(affected_list=affected_list, decided_by=None, now=timezone.now())
-    accept_list.delay(list_id=affected_list.pk)
-    wait_until(lambda: reached(ListState.ACCEPTED), seconds=3600)
-    seconds = time.monotonic() - started
-    run = Run(affected_list, seconds, marks | {"accepted": seconds}, memory, samples=samples)
+    with MemoryWatch(worker) as memory:
+        wait_until(lambda: reached(ListState.REVIEW), seconds=3600)
+        marks["in review"] = time.monotonic() - started
+        decide_to_accept(affected_list=affected_list, decided_by=None, now=timezone.now())
+        accept_list.delay(list_id=affected_list.pk)
+        wait_until(lambda: reached(ListState.ACCEPTED), seconds=3600)
+        seconds = time.monotonic() - started
+    run = Run(
+        affected_list,
+        seconds,
+        marks | {"accepted": seconds},
+        memory.peak,
+        memory.fifths(until=marks.get("read", seconds)),
+        samples=samples,
+    )
     rows = affected_list.rows
     run.first = _time_at(samples, MILLION) - _time_at(samples, 1)
     run.last = _time_at(samples, rows) - _time_at(samples, rows - MILLION)

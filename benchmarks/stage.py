@@ -119,17 +119,6 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def family_memory(pid: int) -> int:
-    """Return the largest resident size among a process's children, in bytes."""
-    largest = 0
-    for child in children(pid):
-        with_status = Path(f"/proc/{child}/status")
-        for line in with_status.read_text().splitlines():
-            if line.startswith("VmRSS"):
-                largest = max(largest, int(line.split()[1]) * 1024)
-    return largest
-
-
 def wait_until(condition: Callable[[], object], *, seconds: float) -> None:
     """Poll a condition twenty times a second."""
     limit = time.monotonic() + seconds
