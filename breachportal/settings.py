@@ -135,8 +135,10 @@ CACHES = {
 }
 CELERY_BROKER_URL = env.broker(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# Nobody waits for a broker that is down: the sweeps re-issue what could not be published.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "max_retries": 0}
+# Nobody waits for a broker that is down: the sweeps re-issue what could not be published, and
+# what a dead worker had taken. Copies of it in Redis would come an hour late, a second time; and
+# a worker that cannot put them back, because Redis ended, ends too (seen with kombu 5.7).
+CELERY_BROKER_TRANSPORT_OPTIONS = {"ack_emulation": False, "max_retries": 0}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "default"

@@ -24,9 +24,20 @@ from tests.servers import TEMPLATE
 class Stack:
     """Celery worker and beat processes on a database and a broker of their own."""
 
-    def __init__(self, folder: Path, *, name: str, redis_db: int, smtp_port: int) -> None:
-        """`folder` is that of `own_database`; nothing else uses the broker `redis_db`."""
-        sockets = os.environ["PORTAL_TEST_FOLDER"]
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        redis_db: int,
+        smtp_port: int,
+        servers: Path | None = None,
+    ) -> None:
+        """`folder` is that of `own_database`; nothing else uses the broker `redis_db`.
+
+        `servers` has the sockets of PostgreSQL and Redis; without it they are the test run's.
+        """
+        sockets = servers or os.environ["PORTAL_TEST_FOLDER"]
         self.log = folder / "worker.log"
         self.name = name
         self._redis = f"unix://{sockets}/redis.sock?db={redis_db}"
@@ -77,6 +88,21 @@ class Stack:
         with Connection(broker(self._redis)) as connection:
             app.send_task(task, kwargs=ids, connection=connection)
 
+    def sweep_until(self, condition: Callable[[], Any], *, what: str) -> None:
+        """Wait until the condition holds, and send the sweep of lists oftener than beat does."""
+        swept = 0.0
+
+        def holds() -> bool:
+            nonlocal swept
+            if condition():
+                return True
+            if time.monotonic() - swept > 0.5:
+                self.send("insurers.tasks.resume_lists")
+                swept = time.monotonic()
+            return False
+
+        self.wait_for(holds, what=what)
+
     def wait_for(self, condition: Callable[[], Any], *, what: str, seconds: float = 60) -> None:
         """Wait until the condition holds."""
         deadline = time.monotonic() + seconds
@@ -101,24 +127,29 @@ def _folders(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def own_database(name: str, folder: Path) -> Iterator[None]:
+def own_database(name: str, folder: Path, *, servers: Path | None = None) -> Iterator[None]:
     """Copy the template, point Django and its folders at the copy for the block, drop it."""
-    host = os.environ["PORTAL_TEST_FOLDER"]
+    host = str(servers or os.environ["PORTAL_TEST_FOLDER"])
     default = connections["default"]
-    before = default.settings_dict["NAME"]
-    with psycopg.connect(host=host, user="postgres", dbname="postgres", autocommit=True) as admin:
-        admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER breachportal_owner").format(
-                sql.Identifier(name), sql.Identifier(TEMPLATE)
-            )
-        )
+    before = default.settings_dict
+    _administer(
+        host,
+        sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER breachportal_owner").format(
+            sql.Identifier(name), sql.Identifier(TEMPLATE)
+        ),
+    )
+    default.close()
+    default.settings_dict = before | {"NAME": name, "HOST": host}
+    try:
+        folders = {key: Path(value) for key, value in _folders(folder).items()}
+        with override_settings(**folders):
+            yield
+    finally:
         default.close()
-        default.settings_dict["NAME"] = name
-        try:
-            folders = {key: Path(value) for key, value in _folders(folder).items()}
-            with override_settings(**folders):
-                yield
-        finally:
-            default.close()
-            default.settings_dict["NAME"] = before
-            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        default.settings_dict = before
+        _administer(host, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _administer(host: str, statement: sql.Composed) -> None:
+    with psycopg.connect(host=host, user="postgres", dbname="postgres", autocommit=True) as admin:
+        admin.execute(statement)

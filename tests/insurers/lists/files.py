@@ -26,16 +26,17 @@ def csv_file(*rows: str, header: str = HEADER) -> bytes:
 
 
 def received(
-    content: bytes,
+    content: bytes | Iterable[bytes],
     *,
     place: Insurer | None = None,
     operators: Iterable[Operator] | None = None,
     effect: ListEffect = ListEffect.ADD,
     now: datetime = cast.NOW,
 ) -> AffectedList:
-    """Seal a file and register it as a list of the Phare's."""
+    """Seal a file, or its pieces, and register it as a list of the Phare's."""
     writer = ChunkWriter()
-    writer.write(content)
+    for piece in (content,) if isinstance(content, bytes) else content:
+        writer.write(piece)
     place = place or cast.phare()
     return register_list(
         breach=cast.breach(),

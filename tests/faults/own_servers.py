@@ -1,0 +1,78 @@
+"""A PostgreSQL and a Redis of their own, to be killed and started again under real workers."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import redis
+from django.db import connections
+
+from breachportal.embedded.postgres import SOCKET_NAME, start_cluster
+from breachportal.embedded.redis import start_redis
+from tests.servers import TEMPLATE
+
+
+class OwnServers:
+    """Servers with the migrated template in them; each method returns once they answer again."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="portal-fault-"))
+        # Apart: whoever starts a PostgreSQL ends what stands in its folder.
+        self._postgres_data, self._redis_data = self.folder / "pg", self.folder / "rd"
+        self._redis_data.mkdir()
+        self._redis = start_redis(self._redis_data, runtime=self.folder)
+        self._start_postgres()
+        (self.folder / SOCKET_NAME).symlink_to(self._postgres.sockets / SOCKET_NAME)
+        self._postgres.provision(TEMPLATE)
+        with self._postgres.connect() as admin:
+            # What is committed outlives a killed PostgreSQL, as in production.
+            admin.execute("ALTER ROLE ALL SET synchronous_commit = on")
+        owner = f"postgresql://breachportal_owner@/{TEMPLATE}?host={self.folder}"
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "-v", "0"],
+            check=True,
+            timeout=120,
+            env=os.environ | {"PORTAL_ROLE": "owner", "DATABASE_URL_OWNER": owner},
+        )
+
+    def kill_postgres(self) -> None:
+        """SIGKILL every process of PostgreSQL, and start it on what it left."""
+        leader = self._postgres.process
+        children = Path(f"/proc/{leader.pid}/task/{leader.pid}/children").read_text().split()
+        leader.kill()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+        leader.wait(30)
+        self._start_postgres()
+
+    def restart_postgres(self) -> None:
+        """Stop PostgreSQL as its administrator does, and start it."""
+        self._postgres.stop()
+        self._start_postgres()
+
+    def flush_redis(self) -> None:
+        """Empty the broker and the cache, of everything."""
+        with redis.Redis(unix_socket_path=str(self._redis.socket), socket_timeout=10) as client:
+            client.flushall()
+
+    def kill_redis(self) -> None:
+        """SIGKILL Redis, and start an empty one."""
+        self._redis.process.kill()
+        self._redis.process.wait(30)
+        self._redis = start_redis(self._redis_data, runtime=self.folder)
+
+    def end(self) -> None:
+        """End both servers and remove what they wrote."""
+        self._redis.stop()
+        self._postgres.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start_postgres(self) -> None:
+        self._postgres = start_cluster(self._postgres_data, runtime=self.folder, durable=False)
+        connections["default"].close()
