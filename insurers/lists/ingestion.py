@@ -193,6 +193,7 @@ def _claim(list_id: int, now: datetime) -> AffectedList | None:
         list_id=list_id,
         to=ListState.INGESTING,
         attempt=F("attempt") + 1,
+        finish_attempt=0,
         reading_at=now,
         text=REWRITE if unread.text == REWRITE else None,
         bytes_read=0,
@@ -287,9 +288,17 @@ def _finish(affected_list: AffectedList, now: datetime) -> None:
         if (fresh.state, fresh.attempt) != (ListState.INGESTING, affected_list.attempt):
             return
         _judge(fresh)
+        _count_finish(fresh)
         index_table(fresh.pk)
         with transaction.atomic():
             _complete(fresh)
+
+
+def _count_finish(affected_list: AffectedList) -> None:
+    """Note a try before it is made, or raise FileRefusedError where they are too many."""
+    if affected_list.finish_attempt >= MAX_ATTEMPTS:
+        raise FileRefusedError(Refusal.READING_FAILED)
+    AffectedList.objects.filter(pk=affected_list.pk).update(finish_attempt=F("finish_attempt") + 1)
 
 
 def _judge(affected_list: AffectedList) -> None:

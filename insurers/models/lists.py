@@ -67,6 +67,7 @@ class AffectedList(models.Model):
     sha256 = models.BinaryField(_("empreinte SHA-256 du fichier"), null=True)
     expected_sha256 = models.BinaryField(_("empreinte SHA-256 annoncée"), null=True)
     attempt = models.PositiveSmallIntegerField(_("essais de lecture"), default=0)
+    finish_attempt = models.PositiveSmallIntegerField(_("essais d’achèvement"), default=0)
     text = models.JSONField(_("texte à lire"), null=True)  # insurers/lists/preparing.py
     hidden_rows = models.PositiveIntegerField(_("lignes masquées lues"), default=0)
     first_hidden_rows = models.JSONField(_("premières lignes masquées"), default=list)

@@ -62,3 +62,13 @@ class Gates:
                 [_CLASS, PHASES.index(phase)],
             )
             return found.fetchone() is not None
+
+    def end_connections_before(self, phase: str) -> int:
+        """Have PostgreSQL end the connections that stand there; return how many, after the end."""
+        with psycopg.connect(**self._address, autocommit=True) as admin:
+            ended = admin.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks"
+                " WHERE locktype = 'advisory' AND NOT granted AND classid = %s AND objid = %s",
+                [_CLASS, PHASES.index(phase)],
+            )
+            return len(ended.fetchall())

@@ -39,6 +39,8 @@ class Stack:
         """
         sockets = servers or os.environ["PORTAL_TEST_FOLDER"]
         self.log = folder / "worker.log"
+        self.patience = 60.0
+        """Seconds after which what does not come is a failure."""
         self.name = name
         self._redis = f"unix://{sockets}/redis.sock?db={redis_db}"
         self._environment = os.environ | {
@@ -103,9 +105,9 @@ class Stack:
 
         self.wait_for(holds, what=what)
 
-    def wait_for(self, condition: Callable[[], Any], *, what: str, seconds: float = 60) -> None:
+    def wait_for(self, condition: Callable[[], Any], *, what: str) -> None:
         """Wait until the condition holds."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + self.patience
         while not condition():
             assert time.monotonic() < deadline, f"{what} did not come; {self.log.read_text()}"
             time.sleep(0.02)

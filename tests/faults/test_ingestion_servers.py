@@ -6,6 +6,7 @@ what a reading without any fault makes of the same file.
 
 import gzip
 import hashlib
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -24,13 +25,13 @@ from insurers.lists.contacts import open_contacts
 from insurers.lists.problems import Refusal
 from insurers.lists.refusing import erase_refused, refuse_list
 from insurers.lists.tables import table_name
-from insurers.models import AffectedList, ListReport, ListState
+from insurers.models import AffectedList, AffectedMember, ListReport, ListState
 from tests import cast
 from tests.conftest import as_role
 from tests.faults.gates import PHASES, Gates
 from tests.faults.own_servers import OwnServers
 from tests.faults.stack import Stack, own_database
-from tests.insurers.lists.files import members_of, read, received
+from tests.insurers.lists.files import read, received, table_exists
 from tests.insurers.lists.many_rows import COUNTED, ManyRows
 
 FAULTS = ("kill_postgres", "restart_postgres", "flush_redis", "kill_redis")
@@ -72,7 +73,10 @@ def gates(stack: Stack, servers: OwnServers) -> Gates:
 
 
 def gzipped(pieces: Iterable[bytes]) -> bytes:
-    return gzip.compress(b"".join(pieces), 1, mtime=0)
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as file:
+        file.writelines(pieces)
+    return packed.getvalue()
 
 
 def in_state(affected_list: AffectedList, *states: ListState) -> Callable[[], bool]:
@@ -141,17 +145,18 @@ def strike_in_each(
     before.close()
 
 
+@pytest.mark.parametrize("people", [50_000, pytest.param(5_000_000, marks=pytest.mark.full)])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_list_struck_in_each_phase_ends_whole_and_exact(
-    fault: str, servers: OwnServers, stack: Stack, gates: Gates
+    fault: str, people: int, servers: OwnServers, stack: Stack, gates: Gates
 ) -> None:
-    strike = getattr(servers, fault)
-    people = ManyRows(PEOPLE)
-    content = gzipped(people)
+    strike, rows = getattr(servers, fault), ManyRows(people)
+    content = gzipped(rows)
     expected = uninterrupted(content)
-    assert expected["counts"] == people.counts
+    assert expected["counts"] == rows.counts
     affected_list = received(content, now=timezone.now())  # The sweep refuses what is old.
     stack.start_worker()
+    stack.patience = 60 + people / 10_000
 
     with gates.closed("preparing"):
         stack.sweep_until(in_state(affected_list, ListState.INGESTING), what="the survey")
@@ -160,12 +165,56 @@ def test_a_list_struck_in_each_phase_ends_whole_and_exact(
     stack.sweep_until(in_state(affected_list, ListState.REVIEW), what="the review")
     assert whole(affected_list) == expected
     decide_to_accept(affected_list=affected_list, decided_by=None, now=cast.NOW)
-    assert members_of(affected_list) == []
+    assert not seen(affected_list)
     strike_in_each(PHASES[-1:], strike, stack, gates)
     stack.sweep_until(in_state(affected_list, ListState.ACCEPTED), what="the publication")
     assert whole(affected_list) == expected
-    assert len(members_of(affected_list)) == people.counts["members"]
+    assert seen(affected_list) == rows.counts["members"]
     sys.stderr.write(
-        f"{fault}: struck in survey, {', '.join(PHASES)}; attempts {affected_list.attempt};"
-        f" {people.counts['members']} members, sha256 {expected['members'][:16]} both times\n"
+        f"{fault}: struck in the survey, {', '.join(PHASES)}; preparations:"
+        f" {affected_list.attempt}; {rows.counts['members']} members,"
+        f" checksum {expected['members'][:16]} with and without faults\n"
     )
+
+
+def seen(affected_list: AffectedList) -> int:
+    """Return how many members of the list a look-up could find."""
+    return AffectedMember.objects.filter(list_id=affected_list.pk).count()
+
+
+@pytest.mark.parametrize("faults", [["flush_redis"], ["kill_redis", "kill_postgres"]])
+def test_the_clock_takes_a_stalled_list_up_within_a_minute(
+    faults: list[str], servers: OwnServers, stack: Stack, gates: Gates
+) -> None:
+    people = ManyRows(2000)
+    affected_list = received(gzipped(people), now=timezone.now())
+    stack.start_beat()
+    stack.start_worker()
+    with gates.closed("reading"):
+        stack.wait_for(lambda: gates.somebody_stands_before("reading"), what="the reading")
+        stack.kill_worker()
+        for fault in faults:
+            getattr(servers, fault)()
+        stack.start_worker()
+    stack.wait_for(in_state(affected_list, ListState.REVIEW), what="the review")
+    affected_list.refresh_from_db()
+    assert {name: getattr(affected_list, name) for name in COUNTED} == people.counts
+
+
+@pytest.mark.parametrize("phase", PHASES[:-1])
+def test_a_list_that_fails_ten_times_is_refused_with_a_reason(
+    phase: str, stack: Stack, gates: Gates
+) -> None:
+    affected_list = received(gzipped(ManyRows(2000)), now=timezone.now())
+    stack.start_worker()
+    refused = in_state(affected_list, ListState.REFUSED)
+    failures = 0
+    with gates.closed(phase):
+        while not refused():
+            stack.sweep_until(
+                lambda: refused() or gates.somebody_stands_before(phase), what="a failure"
+            )
+            failures += gates.end_connections_before(phase)
+    affected_list.refresh_from_db()
+    assert (failures, affected_list.refusal_code) == (10, Refusal.READING_FAILED)
+    stack.sweep_until(lambda: not table_exists(affected_list.pk), what="the erasure")
