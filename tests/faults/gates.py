@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from tests.faults.stack import Stack
 
@@ -37,15 +38,14 @@ class Gates:
     """The gates of a stack's database; all are open at first."""
 
     def __init__(self, stack: Stack, *, servers: Path) -> None:
-        self._stack = stack
-        self._address = {"host": str(servers), "user": "postgres", "dbname": stack.name}
-        with psycopg.connect(**self._address) as admin:
+        self._address = make_conninfo(host=str(servers), user="postgres", dbname=stack.name)
+        with psycopg.connect(self._address) as admin:
             admin.execute(_PUT.replace("{lock_class}", str(_CLASS)))
 
     @contextmanager
     def closed(self, phase: str) -> Iterator[None]:
         """Keep workers in a phase until the block ends, or PostgreSQL does."""
-        holder = psycopg.connect(**self._address, autocommit=True)
+        holder = psycopg.connect(self._address, autocommit=True)
         try:
             holder.execute("SELECT pg_advisory_lock(%s, %s)", [_CLASS, PHASES.index(phase)])
             yield
@@ -55,7 +55,7 @@ class Gates:
 
     def somebody_stands_before(self, phase: str) -> bool:
         """Whether a worker waits in that phase, according to PostgreSQL."""
-        with psycopg.connect(**self._address) as admin:
+        with psycopg.connect(self._address) as admin:
             found = admin.execute(
                 "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
                 " AND classid = %s AND objid = %s",
@@ -65,7 +65,7 @@ class Gates:
 
     def end_connections_before(self, phase: str) -> int:
         """Have PostgreSQL end the connections that stand there; return how many, after the end."""
-        with psycopg.connect(**self._address, autocommit=True) as admin:
+        with psycopg.connect(self._address, autocommit=True) as admin:
             ended = admin.execute(
                 "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks"
                 " WHERE locktype = 'advisory' AND NOT granted AND classid = %s AND objid = %s",
