@@ -22,6 +22,7 @@ PUBLIC = {
     # The API: its description, and calls that present a token.
     "api-root",
     "api_docs",
+    "columns",
     "list",
     "lists",
     "openapi",
