@@ -3,10 +3,13 @@
 python -m tests.translations update   writes what is new into the catalogue, drops what is gone
 python -m tests.translations check    fails when a message has no English, or nobody uses it
 
-The French catalogue only says some words of django-allauth otherwise; it is kept by hand.
+The French of the portal is in its source. The French catalogue says some words of django-allauth
+otherwise, kept by hand, and gives the source's texts the spaces that may not break, written by
+`update`: nobody has to type, or can forget, a space that cannot be seen.
 """
 
 import io
+import re
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -61,6 +64,31 @@ def extract_messages() -> Catalog:
     return found
 
 
+# Imprimerie nationale, « Lexique des règles typographiques »: a wide space inside « » and before
+# a colon, a narrow one before the other high marks.
+_WIDE = re.compile(r"(?<=«) | (?=»|:(?:\s|$))")
+_NARROW = re.compile(r" (?=[;?!](?:\s|$|»|\)))")
+# An SMS in the letters of GSM 03.38 has no such space: with one, it would cost more than twice.
+PLAIN_SPACES = ("/sms.txt",)
+
+
+def with_french_spaces(text: str) -> str:
+    """A French text with spaces that do not break around its punctuation."""
+    return _NARROW.sub("\u202f", _WIDE.sub("\u00a0", text))
+
+
+def french_texts() -> dict[tuple[str, str], Message]:
+    """The messages of the source whose French shows other spaces."""
+    found = {}
+    for message in extract_messages():
+        texts = message.id if isinstance(message.id, tuple) else (message.id,)
+        spaced = tuple(with_french_spaces(str(text)) for text in texts)
+        if spaced != texts and not any(f.endswith(PLAIN_SPACES) for f, _ in message.locations):
+            message.string = spaced if len(spaced) > 1 else spaced[0]
+            found[str(texts[0]), message.context or ""] = message
+    return found
+
+
 def read_catalogue() -> Catalog:
     """The English catalogue as it is."""
     if not CATALOGUE.exists():
@@ -77,18 +105,42 @@ def find_faults() -> list[str]:
     unused = [f"used nowhere: {key[0]!r}" for key in known if key not in wanted]
     empty = [f"no English: {key[0]!r}" for key, message in known.items() if not _is_done(message)]
     broken = [f"{error}: {message.id!r}" for message, errors in english.check() for error in errors]
-    return missing + unused + empty + broken + find_words_of_nobody()
+    return missing + unused + empty + broken + find_faults_of_french()
 
 
-def find_words_of_nobody() -> list[str]:
-    """What the French catalogue translates and django-allauth no longer says."""
-    with FRENCH.open("rb") as ours, ALLAUTH.open("rb") as theirs:
-        said = _by_key(read_po(theirs, locale="fr"))
-        return [
-            f"not in django-allauth: {key[0]!r}"
-            for key in _by_key(read_po(ours))
-            if key not in said
-        ]
+def find_faults_of_french() -> list[str]:
+    """What is out of step in the French catalogue: words of django-allauth, spaces of ours."""
+    said, ours = _words_of_allauth(), _by_key(_read_french())
+    wanted = french_texts()
+    strangers = [f"used nowhere: {key[0]!r}" for key in ours if key not in said | wanted.keys()]
+    stale = [
+        f"not with its spaces in the French catalogue: {key[0]!r}"
+        for key, message in wanted.items()
+        if key not in ours or _texts(ours[key]) != _texts(message)
+    ]
+    return strangers + stale
+
+
+def _words_of_allauth() -> set[tuple[str, str]]:
+    with ALLAUTH.open("rb") as file:
+        return set(_by_key(read_po(file, locale="fr")))
+
+
+def _read_french() -> Catalog:
+    with FRENCH.open("rb") as file:
+        return read_po(file, locale="fr")
+
+
+def update_french() -> None:
+    """Write the French texts with their spaces after the words that are kept by hand."""
+    french, said = _read_french(), _words_of_allauth()
+    for key, message in _by_key(french).items():
+        if key not in said:
+            french.delete(message.id, message.context)
+    for message in french_texts().values():
+        french.add(message.id, message.string, flags=message.flags, context=message.context)
+    with FRENCH.open("wb") as file:
+        write_po(file, french, width=100)
 
 
 def update_catalogue() -> None:
@@ -114,6 +166,10 @@ def _by_key(catalogue: Catalog) -> dict[tuple[str, str], Message]:
     }
 
 
+def _texts(message: Message) -> tuple[str, ...]:
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+
+
 def _is_done(message: Message) -> bool:
     texts = [message.string] if isinstance(message.string, str) else message.string
     return all(texts or [""]) and not message.fuzzy
@@ -122,9 +178,10 @@ def _is_done(message: Message) -> bool:
 def main() -> None:
     if sys.argv[1:] == ["update"]:
         update_catalogue()
+        update_french()
     elif faults := find_faults():
         sys.stderr.write("\n".join(faults) + "\n")
-        sys.exit(f"{len(faults)} faults in {CATALOGUE.relative_to(PROJECT)}: run `make messages`.")
+        sys.exit(f"{len(faults)} faults in locale/: run `make messages`.")
 
 
 if __name__ == "__main__":

@@ -77,8 +77,8 @@ def test_every_action_that_the_code_records_has_words() -> None:
 @pytest.mark.parametrize(
     ("action", "words"),
     [
-        ("insurer.changed", "Modification : organisme complémentaire"),
-        ("affiliation.imported", "Import : rattachement"),
+        ("insurer.changed", "Modification\u00a0: organisme complémentaire"),
+        ("affiliation.imported", "Import\u00a0: rattachement"),
         ("something.new", "something.new"),
     ],
 )

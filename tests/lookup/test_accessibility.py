@@ -147,7 +147,7 @@ def test_the_answer_is_reached_with_the_keyboard_alone(rendered: Rendered) -> No
 def test_the_search_field_has_the_question_as_its_name(rendered: Rendered) -> None:
     with browser_page(rendered, scripts=False) as (page, _):
         page.goto(f"{SITE}/")
-        field = page.get_by_role("searchbox", name="Quel est votre organisme complémentaire ?")
+        field = page.get_by_role("searchbox", name="Quel est votre organisme complémentaire\u202f?")
         assert field.count() == 1
 
 

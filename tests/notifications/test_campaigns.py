@@ -140,7 +140,10 @@ def test_a_returned_campaign_is_mailed_to_those_who_prepared_it(
         )
     sent = [(mail.to, mail.subject) for mail in django_mail.outbox]
     assert sent == [
-        (["paule@phare.example.fr"], f"Campagne n° {campaign.pk} de {cast.phare()} : à corriger")
+        (
+            ["paule@phare.example.fr"],
+            f"Campagne n° {campaign.pk} de {cast.phare()}\u00a0: à corriger",
+        )
     ]
     assert f"/espace/campagnes/{campaign.pk}/" in django_mail.outbox[0].body
     assert "Précisez." not in django_mail.outbox[0].body

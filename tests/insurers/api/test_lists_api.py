@@ -54,8 +54,8 @@ def test_the_trail_and_the_page_name_the_token(program: Program, client: WebClie
     assert entry.actor == f"token:{found.uploaded_with_id}"
     cast.sign_in(client, cast.paule())
     html = client.get(reverse("list_detail", args=[found.pk])).content.decode()
-    assert "par l’interface (jeton « export de nuit »)" in html
-    assert "jeton « export de nuit »" in client.get(reverse("trail")).content.decode()
+    assert "par l’interface (jeton «\u00a0export de nuit\u00a0»)" in html
+    assert "jeton «\u00a0export de nuit\u00a0»" in client.get(reverse("trail")).content.decode()
 
 
 def test_a_list_is_followed_to_the_decision(program: Program) -> None:

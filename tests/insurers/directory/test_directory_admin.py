@@ -205,13 +205,13 @@ def test_a_file_with_one_bad_row_is_refused_whole(odile: Client, row: str, said:
 def test_a_bad_row_is_named_by_its_line_in_the_file(odile: Client) -> None:
     page = upload(odile, "affiliation", AFFILIATIONS + "nobody,alphapay,,,,,\n")
 
-    assert ": 2 - « nobody » est inconnu" in page
+    assert ": 2 - «\u00a0nobody\u00a0» est inconnu" in page
 
 
 def test_an_unknown_column_is_refused(odile: Client) -> None:
     page = upload(odile, "insurer", "slug,name,amc\nphare,Phare,12\n")
 
-    assert "colonnes inconnues : amc" in page
+    assert "colonnes inconnues\u00a0: amc" in page
     assert "Traceback" not in page
 
 

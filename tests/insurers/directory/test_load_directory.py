@@ -150,13 +150,13 @@ def test_an_amc_number_is_kept_as_text(folder: Path) -> None:
     ("file", "old", "new", "column", "said"),
     [
         ("affiliations.csv", "2023-01-01", "2023-01-32", "valid_from_date", "AAAA-MM-JJ"),
-        ("affiliations.csv", "mgp,almerys", "mgp,almeris", "operator", "« almeris »"),
+        ("affiliations.csv", "mgp,almerys", "mgp,almeris", "operator", "«\u00a0almeris\u00a0»"),
         ("affiliations.csv", "2016-01-01", "2026-01-01", "", "précède son début"),
         ("affiliations.csv", ",members and dependants", ",", "scope_en", "dans cette langue"),
         ("insurers.csv", "mhv,MHV", "mhv,", "name", "remplissez-la"),
         ("insurers.csv", "mhv,MHV", "mgp,MHV", "", "répète la ligne 17"),
         ("insurers.csv", "mhv,MHV,,,", "mhv,MHV,,,apreva", "successor", "actuel"),
-        ("insurers.csv", "mhv,MHV,,,", "mhv,MHV,,,nobody", "successor", "« nobody »"),
+        ("insurers.csv", "mhv,MHV,,,", "mhv,MHV,,,nobody", "successor", "«\u00a0nobody\u00a0»"),
         ("insurers.csv", "mhv,MHV,,,", "mhv,MHV,,", "", "4 cellules au lieu de 5"),
         ("sources.csv", "msp,https", "mhv,https", "code", "déjà celui"),
         (f"{BREACH}/impact_reports.csv", "not_concerned", "safe", "status", "not_concerned"),
@@ -171,7 +171,9 @@ def test_a_fault_is_named_and_nothing_is_loaded(
     message = refused(folder)
 
     place = f"{file}, ligne {line}"
-    assert message.startswith(place + (f", colonne « {column} » :" if column else " :"))
+    assert message.startswith(
+        place + (f", colonne «\u00a0{column}\u00a0»\u00a0:" if column else "\u00a0:")
+    )
     assert said in message
     assert not Insurer.objects.exists()
 
@@ -208,13 +210,13 @@ def test_an_unreadable_file_is_refused_in_plain_words(
 def test_a_missing_file_is_named(folder: Path) -> None:
     (folder / BREACH / "timeline.csv").unlink()
 
-    assert f"{BREACH}/timeline.csv : le fichier manque" in refused(folder)
+    assert f"{BREACH}/timeline.csv\u00a0: le fichier manque" in refused(folder)
 
 
 def test_a_name_taken_by_another_insurer_is_refused(folder: Path) -> None:
     cast.insurer("mutuelle-du-phare", "MGP")
 
-    assert "insurers.csv, ligne 17, colonne « name »" in refused(folder)
+    assert "insurers.csv, ligne 17, colonne «\u00a0name\u00a0»" in refused(folder)
 
 
 def test_the_portal_trail_keeps_what_was_loaded() -> None:

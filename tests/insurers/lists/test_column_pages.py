@@ -64,10 +64,10 @@ def test_the_list_calls_for_its_columns(paule: Client) -> None:
 
 def test_the_page_shows_headers_and_shapes_and_no_value(paule: Client) -> None:
     html = page(paule, waiting(LISE))
-    assert "Colonne 1 : N° Police" in html
+    assert "Colonne 1\u00a0: N° Police" in html
     assert "A99999" in html
     assert "aaa@aaa.aaa.aa" in html
-    assert "Aucun intitulé connu pour : numéro d’adhérent" in html
+    assert "Aucun intitulé connu pour\u00a0: numéro d’adhérent" in html
     assert not any(value in html for value in LISE.split(";"))
 
 
@@ -80,12 +80,12 @@ def test_what_is_clear_is_chosen_beforehand(paule: Client) -> None:
 def test_several_possible_columns_are_said(paule: Client) -> None:
     row = "A1;31/12/1980;l@example.fr;m@example.fr"
     html = page(paule, waiting(row, header="N° adhérent;Né le;Mail;Courriel"))
-    assert "Plusieurs intitulés possibles pour : courriel" in html
+    assert "Plusieurs intitulés possibles pour\u00a0: courriel" in html
 
 
 def test_a_masked_header_is_said_and_not_shown(paule: Client) -> None:
     html = page(paule, waiting(header="A00999;Né le;Nom;Prénom;Courriel;Portable"))
-    assert "Colonne 1 : intitulé masqué" in html
+    assert "Colonne 1\u00a0: intitulé masqué" in html
     assert "A00999" not in html
     assert "elle serait perdue" in html
 
@@ -111,8 +111,8 @@ def test_the_second_file_with_these_headers_is_read_at_once(paule: Client) -> No
 @pytest.mark.parametrize(
     ("changes", "place", "said"),
     [
-        ({"column_0": ""}, 0, "Aucune colonne n’est indiquée pour : numéro d’adhérent"),
-        ({"column_2": "email"}, 4, "Une autre colonne est déjà indiquée pour : courriel"),
+        ({"column_0": ""}, 0, "Aucune colonne n’est indiquée pour\u00a0: numéro d’adhérent"),
+        ({"column_2": "email"}, 4, "Une autre colonne est déjà indiquée pour\u00a0: courriel"),
         ({"column_0": "nir"}, 0, "nir"),
     ],
 )
@@ -176,7 +176,7 @@ def test_a_reader_sees_headers_without_shapes_and_cannot_choose(
     cast.sign_in(client, person())
     affected_list = waiting()
     html = page(client, affected_list)
-    assert "Colonne 1 : N° Police" in html
+    assert "Colonne 1\u00a0: N° Police" in html
     assert "A99999" not in html
     assert "<select" not in html
     assert client.post(address(affected_list), CHOICE).status_code == 403

@@ -65,11 +65,11 @@ def test_the_form_explains_the_columns_and_offers_a_sample(paule: Client) -> Non
 def test_hidden_rows_are_named(paule: Client) -> None:
     rows = [(f"A{number}", *OMARS_CELLS[1:]) for number in range(25)]
     few = xlsx(SHEET_HEADER, *rows, hidden=[4, 7])
-    assert "2 lignes masquées ont été lues : lignes 4, 7.<" in page(paule, read(few))
+    assert "2 lignes masquées ont été lues\u00a0: lignes 4, 7.<" in page(paule, read(few))
     many = xlsx(SHEET_HEADER, *rows, hidden=range(2, 25))
-    assert "23 lignes masquées ont été lues : lignes 2, 3" in page(paule, read(many))
+    assert "23 lignes masquées ont été lues\u00a0: lignes 2, 3" in page(paule, read(many))
     one = xlsx(SHEET_HEADER, *rows, hidden=[4])
-    assert "1 ligne masquée a été lue : ligne 4.<" in page(paule, read(one))
+    assert "1 ligne masquée a été lue\u00a0: ligne 4.<" in page(paule, read(one))
 
 
 def test_a_file_that_is_sent_is_sealed_registered_and_queued(
@@ -222,7 +222,7 @@ def test_following_a_link_decides_nothing(paule: Client, name: str) -> None:
 
 def test_a_refused_file_says_what_to_do(paule: Client) -> None:
     html = page(paule, read(csv_file(header="Nom;Né le;Mail")))
-    assert "Il manque au fichier : numéro d’adhérent." in html
+    assert "Il manque au fichier\u00a0: numéro d’adhérent." in html
     assert "Envoyer un autre fichier" in html
 
 

@@ -1,0 +1,73 @@
+"""French punctuation keeps its word: « no end of a line before a colon »."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django.fixtures import Settings
+
+from tests import cast
+from tests.conftest import WebClient
+from tests.insurers.lists.files import LISE, csv_file, read
+from tests.insurers.lists.test_columns import waiting
+from tests.translations import extract_messages, french_texts, with_french_spaces
+
+PLAIN = re.compile(r"« | »| [:;?!](?=\s|$)")
+TEMPLATES = sorted(Path("templates").rglob("*.html"))
+TRANSLATED = re.compile(r"{% blocktranslate.*?{% endblocktranslate %}", re.DOTALL)
+MARKS = re.compile(r"{%.*?%}|{{.*?}}|{#.*?#}|<[^>]*>", re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("text", "spaced"),
+    [
+        ("Il manque : %(names)s.", "Il manque\u00a0: %(names)s."),
+        (" : c’est la liste", "\u00a0: c’est la liste"),
+        ("« Lise » ; qui ?", "«\u00a0Lise\u00a0»\u202f; qui\u202f?"),
+        ("Quoi ! (vraiment ?)", "Quoi\u202f! (vraiment\u202f?)"),
+        ("« sha-256=:…: » à 10:30", "«\u00a0sha-256=:…:\u00a0» à 10:30"),
+    ],
+)
+def test_spaces_around_french_punctuation_do_not_break(text: str, spaced: str) -> None:
+    assert with_french_spaces(text) == spaced
+    assert with_french_spaces(spaced) == spaced
+
+
+def test_an_sms_keeps_its_plain_letters() -> None:
+    (sms,) = (
+        str(message.id)
+        for message in extract_messages()
+        if any(file.endswith("notice/sms.txt") for file, _line in message.locations)
+    )
+    assert with_french_spaces(sms) != sms
+    assert (sms, "") not in french_texts()
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=str)
+def test_no_template_has_french_punctuation_beside_the_catalogue(path: Path) -> None:
+    bare = MARKS.sub("\n", TRANSLATED.sub("", path.read_text()))
+    assert PLAIN.findall(bare) == []
+
+
+@pytest.fixture
+def paule(client: WebClient) -> Client:
+    return cast.sign_in(client, cast.paule())
+
+
+def text_of(client: Client, address: str) -> str:
+    html = client.get(address).content.decode()
+    return MARKS.sub("\n", html.partition("<main")[2])
+
+
+@pytest.mark.django_db
+def test_pages_show_such_spaces(paule: Client, tmp_path: Path, settings: Settings) -> None:
+    settings.KEY_STORE_DIR, settings.UPLOAD_DIR = tmp_path / "keys", tmp_path / "up"
+    shown = [
+        text_of(paule, reverse("list_columns", args=[waiting().pk])),
+        text_of(paule, reverse("list_detail", args=[read(csv_file(LISE, "A2;;;;;")).pk])),
+        text_of(paule, reverse("api_docs")),
+    ]
+    assert all("\u00a0:" in text for text in shown[:1])
+    assert [PLAIN.findall(text) for text in shown] == [[], [], []]
