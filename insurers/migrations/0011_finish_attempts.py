@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('insurers', '0009_upload_effect'),
+        ('insurers', '0010_dependants_and_operators'),
     ]
 
     operations = [
