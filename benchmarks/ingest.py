@@ -224,18 +224,19 @@ def _time_at(samples: list[tuple[float, int]], rows: int) -> float:
 
 def lookup(affected_list: "AffectedList", file: Path) -> int:
     """Return how many members a look-up finds for the first row of the file."""
-    from insurers.lists.fingerprints import member_fingerprints
+    from insurers.lists.finding import find_member
     from insurers.lists.identifiers import birth_date, member_number
-    from insurers.models import AffectedMember
 
     with file.open(encoding="utf-8") as rows:
         next(rows)
         number, _last, _first, born, *_ = next(rows).split(";")
-    fingerprints = member_fingerprints(
-        breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id
+    found = find_member(
+        breach_id=affected_list.breach_id,
+        insurer_id=affected_list.insurer_id,
+        identifier=member_number(number),
+        birth_date=birth_date(born, date(2026, 1, 1)),
     )
-    wanted = fingerprints.member(member_number(number), birth_date(born, date(2026, 1, 1)))
-    return AffectedMember.objects.filter(fingerprint=wanted.hex(), list_id=affected_list.pk).count()
+    return sum(place.list_id == affected_list.pk for place in found)
 
 
 def floor(stage: Stage, affected_list: "AffectedList") -> float:

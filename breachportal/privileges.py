@@ -76,6 +76,10 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "insurers_listcolumn": ("SELECT, UPDATE", WRITE),
     "insurers_rememberedcolumn": (WRITE, WRITE),
     "insurers_listreport": (READ, WRITE),
+    "insurers_listpurge": (READ, "SELECT, INSERT, UPDATE"),
+    "insurers_fingerprintkey": (READ, "SELECT, INSERT, UPDATE"),
+    "insurers_addresskey": (None, "SELECT, INSERT, UPDATE"),
+    "insurers_keyreport": (READ, WRITE),
     "notifications_notice": (APPEND, READ),
     "notifications_notice_operators": (APPEND, READ),
     "notifications_noticeversion": (APPEND, READ),
@@ -141,6 +145,7 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
     ),
     "insurers_rememberedcolumn": (OWN, f"{OWN} AND {STAFF}"),
     "insurers_listreport": (_of("insurers_affectedlist", "affected_list_id"), "false"),
+    "insurers_listpurge": (_of("insurers_affectedlist", "list_id"), "false"),
     "notifications_notice": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_notice_operators": (
         _of("notifications_notice", "notice_id"),

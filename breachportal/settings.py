@@ -241,10 +241,18 @@ SMS_OUTBOX_DIR = Path(env.read("SMS_OUTBOX_DIR")) if env.read("SMS_OUTBOX_DIR", 
 
 # Sealing and keys (docs/security.md). The web process seals and cannot open.
 UPLOAD_DIR = Path(env.read("UPLOAD_DIR", "" if ROLE == "owner" else None))
-KEY_STORE_DIR = Path(env.read("KEY_STORE_DIR", None if ROLE == "worker" else ""))
+# `file:///folder` or `wrapped:///folder`; without it, the folder KEY_STORE_DIR.
+KEY_STORE_URL = env.read("KEY_STORE_URL", "")
+KEY_STORE_DIR = Path(
+    env.read("KEY_STORE_DIR", None if ROLE == "worker" and not KEY_STORE_URL else "")
+)
+_WRAPPED = ROLE == "worker" and KEY_STORE_URL.startswith("wrapped:")
+KEY_STORE_MASTER_KEY = env.read("KEY_STORE_MASTER_KEY", None if _WRAPPED else "")
 SEALING_PUBLIC_KEY = env.read("SEALING_PUBLIC_KEY", "" if ROLE == "owner" else None)
 REFERENCE_LOOKUP_KEY = env.read("REFERENCE_LOOKUP_KEY", "" if ROLE == "owner" else None)
 SEALING_PRIVATE_KEY = env.read("SEALING_PRIVATE_KEY", None if ROLE == "worker" else "")
+# Only while the pair is being replaced (`manage.py rotate_sealing_key`).
+SEALING_PRIVATE_KEY_PREVIOUS = env.read("SEALING_PRIVATE_KEY_PREVIOUS", "")
 REFERENCE_KEY = env.read("REFERENCE_KEY", None if ROLE == "worker" else "")
 
 # Rules that may change by decision or by law.

@@ -15,3 +15,27 @@ leaving_foreseen = Signal()
 """Before a list is decided: the temporary table `leaving` (list_id, ordinal) names the people
 whom its acceptance would end. Sent by the worker with `report`, whose counts of messages and
 people told receivers complete."""
+
+fingerprints_wrapped = Signal()
+"""The lists of an insurer in a breach carry a newer key version: whoever keeps fingerprints of
+their members wraps them too. Sent by the worker with `breach_id`, `insurer_id` and `members`
+(MemberFingerprints of the newest version), outside any transaction; may be sent again after a
+kill. Until every receiver returns, comparisons of this insurer's fingerprints wait."""
+
+purge_asked = Signal()
+"""Somebody wants to purge a list. Sent with `affected_list` and `kind`, inside the transaction;
+a receiver that still needs it raises PurgeRefusedError (insurers/lists/purging.py)."""
+
+contacts_going = Signal()
+"""The contacts of a list are about to be erased; its members stay. Sent by the worker with
+`affected_list`, inside the transaction that does so: what is needed of the addresses
+afterwards is noted in `AffectedMember.contact_flags` now."""
+
+contacts_gone = Signal()
+"""The contacts of a list are erased: whoever keeps fingerprints of their addresses erases them.
+Sent by the worker with `affected_list`, outside any transaction; sent again after a kill."""
+
+address_key_destroyed = Signal()
+"""No contact of an insurer is left, and its address key is destroyed: fingerprints of its
+people's addresses mean nothing any more. Sent by the worker with `insurer_id`, outside any
+transaction; may be sent again after a kill."""

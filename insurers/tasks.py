@@ -8,8 +8,10 @@ from django.utils import timezone
 from insurers.lists.acceptance import publish_list
 from insurers.lists.ingestion import prepare_list, read_list
 from insurers.lists.locks import held_lists
+from insurers.lists.purging import purges_under_way, run_purge
 from insurers.lists.receiving import forget_uploads
 from insurers.lists.refusing import erase_refused, forget_upload, refuse_undecided
+from insurers.lists.rotation import rotations_under_way, wrap_breach
 from insurers.lists.states import READING
 from insurers.lists.uploads import erase_forgotten_uploads
 from insurers.lists.withdrawal import withdraw_list as withdraw
@@ -53,6 +55,18 @@ def erase_list(*, list_id: int) -> None:
         forget_upload(affected_list=affected_list)
 
 
+@shared_task
+def wrap_fingerprints(*, breach_id: int) -> None:
+    """Go on with a rotation of a breach's key that was started."""
+    wrap_breach(breach_id=breach_id, now=timezone.now())
+
+
+@shared_task
+def purge(*, purge_id: int) -> None:
+    """Purge a list, or its contacts."""
+    run_purge(purge_id=purge_id, now=timezone.now())
+
+
 @shared_task(expires=30)
 def resume_lists() -> None:
     """Queue again what Redis forgot or a dead worker left, and refuse what nobody decided."""
@@ -71,3 +85,7 @@ def resume_lists() -> None:
         again(erase_list, list_id=list_id)
     forget_uploads(now=timezone.now())
     erase_forgotten_uploads(now=timezone.now())
+    for breach_id in rotations_under_way():
+        enqueue(wrap_fingerprints, breach_id=breach_id)
+    for purge_id in purges_under_way():
+        enqueue(purge, purge_id=purge_id)

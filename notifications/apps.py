@@ -7,11 +7,23 @@ class NotificationsConfig(AppConfig):
     name = "notifications"
 
     def ready(self) -> None:
-        from insurers.signals import leaving_foreseen, list_accepted, listings_changed
+        from insurers.signals import (
+            contacts_going,
+            contacts_gone,
+            fingerprints_wrapped,
+            leaving_foreseen,
+            list_accepted,
+            listings_changed,
+            purge_asked,
+        )
 
         list_accepted.connect(count_reach_later, dispatch_uid="notifications.count_reach")
         listings_changed.connect(settle_now, dispatch_uid="notifications.settle")
         leaving_foreseen.connect(foresee_leaving, dispatch_uid="notifications.foresee_leaving")
+        fingerprints_wrapped.connect(wrap_who_was_told, dispatch_uid="notifications.wrap_told")
+        purge_asked.connect(refuse_purge_in_use, dispatch_uid="notifications.refuse_purge")
+        contacts_going.connect(note_shared, dispatch_uid="notifications.note_shared")
+        contacts_gone.connect(erase_addresses_of, dispatch_uid="notifications.erase_addresses")
 
 
 def count_reach_later(*, affected_list: Any, **kwargs: Any) -> None:
@@ -36,3 +48,31 @@ def foresee_leaving(*, report: Any, **kwargs: Any) -> None:
     from notifications.foresight import count_leaving
 
     count_leaving(report=report)
+
+
+def wrap_who_was_told(*, breach_id: int, insurer_id: Any, members: Any, **kwargs: Any) -> None:
+    """Bring what stands for people who were told under the newest key version."""
+    from notifications.told import wrap_told
+
+    wrap_told(breach_id=breach_id, insurer_id=insurer_id, members=members)
+
+
+def refuse_purge_in_use(*, affected_list: Any, **kwargs: Any) -> None:
+    """Keep a list that a campaign still needs from being purged."""
+    from notifications.purged import refuse_purge_in_use as refuse
+
+    refuse(affected_list=affected_list)
+
+
+def note_shared(*, affected_list: Any, **kwargs: Any) -> None:
+    """Keep which people had a shared address, before it is erased."""
+    from notifications.purged import note_shared_addresses
+
+    note_shared_addresses(affected_list=affected_list)
+
+
+def erase_addresses_of(*, affected_list: Any, **kwargs: Any) -> None:
+    """Erase what stands for the addresses of a purged list's messages."""
+    from notifications.purged import erase_addresses
+
+    erase_addresses(affected_list=affected_list)

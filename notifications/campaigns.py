@@ -28,6 +28,9 @@ from notifications.register import failed_share
 OVER = (CampaignState.RETURNED, CampaignState.CANCELLED)  # its list can be submitted again
 
 
+ENDED = (*OVER, CampaignState.FINISHED)
+
+
 class CampaignRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
     """The rule that forbids a step; `message` is for people."""
 
@@ -35,6 +38,11 @@ class CampaignRefused(Exception):  # noqa: N818 (a refusal is an answer, not an 
         super().__init__("refused")
         self.message = message
         self.problems = list(problems)
+
+
+def is_in_progress(*, affected_list: AffectedList) -> bool:
+    """Whether a campaign of the list is submitted, approved or being sent."""
+    return Campaign.objects.filter(affected_list=affected_list).exclude(state__in=ENDED).exists()
 
 
 def channels_offered() -> list[Channel]:
@@ -75,6 +83,12 @@ def submit_campaign(
     notice = version.notice
     if problems := checklist_of(version):
         raise CampaignRefused(_("L’avis ne respecte pas encore l’article 34."), problems)
+    # Nobody asks for its purge at the same moment.
+    affected_list = AffectedList.objects.select_for_update().get(pk=affected_list.pk)
+    if affected_list.purges.exists():
+        raise CampaignRefused(
+            _("Les contacts de cette liste sont effacés, ou vont l’être : envoyez une autre liste.")
+        )
     if affected_list not in AffectedList.objects.open_to_campaigns():
         raise CampaignRefused(_("Choisissez une liste acceptée, qui n’est pas retirée."))
     if kind != CampaignKind.NOTICE:

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from insurers.lists.locks import take_turn
+from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList
 from notifications.models import Campaign, CampaignKind, CampaignState, ListReach
 from notifications.planning import CLAIM, COVER, DROP, MEMBERS, TOLD_FOR, run, values_of
@@ -85,7 +86,10 @@ WHERE k.list_id = %(list)s AND k.ordinal = p.ordinal AND NOT k.is_counted AND NO
 
 
 def build_outbox(*, campaign_id: int, now: datetime) -> bool:
-    """Make the messages of an approved campaign; return False where that was done before."""
+    """Make the messages of an approved campaign; return False where it is not its moment.
+
+    That is: done before, being done, or the insurer's fingerprints are of two key versions.
+    """
     with transaction.atomic():
         # Before any row is locked; a list that is published meanwhile waits, or comes first.
         take_turn(Campaign.objects.values_list("insurer_id", flat=True).get(pk=campaign_id))
@@ -96,6 +100,8 @@ def build_outbox(*, campaign_id: int, now: datetime) -> bool:
         )
         if campaign is None:
             return False  # Built, or another worker is at it.
+        if not fingerprints_agree(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id):
+            return False  # The key is being rotated: the sweep tries again.
         values = values_of(campaign, now) | {
             "shared": SHARED,
             "shared_confirmed": campaign.shared_addresses_confirmed,

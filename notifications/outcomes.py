@@ -12,6 +12,7 @@ from django.db.models import Sum, Value
 from django.db.models.functions import Coalesce
 
 from audit.trail import insurer_scope, record
+from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList
 from notifications.channels import Outcome
 from notifications.channels.email import NO_ANSWER
@@ -158,6 +159,25 @@ UPDATE listing_mark k SET is_stale = true FROM (
 """
 
 
+# While the key is rotated, their other listings cannot be found: their own are marked, and
+# settling looks at all once the fingerprints agree again.
+UNSETTLE_OWN = """
+WITH known AS (
+    UPDATE listing_mark k SET is_stale = true FROM (
+        SELECT mark.list_id, mark.ordinal FROM notifications_notificationmember l
+        JOIN listing_mark mark ON mark.list_id = l.list_id AND mark.ordinal = l.ordinal
+        WHERE l.notification_id = %(message)s
+        FOR UPDATE OF mark SKIP LOCKED
+    ) AS own WHERE k.list_id = own.list_id AND k.ordinal = own.ordinal
+)
+INSERT INTO listing_mark (list_id, ordinal, is_stale)
+SELECT l.list_id, l.ordinal, true FROM notifications_notificationmember l
+JOIN affected_member m ON m.list_id = l.list_id AND m.ordinal = l.ordinal
+WHERE l.notification_id = %(message)s
+ON CONFLICT DO NOTHING
+"""
+
+
 def _fall_back(message: Notification, *, state: State, reason: str, now: datetime) -> None:
     """Give the people of a failed e-mail to their next channel; release the others' claims."""
     values: dict[str, Any] = {
@@ -176,7 +196,8 @@ def _fall_back(message: Notification, *, state: State, reason: str, now: datetim
         if message.channel == Channel.EMAIL and Channel.SMS in campaign.plan["channels"]:
             cursor.execute(NEXT_CHANNEL, values)
         cursor.execute(RELEASE, values)
-        cursor.execute(UNSETTLE, values)
+        agree = fingerprints_agree(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id)
+        cursor.execute(UNSETTLE if agree else UNSETTLE_OWN, values)
 
 
 def note_sending(*, campaign_id: int, now: datetime) -> None:

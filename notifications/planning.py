@@ -6,21 +6,34 @@ from typing import Any
 
 from django.db import connection
 
+from insurers.lists.contacts import (
+    EMAIL_ERASED,
+    EMAIL_INVALID,
+    EMAIL_SHARED,
+    PHONE_ERASED,
+    PHONE_INVALID,
+    PHONE_SHARED,
+)
 from notifications.models import Campaign
 
 # Members of campaigns' lists, with the first channel of the plan that reaches each, or what
 # they lack. Whoever ended is still there: what counts is what the campaign made of them.
-PLANNED = """
-SELECT c.id AS campaign_id, m.list_id, m.ordinal, m.fingerprint, m.name_tag, m.email_fingerprint,
-    m.phone_fingerprint, coalesce(k.ended, '') AS ended,
+# After a purge of the contacts, their flags say what there was.
+PLANNED = f"""
+SELECT c.id AS campaign_id, m.list_id, m.ordinal, m.fingerprint, m.name_tag, m.key_version,
+    m.email_fingerprint, m.phone_fingerprint, coalesce(k.ended, '') AS ended,
     NOT coalesce(k.is_counted, true) AS is_uncounted,
-    CASE WHEN m.email_fingerprint IS NOT NULL AND e.campaign_id IS NULL
+    CASE WHEN (m.email_fingerprint IS NOT NULL OR m.contact_flags & {EMAIL_ERASED} <> 0)
+            AND e.campaign_id IS NULL AND m.contact_flags & {EMAIL_SHARED} = 0
             AND c.plan->'channels' ? 'email' THEN 'email'
-         WHEN m.phone_fingerprint IS NOT NULL AND s.campaign_id IS NULL
+         WHEN (m.phone_fingerprint IS NOT NULL OR m.contact_flags & {PHONE_ERASED} <> 0)
+            AND s.campaign_id IS NULL AND m.contact_flags & {PHONE_SHARED} = 0
             AND c.plan->'channels' ? 'sms' THEN 'sms'
     END AS channel,
-    CASE WHEN e.campaign_id IS NOT NULL OR s.campaign_id IS NOT NULL THEN 'shared_address'
-         WHEN m.contact_flags <> 0 THEN 'invalid_contact' ELSE 'no_contact' END AS lack
+    CASE WHEN e.campaign_id IS NOT NULL OR s.campaign_id IS NOT NULL
+            OR m.contact_flags & {EMAIL_SHARED | PHONE_SHARED} <> 0 THEN 'shared_address'
+         WHEN m.contact_flags & {EMAIL_INVALID | PHONE_INVALID} <> 0 THEN 'invalid_contact'
+         ELSE 'no_contact' END AS lack
 FROM notifications_campaign c
 JOIN affected_member m ON m.list_id = c.affected_list_id
 LEFT JOIN listing_mark k ON k.list_id = m.list_id AND k.ordinal = m.ordinal
@@ -33,7 +46,8 @@ LEFT JOIN notifications_crowdedaddress s
 # Only whom the campaign can still tell has a channel.
 MEMBERS = f"""
 CREATE TEMPORARY TABLE planned ON COMMIT DROP AS
-SELECT ordinal, fingerprint, name_tag, email_fingerprint, phone_fingerprint, is_uncounted,
+SELECT ordinal, fingerprint, name_tag, key_version, email_fingerprint, phone_fingerprint,
+    is_uncounted,
     CASE WHEN ended = '' THEN channel END AS channel,
     CASE WHEN ended = '' THEN 'unreachable' ELSE 'cancelled' END AS left_out,
     CASE WHEN ended = '' THEN lack ELSE ended END AS lack
@@ -54,9 +68,10 @@ t.breach_id = %(breach)s AND t.insurer_id = %(insurer)s AND t.fingerprint = p.fi
 # The constraint decides who is told already, also between campaigns built at the same time.
 CLAIM = f"""
 INSERT INTO notifications_told
-    (breach_id, insurer_id, operator_id, fingerprint, name_tag, campaign_id, list_id, ordinal)
+    (breach_id, insurer_id, operator_id, fingerprint, name_tag, campaign_id, list_id, ordinal,
+     key_version)
 SELECT %(breach)s, %(insurer)s, o.operator_id, p.fingerprint, p.name_tag, %(campaign)s, %(list)s,
-    p.ordinal
+    p.ordinal, p.key_version
 FROM planned p CROSS JOIN insurers_affectedlist_operators o
 WHERE p.channel IS NOT NULL AND o.affectedlist_id = %(list)s AND NOT EXISTS (
     SELECT FROM notifications_told t WHERE t.operator_id = o.operator_id AND {TOLD_FOR}

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from insurers.lists.locks import take_turn
 from insurers.lists.superseding import count_marks
+from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList, ListingMark
 from notifications.models import Campaign
 from notifications.planning import PLANNED, run
@@ -32,7 +33,7 @@ WITH touched AS MATERIALIZED (
 SELECT m.list_id, m.ordinal, m.fingerprint, coalesce(nullif(m.name_tag, 0),
         min(nullif(m.name_tag, 0)) OVER (PARTITION BY m.fingerprint), 0) AS person,
     coalesce(k.ended, '') AS ended, coalesce(k.is_counted, true) AS was_counted,
-    c.id AS campaign_id
+    c.id AS campaign_id, m.list_id = ANY (%(purged)s) AS is_purged
 FROM affected_member m JOIN touched USING (fingerprint)
 LEFT JOIN listing_mark k ON k.list_id = m.list_id AND k.ordinal = m.ordinal
 LEFT JOIN notifications_campaign c
@@ -85,27 +86,38 @@ FROM (
 ) AS gone WHERE n.id = gone.id;
 """
 
-# Left out of their campaign; whom nobody has claimed since gets a message (`tell_released`).
+# Left out of their campaign; whom nobody has claimed since gets a message (`tell_released`),
+# unless the contacts of that list are purged: nothing can be sent from there.
 RELEASED = """
 CREATE TEMPORARY TABLE released ON COMMIT DROP AS
 SELECT g.campaign_id, g.ordinal FROM listing g
-WHERE g.campaign_id IS NOT NULL AND g.ended = '' AND NOT EXISTS (
+WHERE g.campaign_id IS NOT NULL AND g.ended = '' AND NOT g.is_purged AND NOT EXISTS (
     SELECT FROM notifications_notificationmember l
     JOIN notifications_notification n ON n.id = l.notification_id
     WHERE l.list_id = g.list_id AND l.ordinal = g.ordinal AND n.campaign_id = g.campaign_id
 )
 """
 
+# Where a list of the insurer is purged, people may count there, whom nothing finds any more:
+# then nobody counts anew here.
 COUNT = """
 CREATE TEMPORARY TABLE flipped ON COMMIT DROP AS
 SELECT list_id, ordinal, campaign_id, is_counted FROM (
     SELECT *, rank < 9 AND row_number() OVER (
-        PARTITION BY fingerprint, person ORDER BY rank, list_id, ordinal) = 1 AS is_counted
+        PARTITION BY fingerprint, person ORDER BY rank, list_id, ordinal) = 1
+        AND (NOT %(some_erased)s OR bool_or(was_counted) OVER (PARTITION BY fingerprint, person))
+        AS is_counted
     FROM (
         SELECT g.*, CASE
             WHEN EXISTS (SELECT FROM notifications_told t WHERE t.campaign_id = g.campaign_id
                 AND t.list_id = g.list_id AND t.ordinal = g.ordinal) THEN 0
-            WHEN g.ended <> '' THEN 9 WHEN g.campaign_id IS NULL THEN 1 ELSE 2 END AS rank
+            WHEN g.ended <> '' THEN 9 WHEN g.campaign_id IS NULL THEN 1
+            WHEN g.is_purged AND NOT EXISTS (
+                SELECT FROM notifications_notificationmember l
+                JOIN notifications_notification n ON n.id = l.notification_id
+                WHERE l.list_id = g.list_id AND l.ordinal = g.ordinal
+                    AND n.campaign_id = g.campaign_id) THEN 3
+            ELSE 2 END AS rank
         FROM listing g
     ) AS judged
 ) AS ranked
@@ -179,15 +191,23 @@ DROP = "DROP TABLE listing, happened, cancelled, released, flipped, linked, unli
 def settle(*, breach_id: int, insurer_id: UUID, now: datetime) -> None:
     """Settle the stale people of an insurer in a breach (worker only).
 
-    Does nothing where there are none. Can run again at any moment.
+    Does nothing where there are none, or while their fingerprints are being wrapped: the sweep
+    comes back. Can run again at any moment.
     """
     lists = _lists(breach_id, insurer_id)
     stale = ListingMark.objects.filter(list_id__in=lists, is_stale=True)
-    if not stale.exists():
+    if not stale.exists() or not fingerprints_agree(breach_id=breach_id, insurer_id=insurer_id):
         return
     take_turn(insurer_id)
     lists = _lists(breach_id, insurer_id)
-    values = {"lists": lists, "built": [state.value for state in BUILT], "now": now}
+    theirs = AffectedList.objects.filter(breach_id=breach_id, insurer_id=insurer_id)
+    values = {
+        "lists": lists,
+        "built": [state.value for state in BUILT],
+        "purged": list(theirs.exclude(contacts_purged_at=None).values_list("pk", flat=True)),
+        "some_erased": theirs.exclude(purged_at=None).exists(),
+        "now": now,
+    }
     run((LISTINGS, "ANALYZE listing", "CREATE INDEX ON listing (list_id, ordinal)"), values)
     # Twice: a message that was locked may have handed people over to another one meanwhile.
     run((LOCK, LOCK, CANCEL, RELEASED), values)
@@ -207,7 +227,7 @@ def settle_stale(*, now: datetime) -> None:
 
 def _lists(breach_id: int, insurer_id: UUID) -> list[int]:
     lists = AffectedList.objects.that_list_people().filter(
-        breach_id=breach_id, insurer_id=insurer_id
+        breach_id=breach_id, insurer_id=insurer_id, purged_at=None
     )
     return list(lists.order_by("pk").values_list("pk", flat=True))
 

@@ -37,7 +37,10 @@ def dispatch(*, campaign_id: int) -> None:
 @shared_task
 def reach(*, list_id: int) -> None:
     """Count how a newly accepted list can be reached."""
-    count_reach(affected_list=AffectedList.objects.get(pk=list_id))
+    # Of a list that is withdrawn or purged meanwhile nothing is to be reached.
+    found = AffectedList.objects.open_to_campaigns().filter(pk=list_id).first()
+    if found is not None:
+        count_reach(affected_list=found)
 
 
 @shared_task(expires=30)

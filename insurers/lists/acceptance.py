@@ -20,6 +20,7 @@ from insurers.lists.superseding import (
     remove_members_listed,
 )
 from insurers.lists.tables import attach_table, count_members, drop_table
+from insurers.lists.wrapping import bring_up_to_date, is_comparable
 from insurers.models import AffectedList, ListEffect, ListState
 from insurers.signals import list_accepted, listings_changed
 
@@ -54,7 +55,10 @@ def publish_list(*, list_id: int) -> None:
         affected_list = AffectedList.objects.filter(pk=list_id, state=ListState.ACCEPTING).first()
         if not held or affected_list is None:
             return
+        bring_up_to_date(affected_list)
         with transaction.atomic():
+            if not is_comparable(affected_list):
+                return  # The key is being rotated: the sweep tries again.
             _publish(affected_list)
         forget_upload(affected_list=affected_list)
 
@@ -115,7 +119,7 @@ def _take_out(affected_list: AffectedList) -> dict[str, Any]:
 def announce_listings(affected_list: AffectedList) -> None:
     """Have the figures and messages of the insurer's people brought in step with the marks."""
     lists = AffectedList.objects.that_list_people().filter(
-        breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id
+        breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id, purged_at=None
     )
     count_marks(list_ids=list(lists.values_list("pk", flat=True)))
     listings_changed.send(

@@ -40,9 +40,13 @@ class BlockReader:
             layout=self._text.layout,
             today=timezone.localdate(affected_list.uploaded_at),
             members=member_fingerprints(
-                breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id
+                breach_id=affected_list.breach_id,
+                insurer_id=affected_list.insurer_id,
+                version=affected_list.key_version,
             ),
-            addresses=address_fingerprints(insurer_id=affected_list.insurer_id),
+            addresses=address_fingerprints(
+                insurer_id=affected_list.insurer_id, number=affected_list.address_key
+            ),
         )
 
     def read_next(self) -> bool:

@@ -16,6 +16,10 @@ from insurers.models import AffectedList
 EMAIL_INVALID = 1
 PHONE_INVALID = 2
 """Bits of `AffectedMember.contact_flags`: an address was given and is unusable."""
+EMAIL_ERASED, PHONE_ERASED = 4, 8
+"""Bits set by a purge: an address was given, and is erased with the contacts."""
+EMAIL_SHARED, PHONE_SHARED = 16, 32
+"""Bits set by a purge: too many people shared that address for a message to go there."""
 
 NONCE_BYTES = 12
 _FORMAT = b"\x01"

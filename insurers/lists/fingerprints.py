@@ -3,20 +3,21 @@
 A member is HMAC-SHA-256(key of the breach, scheme ‖ insurer ‖ identifier ‖ birth date ‖ birth
 rank if given), each part preceded by its length, cut to 128 bits. An address (e-mail, mobile)
 has a keyed BLAKE2b under a key of its insurer, so that nothing links two insurers' people.
-Rotation will wrap: a fingerprint of key version n is HMAC(Kn, the one of version n - 1).
+Rotation wraps: the fingerprint of key version n is HMAC(Kn, the one of version n - 1), so no
+identifier is needed, and every version of the key stays needed. Address keys are not rotated
+(docs/decisions/0010).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 import polars as pl
 
 from insurers.lists.byte_columns import cut, exclusive_or, split
+from insurers.lists.fingerprint_keys import address_key, breach_chain, version_for_new_rows
 from insurers.lists.identifiers import letters
 from insurers.lists.keyed_hashes import Blake2, HmacSha256
-from insurers.lists.keystore import key_named
 
-KEY_VERSION = 1
 SCHEME = b"member-number+birth-date"
 CODE_BYTES, FINGERPRINT_BYTES, TAG_BYTES = 32, 16, 4
 NO_NAME = bytes(TAG_BYTES)
@@ -25,16 +26,6 @@ REMEMBERED = 100_000
 
 _LENGTHS = pl.Series([f"\0{chr(length)}" for length in range(128)])
 """A length as two bytes, for parts of at most 127: one byte each in UTF-8 as well."""
-
-
-def breach_key_name(breach_id: int) -> str:
-    """Return the name of the key under which a breach's members are fingerprinted."""
-    return f"breach/{breach_id}/{KEY_VERSION}"
-
-
-def address_key_name(insurer_id: UUID) -> str:
-    """Return the name of the key under which an insurer's addresses are fingerprinted."""
-    return f"address/{insurer_id}/{KEY_VERSION}"
 
 
 def _lengths(texts: pl.Series) -> pl.Series:
@@ -65,15 +56,35 @@ class _NameCodes(dict[str, bytes]):
 
 
 class MemberFingerprints:
-    """Fingerprints of an insurer's members in a breach; takes normalised values only."""
+    """Fingerprints of an insurer's members in a breach; takes normalised values only.
 
-    def __init__(self, *, key: bytes, insurer_id: UUID) -> None:
-        self._member = HmacSha256(key, _part(SCHEME) + _part(insurer_id.bytes))
-        self._first_names = _NameCodes(key, _part(b"first name"))
-        self._last_names = _NameCodes(key, _part(b"last name"))
+    `keys` are all versions of the breach's key, the first one first.
+    """
+
+    def __init__(self, *, keys: Sequence[bytes], insurer_id: UUID) -> None:
+        self.insurer_id = insurer_id
+        self._member = HmacSha256(keys[0], _part(SCHEME) + _part(insurer_id.bytes))
+        self._first_names = _NameCodes(keys[0], _part(b"first name"))
+        self._last_names = _NameCodes(keys[0], _part(b"last name"))
+        self._wraps = [HmacSha256(key) for key in keys[1:]]
+
+    @property
+    def version(self) -> int:
+        """The newest key version: that of what `wrap` returns."""
+        return 1 + len(self._wraps)
+
+    def wrap(self, fingerprints: bytes, *, version: int = 1) -> bytes:
+        """Return the column of fingerprints of the newest version from those of an earlier one."""
+        for key in self._wraps[version - 1 :]:
+            codes = key.column(split(fingerprints, FINGERPRINT_BYTES))
+            fingerprints = fingerprints_of(b"".join(codes))
+        return fingerprints
 
     def codes(self, numbers: pl.Series, births: pl.Series, ranks: pl.Series) -> bytes:
-        """Return the HMAC of each member, whole: a column of 32 bytes."""
+        """Return the HMAC of each member under the first key, whole: a column of 32 bytes.
+
+        Names are tagged from them, so that tags stay what they are when the key is rotated.
+        """
         parts = [_lengths(numbers), numbers, _lengths(births), births]
         if (ranks != "").any():
             parts += [_lengths(ranks).set(ranks == "", ""), ranks]
@@ -81,11 +92,18 @@ class MemberFingerprints:
         return b"".join(self._member.column(messages.cast(pl.Binary).to_list()))
 
     def member(self, identifier: str, birth_date: str, birth_rank: str = "") -> bytes:
-        """Return the 16 bytes that stand for one member."""
+        """Return the 16 bytes of key version 1 that stand for one member."""
         values = (identifier, birth_date, birth_rank)
         return fingerprints_of(
             self.codes(*(pl.Series([value], dtype=pl.String) for value in values))
         )
+
+    def all_versions(self, identifier: str, birth_date: str, birth_rank: str = "") -> list[bytes]:
+        """Return one member's fingerprint of each version, the first one first."""
+        chain = [self.member(identifier, birth_date, birth_rank)]
+        for key in self._wraps:
+            chain += map(fingerprints_of, key.column(chain[-1:]))
+        return chain
 
     def name_tags(self, codes: bytes, first_names: pl.Series, last_names: pl.Series) -> bytes:
         """Return a column of 32 bits that tell twins apart, 0 without a name.
@@ -134,11 +152,21 @@ class AddressFingerprints:
         return self._phone.column(numbers)
 
 
-def member_fingerprints(*, breach_id: int, insurer_id: UUID) -> MemberFingerprints:
-    """Return them under the key of the breach, made the first time (worker only)."""
-    return MemberFingerprints(key=key_named(breach_key_name(breach_id)), insurer_id=insurer_id)
+def member_fingerprints(
+    *, breach_id: int, insurer_id: UUID, version: int | None = None
+) -> MemberFingerprints:
+    """Return them under the whole chain of keys up to `version` (worker only).
+
+    Without `version`, up to that of new rows; a list is read under one version from its first
+    row to its last. Raises UnknownKeyVersionError and KeyNotFoundError, which name the key.
+    """
+    if version is None:
+        version = version_for_new_rows(breach_id)
+    return MemberFingerprints(
+        keys=breach_chain(breach_id=breach_id, version=version), insurer_id=insurer_id
+    )
 
 
-def address_fingerprints(*, insurer_id: UUID) -> AddressFingerprints:
-    """Return them under the key of the insurer, made the first time (worker only)."""
-    return AddressFingerprints(key=key_named(address_key_name(insurer_id)))
+def address_fingerprints(*, insurer_id: UUID, number: int) -> AddressFingerprints:
+    """Return them under a key of the insurer (worker only), or raise KeyNotFoundError."""
+    return AddressFingerprints(key=address_key(insurer_id, number))

@@ -21,6 +21,7 @@ from audit.trail import actor_of, insurer_scope, record
 from insurers.lists.blocks import BlockReader, NoLongerReadError, all_read
 from insurers.lists.columns import settle_columns
 from insurers.lists.contacts import make_data_key
+from insurers.lists.fingerprint_keys import pin_keys
 from insurers.lists.locks import list_lock
 from insurers.lists.nir import ColumnWatch, check_share
 from insurers.lists.parsing import IrregularTextError
@@ -32,6 +33,7 @@ from insurers.lists.report import write_report
 from insurers.lists.states import READING, WrongStateError, move
 from insurers.lists.tables import count_members, index_table, make_table, merge_repeated_members
 from insurers.lists.uploads import SealedUpload, UploadDamagedError
+from insurers.lists.wrapping import bring_up_to_date, is_comparable
 from insurers.models import (
     AffectedList,
     ApiToken,
@@ -136,7 +138,7 @@ def prepare_list(*, list_id: int, now: datetime, wait: bool = False) -> bool:
         if affected_list is None:
             return False
         try:
-            return _prepare(affected_list)
+            return _prepare(affected_list, now)
         except FileRefusedError as refusal:
             _refuse(affected_list, refusal, now)
             erase_refused(affected_list=affected_list)
@@ -203,7 +205,7 @@ def _claim(list_id: int, now: datetime) -> AffectedList | None:
     return AffectedList.objects.get(pk=list_id)
 
 
-def _prepare(affected_list: AffectedList) -> bool:
+def _prepare(affected_list: AffectedList, now: datetime) -> bool:
     """Cut the list's text into blocks; return False where people must name its columns first."""
     if affected_list.attempt > MAX_ATTEMPTS:
         raise FileRefusedError(Refusal.READING_FAILED)
@@ -223,6 +225,7 @@ def _prepare(affected_list: AffectedList) -> bool:
     text = Text(
         survey.upload_id, survey.size_bytes, survey.encoding, survey.header.delimiter, layout
     )
+    pin_keys(affected_list=affected_list, now=now)
     make_data_key(affected_list)
     with transaction.atomic():
         make_table(affected_list.pk)
@@ -289,9 +292,11 @@ def _finish(affected_list: AffectedList, now: datetime) -> None:
             return
         _judge(fresh)
         _count_finish(fresh)
+        bring_up_to_date(fresh)
         index_table(fresh.pk)
         with transaction.atomic():
-            _complete(fresh)
+            if is_comparable(fresh):  # Else the key is being rotated: the sweep tries again.
+                _complete(fresh)
 
 
 def _count_finish(affected_list: AffectedList) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from uuid import UUID
 
 from django.db import connection
@@ -10,6 +11,9 @@ from django.db import connection
 LIST_CLASS = 7401
 PUBLICATION_CLASS = 7402
 BLOCK_CLASS = 7403
+FINGERPRINTS_CLASS = 7404
+ROTATION_CLASS = 7405
+ADDRESS_KEY_CLASS = 7406
 
 
 @contextmanager
@@ -27,6 +31,45 @@ def block_lock(block_id: int) -> Iterator[bool]:
     """Hold a block of a list; yield False where another worker holds it."""
     with _held(BLOCK_CLASS, block_id % 2**31, wait=False, mode="") as held:
         yield held
+
+
+@contextmanager
+def rotation_lock(breach_id: int) -> Iterator[bool]:
+    """Hold the rotation of a breach's key; yield False where another worker holds it."""
+    with _held(ROTATION_CLASS, breach_id, wait=False, mode="") as held:
+        yield held
+
+
+@contextmanager
+def fingerprints_lock(breach_id: int, insurer_id: UUID) -> Iterator[None]:
+    """Keep an insurer's fingerprints in a breach from being compared, for the block; waits.
+
+    Whoever compares fingerprints of different rows asks `fingerprints_stand_still` first.
+    """
+    with _held(FINGERPRINTS_CLASS, _hash(f"{breach_id} {insurer_id}"), wait=True, mode=""):
+        yield
+
+
+def fingerprints_stand_still(breach_id: int, insurer_id: UUID) -> bool:
+    """Whether nobody rewrites them; if so, until the end of the transaction. Never waits."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock_shared(%s, %s)",
+            [FINGERPRINTS_CLASS, _hash(f"{breach_id} {insurer_id}")],
+        )
+        return bool(cursor.fetchone() == (True,))
+
+
+def hold_address_key(insurer_id: UUID) -> None:
+    """Let one worker at a time take or retire an insurer's address key; until commit."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, %s)", [ADDRESS_KEY_CLASS, _hash(str(insurer_id))]
+        )
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=4).digest(), "big", signed=True)
 
 
 @contextmanager

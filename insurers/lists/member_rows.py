@@ -18,12 +18,7 @@ from insurers.lists.contacts import (
     encode_column,
 )
 from insurers.lists.copy_format import MemberColumns, copy_rows
-from insurers.lists.fingerprints import (
-    KEY_VERSION,
-    AddressFingerprints,
-    MemberFingerprints,
-    fingerprints_of,
-)
+from insurers.lists.fingerprints import AddressFingerprints, MemberFingerprints, fingerprints_of
 from insurers.lists.headers import Layout
 from insurers.lists.identifiers import BadValueError
 from insurers.lists.parsing import Cells
@@ -173,7 +168,7 @@ class MemberRows:
         return copy_rows(
             self._by_column(rows, values, flags, sealer),
             list_id=self._list_id,
-            key_version=KEY_VERSION,
+            key_version=self._members.version,
         )
 
     def _by_column(
@@ -193,7 +188,7 @@ class MemberRows:
             ordinals=ordinals,
             flags=flags,
             tags=self._members.name_tags(codes, values[Field.FIRST_NAME], values[Field.LAST_NAME]),
-            fingerprints=fingerprints_of(codes),
+            fingerprints=self._members.wrap(fingerprints_of(codes)),
             emails=self._addresses.emails(emails.cast(pl.Binary).to_list()),
             phones=self._addresses.phones(values[Field.PHONE].cast(pl.Binary).to_list()),
             contacts=sealer.seal_column(ordinals, contacts),

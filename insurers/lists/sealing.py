@@ -28,8 +28,25 @@ def seal(content: bytes) -> bytes:
 
 
 def open_sealed(sealed: bytes) -> bytes:
-    """Return what `seal` was given (worker only), or raise DamagedError."""
+    """Return what `seal` was given (worker only), or raise DamagedError.
+
+    While the key pair is being replaced, what was sealed to the previous one opens too.
+    """
     try:
         return _opener(settings.SEALING_PRIVATE_KEY).decrypt(sealed)
     except nacl.exceptions.CryptoError as error:
+        if not settings.SEALING_PRIVATE_KEY_PREVIOUS:
+            raise DamagedError from error
+    try:
+        return _opener(settings.SEALING_PRIVATE_KEY_PREVIOUS).decrypt(sealed)
+    except nacl.exceptions.CryptoError as error:
         raise DamagedError from error
+
+
+def is_sealed_to_present_key(sealed: bytes) -> bool:
+    """Whether it opens without the previous private key (worker only)."""
+    try:
+        _opener(settings.SEALING_PRIVATE_KEY).decrypt(sealed)
+    except nacl.exceptions.CryptoError:
+        return False
+    return True

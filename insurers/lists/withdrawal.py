@@ -11,6 +11,7 @@ from insurers.lists.comparison import all_leave
 from insurers.lists.locks import list_lock, take_turn
 from insurers.lists.states import WrongStateError, move
 from insurers.lists.superseding import end_leaving
+from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList, ListEffect, ListState
 
 
@@ -18,7 +19,7 @@ def decide_to_withdraw(
     *, affected_list: AffectedList, decided_by: AbstractBaseUser, now: datetime
 ) -> None:
     """Record the decision, or raise WrongStateError; a worker then withdraws the list."""
-    if affected_list.effect == ListEffect.WITHDRAW:
+    if affected_list.effect == ListEffect.WITHDRAW or affected_list.purges.exists():
         raise WrongStateError
     with transaction.atomic():
         move(list_id=affected_list.pk, to=ListState.WITHDRAWING)
@@ -38,6 +39,8 @@ def withdraw_list(*, list_id: int) -> None:
         if not held or found is None:
             return
         with transaction.atomic():
+            if not fingerprints_agree(breach_id=found.breach_id, insurer_id=found.insurer_id):
+                return  # The key is being rotated: the sweep tries again.
             take_turn(found.insurer_id)
             all_leave(found.pk)
             ended = end_leaving()

@@ -19,6 +19,14 @@ from insurers.models.directory import (
     SourceKind,
     TimelineEntry,
 )
+from insurers.models.keys import (
+    AddressKey,
+    FingerprintKey,
+    KeyReport,
+    KeyState,
+    ListPurge,
+    PurgeKind,
+)
 from insurers.models.lists import (
     AffectedList,
     AffectedMember,
@@ -36,6 +44,7 @@ from insurers.models.people import Declaration, Invitation, Mandate, Membership,
 from insurers.models.uploads import ApiToken, ListEffect, TokenScope, Upload, UploadState
 
 __all__ = [
+    "AddressKey",
     "Advice",
     "AffectedList",
     "AffectedMember",
@@ -51,15 +60,19 @@ __all__ = [
     "Declaration",
     "Ended",
     "ExposedData",
+    "FingerprintKey",
     "ImpactReport",
     "ImpactStatus",
     "Insurer",
     "InsurerAlias",
     "Invitation",
+    "KeyReport",
+    "KeyState",
     "ListBlock",
     "ListColumn",
     "ListEffect",
     "ListProblem",
+    "ListPurge",
     "ListReport",
     "ListState",
     "ListingMark",
@@ -67,6 +80,7 @@ __all__ = [
     "Membership",
     "Operator",
     "Population",
+    "PurgeKind",
     "RememberedColumn",
     "Role",
     "Severity",

@@ -39,8 +39,17 @@ class AffectedListQuerySet(models.QuerySet["AffectedList"]):
         return self.filter(state__in=states).exclude(effect=ListEffect.WITHDRAW)
 
     def open_to_campaigns(self) -> "AffectedListQuerySet":
-        """Accepted lists of people, not withdrawn as a whole."""
-        return self.filter(state=ListState.ACCEPTED).exclude(effect=ListEffect.WITHDRAW)
+        """Accepted lists of people, not withdrawn as a whole, whose contacts are to stay."""
+        accepted = self.filter(state=ListState.ACCEPTED, purges=None)
+        return accepted.exclude(effect=ListEffect.WITHDRAW)
+
+    def with_members(self) -> "AffectedListQuerySet":
+        """Lists that are read and whose table of members is there."""
+        states = (ListState.REVIEW, ListState.ACCEPTING, ListState.ACCEPTED)
+        left = (ListState.WITHDRAWING, ListState.WITHDRAWN)
+        return self.filter(state__in=(*states, *left), purged_at=None).exclude(
+            effect=ListEffect.WITHDRAW, state=ListState.ACCEPTED
+        )
 
 
 class AffectedList(models.Model):
@@ -72,6 +81,8 @@ class AffectedList(models.Model):
     hidden_rows = models.PositiveIntegerField(_("lignes masquées lues"), default=0)
     first_hidden_rows = models.JSONField(_("premières lignes masquées"), default=list)
     reading_at = models.DateTimeField(_("lecture commencée le"), null=True)
+    key_version = models.PositiveSmallIntegerField(_("version de la clé d’empreinte"), default=1)
+    address_key = models.PositiveSmallIntegerField(_("numéro de la clé d’adresses"), default=1)
     bytes_read = models.PositiveBigIntegerField(_("octets lus"), default=0)
     rows = models.PositiveBigIntegerField(_("lignes"), default=0)
     rows_rejected = models.PositiveBigIntegerField(_("lignes rejetées"), default=0)
@@ -99,6 +110,8 @@ class AffectedList(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
     decided_at = models.DateTimeField(_("décidée le"), null=True)
+    contacts_purged_at = models.DateTimeField(_("contacts effacés le"), null=True)
+    purged_at = models.DateTimeField(_("effacée le"), null=True)
 
     objects = AffectedListQuerySet.as_manager()
 

@@ -56,13 +56,14 @@ class DispatchBatch(models.Model):
 class Notification(models.Model):
     """One message to one address; the address itself stays sealed with the member named.
 
-    Of its `people`, the register counts `uncounted` on another list, or no longer.
+    `address_fingerprint` is emptied when the contacts of the list are purged. Of its `people`,
+    the register counts `uncounted` on another list, or no longer.
     """
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.NOTICE)
     channel = models.CharField(max_length=10, choices=Channel.choices)
-    address_fingerprint = models.UUIDField()
+    address_fingerprint = models.UUIDField(null=True)
     reference_fingerprint = models.BinaryField(null=True)
     list_id = models.IntegerField()
     ordinal = models.IntegerField()
@@ -189,6 +190,7 @@ class Told(models.Model):
     operator_id = models.BigIntegerField()
     fingerprint = models.UUIDField()
     name_tag = models.IntegerField()
+    key_version = models.SmallIntegerField(default=1)
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
     list_id = models.IntegerField()
     ordinal = models.IntegerField()

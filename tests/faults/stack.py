@@ -43,7 +43,7 @@ class Stack:
         """Seconds after which what does not come is a failure."""
         self.name = name
         self._redis = f"unix://{sockets}/redis.sock?db={redis_db}"
-        self._environment = os.environ | {
+        self.environment = os.environ | {
             "DATABASE_URL_WORKER": f"postgresql://breachportal_worker@/{name}?host={sockets}",
             "REDIS_URL": self._redis,
             "EMAIL_HOST": "127.0.0.1",
@@ -56,6 +56,11 @@ class Stack:
 
     def start_worker(self) -> None:
         """Start a worker of two processes and wait until it answers."""
+        self.spawn_worker()
+        self.wait_for(lambda: b"ready." in self.log.read_bytes(), what="the worker")
+
+    def spawn_worker(self) -> None:
+        """Start a worker, which may refuse to start."""
         self.worker = self._spawn(
             "worker",
             "--queues",
@@ -65,7 +70,6 @@ class Stack:
             "--without-gossip",
             "--without-mingle",
         )
-        self.wait_for(lambda: b"ready." in self.log.read_bytes(), what="the worker")
 
     def start_beat(self) -> None:
         """Start the sweeps."""
@@ -116,7 +120,7 @@ class Stack:
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "celery", "-A", "breachportal", *command, "-l", "INFO"],
-                env=self._environment,
+                env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -1,6 +1,7 @@
 """What stands for a member: same person, same bytes; anything else, other bytes."""
 
 import hmac
+from collections.abc import Sequence
 from uuid import UUID
 
 import polars as pl
@@ -19,7 +20,7 @@ LISE = ("A123", "1980-12-31", "")
 
 
 def of(*parts: str, key: bytes = KEY, insurer: UUID = PHARE) -> bytes:
-    return MemberFingerprints(key=key, insurer_id=insurer).member(*parts)
+    return MemberFingerprints(keys=[key], insurer_id=insurer).member(*parts)
 
 
 def test_a_member_has_128_bits_that_depend_on_nothing_else() -> None:
@@ -50,8 +51,10 @@ def test_the_fingerprint_is_the_hmac_of_its_parts() -> None:
     assert of("A123", "1980-12-31", "2") == hmac.digest(KEY, message, "sha256")[:16]
 
 
-def tag(first_name: str, last_name: str = "Le Goff", number: str = "A123") -> bytes:
-    prints = MemberFingerprints(key=KEY, insurer_id=PHARE)
+def tag(
+    first_name: str, last_name: str = "Le Goff", number: str = "A123", keys: Sequence[bytes] = (KEY,)
+) -> bytes:
+    prints = MemberFingerprints(keys=keys, insurer_id=PHARE)
     codes = prints.codes(*map(column, (number, "1980-12-31", "")))
     return prints.name_tags(codes, column(first_name), column(last_name))
 
@@ -86,3 +89,17 @@ def test_an_address_is_never_a_phone_and_an_absent_one_nothing() -> None:
     number = [b"+33639980001", b""]
     assert here.emails(number) != here.phones(number) != elsewhere.phones(number)
     assert here.emails(number)[1] == b""
+
+
+def test_a_later_version_is_the_hmac_of_the_one_before() -> None:
+    keys = [KEY, OTHER_KEY, bytes([2]) * 32]
+    fingerprints = MemberFingerprints(keys=keys, insurer_id=PHARE)
+    second = hmac.digest(keys[1], of(*LISE), "sha256")[:16]
+    third = hmac.digest(keys[2], second, "sha256")[:16]
+    assert fingerprints.all_versions(*LISE) == [of(*LISE), second, third]
+    assert fingerprints.wrap(of(*LISE)) == fingerprints.wrap(second, version=2) == third
+    assert fingerprints.version == 3
+
+
+def test_a_name_tag_is_the_same_under_every_version() -> None:
+    assert tag("Anne", keys=[KEY, OTHER_KEY]) == tag("Anne")

@@ -1,0 +1,153 @@
+"""The versions of each breach's key, and each insurer's address key: made on purpose, never twice.
+
+The database says which keys exist (`FingerprintKey`, `AddressKey`), the key store holds them.
+A key that the database knows and the store does not is lost: it is named, never made again,
+since everything fingerprinted under it would no longer be found.
+"""
+
+import contextlib
+import secrets
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from insurers.lists.keystore import KEY_BYTES, KeyDestroyedError, KeyExistsError, key_store
+from insurers.lists.locks import hold_address_key
+from insurers.models import AddressKey, AffectedList, FingerprintKey, KeyState, ListState
+
+IN_USE = (KeyState.WRAPPING, KeyState.CURRENT, KeyState.CHAINED)
+
+
+class UnknownKeyVersionError(Exception):
+    """Something is fingerprinted under a key version that the portal does not know.
+
+    Never to be taken for « not found ». The message is the name of the key.
+    """
+
+
+def breach_key_name(breach_id: int, version: int) -> str:
+    """Return the name of a version of a breach's key."""
+    return f"breach/{breach_id}/{version}"
+
+
+def address_key_name(insurer_id: UUID, number: int) -> str:
+    """Return the name of an address key of an insurer."""
+    return f"address/{insurer_id}/{number}"
+
+
+def pin_keys(*, affected_list: AffectedList, now: datetime) -> None:
+    """Fix under which keys a list is read, from its first row to its last; make those missing.
+
+    Called once, when the list is prepared (worker only).
+    """
+    _make_first_breach_key(affected_list.breach_id, now)
+    with transaction.atomic():
+        # Until commit, nobody retires the address key that this list is given.
+        hold_address_key(affected_list.insurer_id)
+        affected_list.key_version = version_for_new_rows(affected_list.breach_id)
+        affected_list.address_key = _address_key_in_use(affected_list.insurer_id, now)
+        affected_list.save(update_fields=["key_version", "address_key"])
+
+
+def _make_first_breach_key(breach_id: int, now: datetime) -> None:
+    if not FingerprintKey.objects.filter(breach_id=breach_id).exists():
+        store_new_key(breach_key_name(breach_id, 1))
+        FingerprintKey.objects.bulk_create(
+            [
+                FingerprintKey(
+                    breach_id=breach_id,
+                    version=1,
+                    state=KeyState.CURRENT,
+                    created_at=now,
+                    finished_at=now,
+                )
+            ],
+            ignore_conflicts=True,
+        )
+
+
+def _address_key_in_use(insurer_id: UUID, now: datetime) -> int:
+    keys = AddressKey.objects.filter(insurer_id=insurer_id)
+    for present in keys.filter(destroyed_at=None):
+        try:
+            address_key(insurer_id, present.number)
+        except KeyDestroyedError:
+            # The database was restored from before that key was destroyed.
+            keys.filter(pk=present.pk).update(destroyed_at=now)
+        else:
+            return present.number
+    number = keys.count() + 1
+    store_new_key(address_key_name(insurer_id, number))
+    AddressKey.objects.create(insurer_id=insurer_id, number=number, created_at=now)
+    return number
+
+
+def retire_address_key(*, insurer_id: UUID, now: datetime) -> bool:
+    """Destroy the address key of an insurer of whom no contact is left; return whether it is so.
+
+    Can be killed and run again (worker only).
+    """
+    with transaction.atomic():
+        hold_address_key(insurer_id)
+        lists = AffectedList.objects.filter(insurer_id=insurer_id)
+        unread = lists.filter(state=ListState.INGESTING)
+        if unread.exists() or lists.with_members().filter(contacts_purged_at=None).exists():
+            return False
+        keys = AddressKey.objects.filter(insurer_id=insurer_id)
+        keys.filter(destroyed_at=None).update(destroyed_at=now)
+    for number in keys.exclude(destroyed_at=None).values_list("number", flat=True):
+        key_store().destroy(address_key_name(insurer_id, number))
+    return True
+
+
+def store_new_key(name: str) -> None:
+    """Put a random key in the store, before the row that says it exists.
+
+    A key that is there already was put by another worker, or by one that died before its row.
+    """
+    with contextlib.suppress(KeyExistsError):
+        key_store().put(name, secrets.token_bytes(KEY_BYTES))
+
+
+def version_for_new_rows(breach_id: int) -> int:
+    """Return the version that new rows are fingerprinted under.
+
+    Raises UnknownKeyVersionError where the breach has no key yet.
+    """
+    newest = (
+        FingerprintKey.objects.filter(breach_id=breach_id, state__in=IN_USE)
+        .order_by("-version")
+        .values_list("version", flat=True)
+        .first()
+    )
+    if newest is None:
+        raise UnknownKeyVersionError(breach_key_name(breach_id, 1))
+    return newest
+
+
+def breach_chain(*, breach_id: int, version: int) -> list[bytes]:
+    """Return all keys of a breach up to a version, the first one first (worker only).
+
+    Raises UnknownKeyVersionError, or KeyNotFoundError and WrongKeyError of the store.
+    """
+    known = set(
+        FingerprintKey.objects.filter(breach_id=breach_id, state__in=IN_USE).values_list(
+            "version", flat=True
+        )
+    )
+    store = key_store()
+    chain = []
+    for number in range(1, version + 1):
+        name = breach_key_name(breach_id, number)
+        if number not in known:
+            raise UnknownKeyVersionError(name)
+        chain.append(store.get(name))
+    if not chain:
+        raise UnknownKeyVersionError(breach_key_name(breach_id, version))
+    return chain
+
+
+def address_key(insurer_id: UUID, number: int) -> bytes:
+    """Return an address key of an insurer (worker only), or raise KeyNotFoundError."""
+    return key_store().get(address_key_name(insurer_id, number))
