@@ -9,7 +9,7 @@ READY := $(STAMP) $(CATALOGUES)
 WITH_PRODUCTION_SETTINGS := $(PY) -m tests.production
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo reset-demo test test-full check messages lock bench-ingest bench-workbook
+.PHONY: help demo reset-demo test test-full check messages lock bench-ingest bench-workbook bench-rotation
 
 help:
 	@echo 'make demo         everything set up and running in front of you (PORT=… MEMBERS=…)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make test-full    the full-size tests'
 	@echo 'make bench-ingest  how fast lists are read (ROWS=…)'
 	@echo 'make bench-workbook  how fast workbooks are read, against CSV (ROWS=…)'
+	@echo 'make bench-rotation  how fast keys are rotated and lists purged (ROWS=…)'
 	@echo 'make check        formatting, types, imports, migrations, settings, translations'
 	@echo 'make messages     bring the English catalogue in step with the source'
 	@echo 'make lock         lock the dependencies of pyproject.toml (needs uv)'
@@ -41,6 +42,9 @@ bench-ingest: $(READY)
 
 bench-workbook: $(READY)
 	$(PY) -m benchmarks.workbook $(if $(ROWS),--rows $(ROWS))
+
+bench-rotation: $(READY)
+	$(PY) -m benchmarks.rotation $(if $(ROWS),--rows $(ROWS))
 
 check: $(READY)
 	$(PY) -m ruff check .
