@@ -2,17 +2,25 @@
 
 The database says which keys exist (`FingerprintKey`, `AddressKey`), the key store holds them.
 A key that the database knows and the store does not is lost: it is named, never made again,
-since everything fingerprinted under it would no longer be found.
+since everything fingerprinted under it would no longer be found. For the same reason each row
+holds a proof of its key: another key under the same name is wrong, and named too.
 """
 
 import contextlib
 import secrets
 from datetime import datetime
+from hashlib import blake2b
 from uuid import UUID
 
 from django.db import transaction
 
-from insurers.lists.keystore import KEY_BYTES, KeyDestroyedError, KeyExistsError, key_store
+from insurers.lists.keystore import (
+    KEY_BYTES,
+    KeyDestroyedError,
+    KeyExistsError,
+    WrongKeyError,
+    key_store,
+)
 from insurers.lists.locks import hold_address_key
 from insurers.models import AddressKey, AffectedList, FingerprintKey, KeyState, ListState
 
@@ -59,6 +67,7 @@ def _make_first_breach_key(breach_id: int, now: datetime) -> None:
                     breach_id=breach_id,
                     version=1,
                     state=KeyState.CURRENT,
+                    proof=_proof_of_stored(breach_key_name(breach_id, 1)),
                     created_at=now,
                     finished_at=now,
                 )
@@ -78,8 +87,11 @@ def _address_key_in_use(insurer_id: UUID, now: datetime) -> int:
         else:
             return present.number
     number = keys.count() + 1
-    store_new_key(address_key_name(insurer_id, number))
-    AddressKey.objects.create(insurer_id=insurer_id, number=number, created_at=now)
+    name = address_key_name(insurer_id, number)
+    store_new_key(name)
+    AddressKey.objects.create(
+        insurer_id=insurer_id, number=number, proof=_proof_of_stored(name), created_at=now
+    )
     return number
 
 
@@ -99,6 +111,26 @@ def retire_address_key(*, insurer_id: UUID, now: datetime) -> bool:
     for number in keys.exclude(destroyed_at=None).values_list("number", flat=True):
         key_store().destroy(address_key_name(insurer_id, number))
     return True
+
+
+def open_key(name: str, proof: bytes | memoryview | None) -> bytes:
+    """Return the key of this name (worker only).
+
+    Raises KeyNotFoundError, and WrongKeyError where it is not the one that the proof is of.
+    """
+    key = key_store().get(name)
+    if proof is not None and bytes(proof) != proof_of(name, key):
+        raise WrongKeyError(name)
+    return key
+
+
+def proof_of(name: str, key: bytes) -> bytes:
+    """Return 16 bytes that another key of this name would not give, and that tell nothing of it."""
+    return blake2b(name.encode(), key=key, digest_size=16, person=b"proof").digest()
+
+
+def _proof_of_stored(name: str) -> bytes:
+    return proof_of(name, key_store().get(name))
 
 
 def store_new_key(name: str) -> None:
@@ -131,18 +163,17 @@ def breach_chain(*, breach_id: int, version: int) -> list[bytes]:
 
     Raises UnknownKeyVersionError, or KeyNotFoundError and WrongKeyError of the store.
     """
-    known = set(
+    known = dict(
         FingerprintKey.objects.filter(breach_id=breach_id, state__in=IN_USE).values_list(
-            "version", flat=True
+            "version", "proof"
         )
     )
-    store = key_store()
     chain = []
     for number in range(1, version + 1):
         name = breach_key_name(breach_id, number)
         if number not in known:
             raise UnknownKeyVersionError(name)
-        chain.append(store.get(name))
+        chain.append(open_key(name, known[number]))
     if not chain:
         raise UnknownKeyVersionError(breach_key_name(breach_id, version))
     return chain
@@ -150,4 +181,6 @@ def breach_chain(*, breach_id: int, version: int) -> list[bytes]:
 
 def address_key(insurer_id: UUID, number: int) -> bytes:
     """Return an address key of an insurer (worker only), or raise KeyNotFoundError."""
-    return key_store().get(address_key_name(insurer_id, number))
+    keys = AddressKey.objects.filter(insurer_id=insurer_id, number=number)
+    proof = keys.values_list("proof", flat=True).first()
+    return open_key(address_key_name(insurer_id, number), proof)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from nacl.public import PrivateKey
 
 from insurers.lists.contacts import data_key_name
-from insurers.lists.fingerprint_keys import address_key_name, breach_key_name
+from insurers.lists.fingerprint_keys import address_key_name, breach_key_name, open_key
 from insurers.lists.keystore import (
     KeyDestroyedError,
     KeyNotFoundError,
@@ -27,6 +27,8 @@ from insurers.models import (
 )
 
 KEY_BYTES = 32
+Expected = tuple[str, bytes | memoryview | None]
+"""The name of a key and its proof (`fingerprint_keys.proof_of`), where there is one."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def faults_of_settings() -> list[KeyFault]:
 
 def faults_of_store() -> list[KeyFault]:
     """Open every key that the database says must exist; name those that do not (worker only)."""
-    faults = list(_faults(expected_keys()))
+    faults = list(_faults(_expected()))
     if faults:
         # A list may have been refused or purged while we looked.
         names = set(expected_keys())
@@ -101,11 +103,10 @@ def destroyed_keys() -> list[str]:
     return found
 
 
-def _faults(names: Iterable[str]) -> Iterator[KeyFault]:
-    store = key_store()
-    for name in names:
+def _faults(expected: Iterable[Expected]) -> Iterator[KeyFault]:
+    for name, proof in expected:
         try:
-            store.get(name)
+            open_key(name, proof)
         except KeyDestroyedError:
             continue
         except KeyNotFoundError:
@@ -137,17 +138,23 @@ def _faults(names: Iterable[str]) -> Iterator[KeyFault]:
 
 def expected_keys() -> Iterator[str]:
     """Yield the name of every key that something in the database needs."""
-    for breach_id, version in FingerprintKey.objects.values_list("breach_id", "version"):
-        yield breach_key_name(breach_id, version)
+    return (name for name, _proof in _expected())
+
+
+def _expected() -> Iterator[Expected]:
+    for breach_id, version, proof in FingerprintKey.objects.values_list(
+        "breach_id", "version", "proof"
+    ):
+        yield breach_key_name(breach_id, version), proof
     present = AddressKey.objects.filter(destroyed_at=None)
-    for insurer_id, number in present.values_list("insurer_id", "number"):
-        yield address_key_name(insurer_id, number)
+    for insurer_id, number, proof in present.values_list("insurer_id", "number", "proof"):
+        yield address_key_name(insurer_id, number), proof
     purged = ListPurge.objects.values("list_id")
     lists = AffectedList.objects.with_members().exclude(effect=ListEffect.WITHDRAW)
     read = AffectedList.objects.filter(state=ListState.INGESTING, text__has_key="columns")
     for found in (lists.exclude(pk__in=purged), read):
         for list_id, attempt in found.order_by("pk").values_list("pk", "attempt"):
-            yield data_key_name(list_id, attempt)
+            yield data_key_name(list_id, attempt), None  # A wrong one opens no contact.
 
 
 def _is_key(text: str) -> bool:

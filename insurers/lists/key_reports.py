@@ -14,12 +14,11 @@ from celery import current_app
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from insurers.lists.fingerprint_keys import breach_key_name
+from insurers.lists.fingerprint_keys import breach_key_name, open_key
 from insurers.lists.keystore import (
     KeyNotFoundError,
     StoreUnreachableError,
     WrongKeyError,
-    key_store,
 )
 from insurers.models import FingerprintKey, KeyReport
 
@@ -33,8 +32,10 @@ def report_keys(*, worker: str, now: datetime) -> None:
     """Say which versions of breaches' keys this process can open."""
     names = [
         name
-        for breach_id, version in FingerprintKey.objects.values_list("breach_id", "version")
-        if _opens(name := breach_key_name(breach_id, version))
+        for breach_id, version, proof in FingerprintKey.objects.values_list(
+            "breach_id", "version", "proof"
+        )
+        if _opens(name := breach_key_name(breach_id, version), proof)
     ]
     KeyReport.objects.update_or_create(worker=worker, defaults={"names": names, "reported_at": now})
     KeyReport.objects.filter(reported_at__lt=now - 10 * EXPIRES).delete()
@@ -100,9 +101,9 @@ def _node(worker: str) -> str:
     return worker.rpartition(" ")[0]
 
 
-def _opens(name: str) -> bool:
+def _opens(name: str, proof: bytes | None) -> bool:
     try:
-        key_store().get(name)
+        open_key(name, proof)
     except (KeyNotFoundError, WrongKeyError):
         return False
     return True

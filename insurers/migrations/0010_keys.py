@@ -61,6 +61,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveSmallIntegerField(verbose_name='numéro')),
+                ('proof', models.BinaryField(null=True, verbose_name='preuve')),
                 ('created_at', models.DateTimeField(verbose_name='créée le')),
                 ('destroyed_at', models.DateTimeField(null=True, verbose_name='détruite le')),
                 ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='address_keys', to='insurers.insurer')),
@@ -80,6 +81,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('announced', 'annoncée aux workers'), ('wrapping', 'application en cours'), ('current', 'en vigueur'), ('chained', 'incluse dans la suivante')], max_length=10, verbose_name='état')),
                 ('created_at', models.DateTimeField(verbose_name='créée le')),
                 ('finished_at', models.DateTimeField(null=True, verbose_name='appliquée partout le')),
+                ('proof', models.BinaryField(null=True, verbose_name='preuve')),
                 ('insurers_done', models.JSONField(default=list, verbose_name='organismes traités')),
                 ('breach', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='fingerprint_keys', to='insurers.breach')),
             ],

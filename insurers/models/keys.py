@@ -26,6 +26,7 @@ class FingerprintKey(models.Model):
     state = models.CharField(_("état"), max_length=10, choices=KeyState.choices)
     created_at = models.DateTimeField(_("créée le"))
     finished_at = models.DateTimeField(_("appliquée partout le"), null=True)
+    proof = models.BinaryField(_("preuve"), null=True)  # `fingerprint_keys.proof_of`
     insurers_done = models.JSONField(_("organismes traités"), default=list)
 
     class Meta:
@@ -53,6 +54,7 @@ class AddressKey(models.Model):
 
     insurer = models.ForeignKey(Insurer, models.PROTECT, related_name="address_keys")
     number = models.PositiveSmallIntegerField(_("numéro"))
+    proof = models.BinaryField(_("preuve"), null=True)  # `fingerprint_keys.proof_of`
     created_at = models.DateTimeField(_("créée le"))
     destroyed_at = models.DateTimeField(_("détruite le"), null=True)
 

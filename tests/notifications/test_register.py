@@ -1,14 +1,18 @@
 """The register's figures come from tallies, add up, and stay within the person's reach."""
 
+from collections.abc import Callable
+
 import pytest
 from django.test import Client, override_settings
 
-from insurers.models import Declaration
+from insurers.lists.purging import purge_contacts, purge_list, run_purge
+from insurers.models import Declaration, ListPurge
 from notifications.dispatch import dispatch_campaign
 from notifications.models import Campaign
 from notifications.register import register_lines
 from notifications.states import Standing
 from tests import cast
+from tests.conftest import as_role
 from tests.notifications.story import accepted_list, built, member
 from tests.smtp import smtp_server
 
@@ -70,3 +74,24 @@ def test_the_awareness_date_is_the_insurers_declaration(client: Client) -> None:
     cast.sign_in(client, cast.aude())
     assert "02/03/2026 11:00" in client.get("/registre/").content.decode()
     assert Declaration.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("purge_of", "said"), [(purge_contacts, "Contacts effacés"), (purge_list, "Liste effacée")]
+)
+def test_a_purge_leaves_its_proof_and_the_figures(
+    client: Client, purge_of: Callable[..., ListPurge], said: str
+) -> None:
+    found = sent([member(1, email="a@example.fr"), member(2)]).affected_list
+    purge = purge_of(affected_list=found, requested_by=None, now=cast.NOW)
+    with as_role("worker"):
+        run_purge(purge_id=purge.pk, now=cast.NOW)
+    line = register_lines(breach=cast.breach(), insurers=[cast.phare()])[0]
+    assert (line.figures.listed, line.figures.people[Standing.TOLD]) == (2, 1)
+    for person, path in (
+        (cast.aude(), "/registre/alphapay-betapay-2026/mutuelle-du-phare/"),
+        (cast.vera(), f"/espace/listes/{found.pk}/"),
+    ):
+        page = cast.sign_in(client, person).get(path).content.decode()
+        assert said in page
+        assert f"Clé list/{found.pk}/1 détruite" in page

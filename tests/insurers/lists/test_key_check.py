@@ -14,11 +14,11 @@ from insurers.lists.key_check import (
     faults_of_settings,
     faults_of_store,
 )
-from insurers.lists.keystore import key_store
+from insurers.lists.keystore import WrongKeyError, key_store
 from insurers.lists.purging import purge_contacts
 from insurers.models import AffectedList, ListState
 from tests import cast
-from tests.insurers.lists.files import LISE, accepted, csv_file
+from tests.insurers.lists.files import LISE, accepted, csv_file, read
 
 pytestmark = pytest.mark.django_db
 
@@ -122,3 +122,15 @@ def test_the_command_names_the_key_and_fails(
         call_command("check_keys")
     assert failed.value.returncode == 2
     assert names(taken_in)[2] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_another_key_under_the_same_name_is_wrong_and_named(
+    taken_in: AffectedList, number: int
+) -> None:
+    name = names(taken_in)[number]
+    lose(name)
+    key_store().put(name, bytes(range(32)))
+    assert [fault.name for fault in faults_of_store()] == [name]
+    with pytest.raises(WrongKeyError, match=name):
+        read(csv_file("B2;1981-01-01;;;;"))
