@@ -101,7 +101,7 @@ def _node(worker: str) -> str:
     return worker.rpartition(" ")[0]
 
 
-def _opens(name: str, proof: bytes | None) -> bool:
+def _opens(name: str, proof: bytes | memoryview | None) -> bool:
     try:
         open_key(name, proof)
     except (KeyNotFoundError, WrongKeyError):
