@@ -6,8 +6,9 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from insurers.lists.byte_columns import split
 from insurers.lists.fingerprint_keys import UnknownKeyVersionError, breach_key_name
-from insurers.lists.fingerprints import MemberFingerprints
+from insurers.lists.fingerprints import FINGERPRINT_BYTES, MemberFingerprints
 
 SLICE_ROWS = 50_000  # one transaction: a bounce that releases a claim waits no longer for it
 
@@ -61,8 +62,8 @@ def _wrap_slice(members: MemberFingerprints, version: int, values: dict[str, Any
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_SLICE, {**values, "version": version})
         old = [row[0] for row in cursor.fetchall()]
-        wrapped = members.wrap([told.bytes for told in old], version=version)
-        new = [UUID(bytes=fingerprint) for fingerprint in wrapped]
+        wrapped = members.wrap(b"".join([told.bytes for told in old]), version=version)
+        new = [UUID(bytes=fingerprint) for fingerprint in split(wrapped, FINGERPRINT_BYTES)]
         cursor.execute(
             _WRAP, {**values, "version": version, "newest": members.version, "old": old, "new": new}
         )

@@ -52,7 +52,10 @@ def test_the_fingerprint_is_the_hmac_of_its_parts() -> None:
 
 
 def tag(
-    first_name: str, last_name: str = "Le Goff", number: str = "A123", keys: Sequence[bytes] = (KEY,)
+    first_name: str,
+    last_name: str = "Le Goff",
+    number: str = "A123",
+    keys: Sequence[bytes] = (KEY,),
 ) -> bytes:
     prints = MemberFingerprints(keys=keys, insurer_id=PHARE)
     codes = prints.codes(*map(column, (number, "1980-12-31", "")))

@@ -9,7 +9,7 @@ from tests.insurers.lists.files import accepted, csv_file, members_of
 
 pytestmark = pytest.mark.django_db
 
-DATES = ("1980-12-31", "31/12/1980", "31121980", "29586", "31-12-1980", "31.12.1980")
+DATES = ("1980-12-31", "31/12/1980", "31121980", "31-12-1980", "31.12.1980")
 PHONES = (
     "0639980001",
     "639980001",
@@ -44,6 +44,13 @@ def test_a_birth_date_is_one_however_it_is_written() -> None:
     rows = [f"A1;{date};Marin;Lise;l@example.fr;" for date in DATES]
     affected_list = accepted(csv_file(*rows))
     assert (affected_list.members, affected_list.rows_duplicate) == (1, len(DATES) - 1)
+
+
+def test_a_column_of_excel_s_days_gives_the_same_people() -> None:
+    by_day = accepted(csv_file("A1;29586;Marin;Lise;;", "A2;29587;Marin;Zoé;;"))
+    in_words = accepted(csv_file("A1;31/12/1980;Marin;Lise;;", "A2;01/01/1981;Marin;Zoé;;"))
+    assert by_day.members == 2
+    assert in_words.rows_already_listed == 2
 
 
 def test_a_mobile_number_is_one_however_it_is_written() -> None:

@@ -20,7 +20,7 @@ GROUP BY insurer_id;
 
 class Migration(migrations.Migration):
     dependencies = (
-        ('insurers', '0009_upload_effect'),
+        ('insurers', '0011_finish_attempts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     )
 
