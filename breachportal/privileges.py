@@ -73,6 +73,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "insurers_affectedlist_operators": (APPEND, APPEND),
     "insurers_listblock": (None, WRITE),
     "insurers_listproblem": (READ, WRITE),
+    "insurers_listedalready": (READ, WRITE),
     "insurers_listcolumn": ("SELECT, UPDATE", WRITE),
     "insurers_rememberedcolumn": (WRITE, WRITE),
     "insurers_listreport": (READ, WRITE),
@@ -139,6 +140,7 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
         f"{_of('insurers_affectedlist', 'affectedlist_id')} AND {STAFF}",
     ),
     "insurers_listproblem": (_of("insurers_affectedlist", "list_id"), "false"),
+    "insurers_listedalready": (_of("insurers_affectedlist", "list_id"), "false"),
     "insurers_listcolumn": (
         _of("insurers_affectedlist", "list_id"),
         f"{_of('insurers_affectedlist', 'list_id')} AND {STAFF}",

@@ -226,7 +226,7 @@ def settle_stale(*, now: datetime) -> None:
 
 
 def _lists(breach_id: int, insurer_id: UUID) -> list[int]:
-    lists = AffectedList.objects.that_list_people().filter(
+    lists = AffectedList.objects.that_stand_by_person().filter(
         breach_id=breach_id, insurer_id=insurer_id, purged_at=None
     )
     return list(lists.order_by("pk").values_list("pk", flat=True))

@@ -1,5 +1,6 @@
 """Accept a list: staff decide, then a worker makes its members visible at one instant."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -7,21 +8,21 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from audit.trail import SYSTEM, account, insurer_scope, record
-from insurers.lists.comparison import Earlier, compare, stays_listed
+from insurers.lists.comparison import Earlier, compare, earlier_lists
 from insurers.lists.contacts import destroy_data_keys
 from insurers.lists.locks import list_lock, take_turn
 from insurers.lists.refusing import forget_upload
 from insurers.lists.states import move
 from insurers.lists.superseding import (
-    count_changed,
     count_marks,
     end_leaving,
+    end_whole,
     mark_known,
     remove_members_listed,
 )
 from insurers.lists.tables import attach_table, count_members, drop_table
 from insurers.lists.wrapping import bring_up_to_date, is_comparable
-from insurers.models import AffectedList, ListEffect, ListState
+from insurers.models import AffectedList, ListEffect, ListReport, ListState
 from insurers.signals import list_accepted, listings_changed
 
 
@@ -74,11 +75,14 @@ def accept(
 
 def _publish(affected_list: AffectedList) -> None:
     take_turn(affected_list.insurer_id)
-    earlier = compare(affected_list)
+    earlier = earlier_lists(affected_list)
+    whole = _still_unused(earlier.whole)
+    earlier = earlier.but_for([found.pk for found in whole])
+    compare(affected_list, earlier)
     if affected_list.effect == ListEffect.WITHDRAW:
         changes = _take_out(affected_list)
     else:
-        changes = _take_in(affected_list, earlier)
+        changes = _take_in(affected_list, earlier, whole)
     move(list_id=affected_list.pk, to=ListState.ACCEPTED, **changes)
     record(
         action="list.published",
@@ -92,20 +96,38 @@ def _publish(affected_list: AffectedList) -> None:
     announce_listings(affected_list)
 
 
-def _take_in(affected_list: AffectedList, earlier: Earlier) -> dict[str, Any]:
+def _still_unused(list_ids: Sequence[int]) -> list[AffectedList]:
+    """Return the lists that no campaign uses, held so that none is approved until they left."""
+    unused = AffectedList.objects.filter(pk__in=list_ids, is_in_use=False, state=ListState.ACCEPTED)
+    return list(unused.select_for_update().order_by("pk"))
+
+
+def _take_in(
+    affected_list: AffectedList, earlier: Earlier, whole: Sequence[AffectedList]
+) -> dict[str, Any]:
     """Attach the people who are new or have a new address; end the listings they replace."""
-    removed = remove_members_listed(affected_list.pk, lists=stays_listed(affected_list, earlier))
-    counts = count_members(affected_list.pk)
+    removed = remove_members_listed(affected_list, lists=earlier.covering)
+    counts = count_members(affected_list.pk) if removed else _counted_when_read(affected_list)
     counts["rows_already_listed"] = removed
-    counts["rows_contact_changed"] = count_changed(lists=earlier.covering)
     attach_table(affected_list.pk)
-    mark_known(affected_list.pk)
-    counts["people_withdrawn"] = end_leaving()
-    if affected_list.effect == ListEffect.REPLACE:
-        AffectedList.objects.filter(pk__in=earlier.whole, is_in_use=False).update(
-            state=ListState.WITHDRAWN
-        )
+    changed = mark_known(affected_list.pk, lists=earlier.covering)
+    counts["rows_contact_changed"] = max(changed, _changed_since(affected_list, whole))
+    counts["people_withdrawn"] = end_leaving() + end_whole(whole)
+    AffectedList.objects.filter(pk__in=[found.pk for found in whole]).update(
+        state=ListState.WITHDRAWN
+    )
     return counts
+
+
+def _counted_when_read(affected_list: AffectedList) -> dict[str, Any]:
+    names = ("members", "members_with_email", "members_with_phone", "members_without_contact")
+    return {name: getattr(affected_list, name) for name in names}
+
+
+def _changed_since(affected_list: AffectedList, whole: Sequence[AffectedList]) -> int:
+    """Return the changed contacts as the report counted them, where nobody is compared again."""
+    reports = ListReport.objects.filter(pk=affected_list.pk).values_list("changed", flat=True)
+    return (reports.first() or 0) if whole else 0
 
 
 def _take_out(affected_list: AffectedList) -> dict[str, Any]:
@@ -118,7 +140,7 @@ def _take_out(affected_list: AffectedList) -> dict[str, Any]:
 
 def announce_listings(affected_list: AffectedList) -> None:
     """Have the figures and messages of the insurer's people brought in step with the marks."""
-    lists = AffectedList.objects.that_list_people().filter(
+    lists = AffectedList.objects.that_stand_by_person().filter(
         breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id, purged_at=None
     )
     count_marks(list_ids=list(lists.values_list("pk", flat=True)))

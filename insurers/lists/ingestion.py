@@ -324,7 +324,7 @@ def _judge(affected_list: AffectedList) -> None:
 def _complete(affected_list: AffectedList) -> None:
     duplicate, conflicting = merge_repeated_members(affected_list.pk)
     counts = count_members(affected_list.pk)
-    write_report(list_id=affected_list.pk)
+    write_report(list_id=affected_list.pk, counts=counts)
     affected_list.blocks.all().delete()
     started = affected_list.reading_at or timezone.now()
     move(

@@ -1,12 +1,13 @@
 """What accepting a list would do: counted once by the worker, shown before the decision."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
 from django.db.models import Count, F, Sum
 
-from insurers.lists.comparison import Earlier, compare, stays_listed
+from insurers.lists.comparison import Earlier, compare, earlier_lists, stays_listed
 from insurers.lists.problems import Explanation, Field, explain_problem
 from insurers.lists.tables import table_name
 from insurers.models import AffectedList, Declaration, ListEffect, ListReport, Severity
@@ -14,75 +15,87 @@ from insurers.signals import leaving_foreseen
 
 FAR = 0.10  # share by which the people listed may differ from those declared without a warning
 
+# What a row of `met` says of its person: 1 listed with this address where people stay, 2 on a list
+# of the same operators, 4 there with this address, 8 on another list.
+_SAYS = """
+CASE WHEN earlier_list = ANY (%(stays)s) AND NOT has_news THEN 1 ELSE 0 END
+| CASE WHEN NOT earlier_list = ANY (%(same)s) THEN 8 WHEN has_news THEN 2 ELSE 6 END
+"""
 # A person met on several lists counts by the best of them: listed with this address, else changed.
+_PEOPLE = f"SELECT bit_or({_SAYS}) AS what FROM met WHERE ended = '' GROUP BY ordinal"
+# Nobody is met twice on one list, but by a row without a name.
+_PEOPLE_MET_ONCE = f"SELECT {_SAYS} AS what FROM met WHERE ended = ''"
+_NAMELESS = "SELECT count(*) FROM (SELECT FROM met WHERE name_tag <> earlier_tag LIMIT 1) AS pair"
+
 _MET = """
-SELECT count(*) FILTER (WHERE stays), count(*) FILTER (WHERE is_same),
-    count(*) FILTER (WHERE is_same AND has_news), count(*) FILTER (WHERE is_other), count(*)
-FROM (
-    SELECT ordinal,
-        bool_or(NOT has_news AND earlier_list = ANY (%(stays)s)) AS stays,
-        bool_or(earlier_list = ANY (%(same)s)) AS is_same,
-        bool_and(has_news OR NOT earlier_list = ANY (%(same)s)) AS has_news,
-        bool_or(NOT earlier_list = ANY (%(same)s)) AS is_other
-    FROM met WHERE ended = '' GROUP BY ordinal
+SELECT count(*) FILTER (WHERE what & 1 > 0), count(*) FILTER (WHERE what & 2 > 0),
+    count(*) FILTER (WHERE what & 6 = 2), count(*) FILTER (WHERE what & 8 > 0), count(*)
+FROM ({people}) AS person
+"""
+
+_FOUND = """
+SELECT count(*) FROM (
+    SELECT DISTINCT earlier_list, earlier_ordinal FROM met
+    WHERE ended = '' AND earlier_list = ANY (%(same)s)
 ) AS person
 """
 
-_GONE = """
-SELECT count(*) FROM members.affected_member AS member
-LEFT JOIN members.listing_mark AS mark USING (list_id, ordinal)
-WHERE member.list_id = ANY (%(same)s) AND coalesce(mark.ended, '') = '' AND NOT EXISTS (
-    SELECT FROM met WHERE met.earlier_list = member.list_id AND met.earlier_ordinal = member.ordinal
-)
-"""
+_LEAVING = "SELECT count(*) FROM leaving WHERE reason <> 'corrected'"
 
-_LEAVING = "SELECT count(*) FILTER (WHERE reason <> 'corrected') FROM leaving"
-
-_ADDRESSES = """
-SELECT count(*) FILTER (WHERE people > 1),
-    coalesce(sum(people) FILTER (WHERE people > 1), 0), coalesce(sum(only_email), 0),
-    coalesce(sum(only_phone), 0), coalesce(sum(people), 0) - coalesce(sum(only_email), 0)
-        - coalesce(sum(only_phone), 0)
-FROM (
-    SELECT count(*) AS people, count(*) FILTER (WHERE phone_fingerprint IS NULL) AS only_email,
-        count(*) FILTER (WHERE email_fingerprint IS NULL) AS only_phone
-    FROM {table} WHERE coalesce(email_fingerprint, phone_fingerprint) IS NOT NULL
-    GROUP BY coalesce(email_fingerprint, phone_fingerprint)
+_SHARED = """
+SELECT count(*), coalesce(sum(people), 0) FROM (
+    SELECT count(*) AS people FROM {table}
+    WHERE coalesce(email_fingerprint, phone_fingerprint) IS NOT NULL
+    GROUP BY coalesce(email_fingerprint, phone_fingerprint) HAVING count(*) > 1
 ) AS address
 """
 
 
-def write_report(*, list_id: int) -> ListReport:
+@dataclass(frozen=True)
+class Met:
+    """People of a list who are on earlier ones, and people of those who are not on it."""
+
+    stays: int = 0
+    same: int = 0
+    changed: int = 0
+    others: int = 0
+    anywhere: int = 0
+    gone: int = 0
+    leaving: int = 0
+
+
+def write_report(*, list_id: int, counts: Mapping[str, int]) -> ListReport:
     """Count what a list that was read would do, and keep it (worker, in a transaction).
 
-    The list's own table is merged and indexed, its blocks are not yet forgotten.
+    The list's own table is merged and indexed, its blocks are not yet forgotten; `counts` are
+    those of `tables.count_members`.
     """
     affected_list = AffectedList.objects.get(pk=list_id)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL work_mem = '64MB'")
-    earlier = compare(affected_list)
-    stays, same_people, changed, others, met = _row(
-        _MET, stays=stays_listed(affected_list, earlier), same=earlier.same
+    earlier = earlier_lists(affected_list)
+    compare(affected_list, earlier)
+    met = _count_met(earlier) if earlier.every else Met()
+    shared, shared_people = _row(_SHARED.format(table=table_name(list_id)))
+    members, with_email, with_phone = (
+        counts[name] for name in ("members", "members_with_email", "members_with_phone")
     )
-    shared, shared_people, only_email, only_phone, both = _row(
-        _ADDRESSES.format(table=table_name(list_id))
-    )
-    (members,) = _row(f"SELECT count(*) FROM {table_name(list_id)}")
+    with_any = members - counts["members_without_contact"]
     report = ListReport(
         affected_list_id=list_id,
         previous_id=max(earlier.same, default=None),
-        new=members - same_people,
-        gone=_row(_GONE, same=earlier.same)[0],
-        changed=changed,
-        already_listed=stays,
-        on_other_operators=others,
-        unmatched=members - met,
-        leaving=_row(_LEAVING)[0],
+        new=members - met.same,
+        gone=met.gone,
+        changed=met.changed,
+        already_listed=met.stays,
+        on_other_operators=met.others,
+        unmatched=members - met.anywhere,
+        leaving=met.leaving,
         shared_addresses=shared,
         shared_people=shared_people,
-        only_email=only_email,
-        only_phone=only_phone,
-        email_and_phone=both,
+        only_email=with_any - with_phone,
+        only_phone=with_any - with_email,
+        email_and_phone=with_email + with_phone - with_any,
         problems=_problems(affected_list),
         **_relationships(affected_list),
     )
@@ -91,6 +104,31 @@ def write_report(*, list_id: int) -> ListReport:
     ListReport.objects.filter(pk=list_id).delete()
     report.save(force_insert=True)
     return report
+
+
+def _count_met(earlier: Earlier) -> Met:
+    lists = {"stays": stays_listed(earlier), "same": earlier.same}
+    once = len(earlier.every) == 1 and _row(_NAMELESS) == (0,)
+    people = _PEOPLE_MET_ONCE if once else _PEOPLE
+    stays, same, changed, others, anywhere = _row(_MET.format(people=people), **lists)
+    found = same if once else _row(_FOUND, same=earlier.same)[0]
+    return Met(
+        stays=stays,
+        same=same,
+        changed=changed,
+        others=others,
+        anywhere=anywhere,
+        gone=max(_standing(earlier.same) - found, 0),
+        leaving=_row(_LEAVING)[0] + _standing(earlier.whole),
+    )
+
+
+def _standing(lists: Sequence[int]) -> int:
+    """Return how many people of the lists have not left them."""
+    people = AffectedList.objects.filter(pk__in=lists).aggregate(
+        total=Sum(F("members") - F("members_ended"))
+    )
+    return int(people["total"] or 0)
 
 
 def _listed_after(affected_list: AffectedList, report: ListReport, earlier: Earlier) -> int:

@@ -10,7 +10,7 @@ from insurers.lists.acceptance import announce_listings
 from insurers.lists.comparison import all_leave
 from insurers.lists.locks import list_lock, take_turn
 from insurers.lists.states import WrongStateError, move
-from insurers.lists.superseding import end_leaving
+from insurers.lists.superseding import end_leaving, end_whole
 from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList, ListEffect, ListState
 
@@ -42,8 +42,7 @@ def withdraw_list(*, list_id: int) -> None:
             if not fingerprints_agree(breach_id=found.breach_id, insurer_id=found.insurer_id):
                 return  # The key is being rotated: the sweep tries again.
             take_turn(found.insurer_id)
-            all_leave(found.pk)
-            ended = end_leaving()
+            ended = _end(found)
             move(list_id=found.pk, to=ListState.WITHDRAWN)
             record(
                 action="list.taken_out",
@@ -52,3 +51,11 @@ def withdraw_list(*, list_id: int) -> None:
                 detail={"people_withdrawn": ended},
             )
             announce_listings(found)
+
+
+def _end(affected_list: AffectedList) -> int:
+    """End everybody of the list, at once where no campaign used it; return how many."""
+    if not affected_list.is_in_use:
+        return end_whole([affected_list])
+    all_leave(affected_list.pk)
+    return end_leaving()

@@ -38,6 +38,13 @@ class AffectedListQuerySet(models.QuerySet["AffectedList"]):
         states = (ListState.ACCEPTED, ListState.WITHDRAWING, ListState.WITHDRAWN)
         return self.filter(state__in=states).exclude(effect=ListEffect.WITHDRAW)
 
+    def that_stand_by_person(self) -> "AffectedListQuerySet":
+        """The same, but for those that left whole before any campaign used them.
+
+        Nobody was told from there, and nobody of there counts or is compared any longer.
+        """
+        return self.that_list_people().exclude(state=ListState.WITHDRAWN, is_in_use=False)
+
     def open_to_campaigns(self) -> "AffectedListQuerySet":
         """Accepted lists of people, not withdrawn as a whole, whose contacts are to stay."""
         accepted = self.filter(state=ListState.ACCEPTED, purges=None)
@@ -181,6 +188,25 @@ class ListProblem(models.Model):
 
     def __str__(self) -> str:
         return f"list {self.list_id} row {self.row} {self.code}"
+
+
+class ListedAlready(models.Model):
+    """Rows of an accepted file whose people stay on an earlier list, some thousands at a time.
+
+    `rows` are their numbers in the file, ascending; docs/decisions/0007 says why they are not
+    problems of their own.
+    """
+
+    # Before `list`, which hides Python's own in the lines below it.
+    rows = ArrayField(models.IntegerField(), verbose_name=_("lignes"))
+    list = models.ForeignKey(AffectedList, models.CASCADE, related_name="listed_already")
+
+    class Meta:
+        verbose_name = _("lignes déjà sur une liste")
+        verbose_name_plural = _("lignes déjà sur une liste")
+
+    def __str__(self) -> str:
+        return f"rows of list {self.list_id}"
 
 
 class ListColumn(models.Model):

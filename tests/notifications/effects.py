@@ -7,7 +7,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
-from insurers.models import AffectedList, ListEffect, ListingMark
+from insurers.models import AffectedList, ListEffect, ListingMark, ListState
 from notifications.dispatch import dispatch_campaign
 from notifications.models import Campaign, CampaignKind, Tally
 from notifications.outbox import build_outbox
@@ -38,6 +38,10 @@ def check_figures() -> Figures:
     for found in AffectedList.objects.that_list_people():
         assert list_figures(found).adds_up, found
         marks = ListingMark.objects.filter(list_id=found.pk)
+        if found.state == ListState.WITHDRAWN and not found.is_in_use:
+            assert found.members_ended == found.members_uncounted == found.members
+            assert not marks.exists()
+            continue
         assert found.members_ended == marks.exclude(ended="").count()
         assert found.members_uncounted == marks.filter(is_counted=False).count()
     for campaign in Campaign.objects.filter(kind=CampaignKind.NOTICE, state__in=BUILT):

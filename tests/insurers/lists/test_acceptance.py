@@ -6,7 +6,6 @@ import pytest
 
 from insurers.lists.acceptance import accept, decide_to_accept, publish_list
 from insurers.lists.contacts import Contact, open_contacts
-from insurers.lists.problems import Problem
 from insurers.lists.states import WrongStateError
 from insurers.models import AffectedList, ListState, Operator
 from insurers.signals import list_accepted
@@ -65,7 +64,7 @@ def test_somebody_on_an_accepted_list_is_not_listed_again() -> None:
     accepted(csv_file(LISE))
     second = accepted(csv_file(LISE, OMAR))
     assert (second.members, second.rows_already_listed) == (1, 1)
-    assert second.problems.get().code == Problem.ALREADY_LISTED
+    assert [part.rows for part in second.listed_already.all()] == [[2]]
 
 
 @pytest.mark.parametrize(
