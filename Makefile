@@ -9,7 +9,8 @@ READY := $(STAMP) $(CATALOGUES)
 WITH_PRODUCTION_SETTINGS := $(PY) -m tests.production
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo reset-demo test test-full check messages lock bench-ingest bench-workbook bench-rotation
+.PHONY: help demo reset-demo test test-full check messages lock bench-ingest bench-workbook \
+	bench-rotation bench-comparison
 
 help:
 	@echo 'make demo         everything set up and running in front of you (PORT=… MEMBERS=…)'
@@ -19,6 +20,7 @@ help:
 	@echo 'make bench-ingest  how fast lists are read (ROWS=…)'
 	@echo 'make bench-workbook  how fast workbooks are read, against CSV (ROWS=…)'
 	@echo 'make bench-rotation  how fast keys are rotated and lists purged (ROWS=…)'
+	@echo 'make bench-comparison  how fast lists are compared and published (ROWS=…)'
 	@echo 'make check        formatting, types, imports, migrations, settings, translations'
 	@echo 'make messages     bring the English catalogue in step with the source'
 	@echo 'make lock         lock the dependencies of pyproject.toml (needs uv)'
@@ -45,6 +47,9 @@ bench-workbook: $(READY)
 
 bench-rotation: $(READY)
 	$(PY) -m benchmarks.rotation $(if $(ROWS),--rows $(ROWS))
+
+bench-comparison: $(READY)
+	$(PY) -m benchmarks.comparison $(if $(ROWS),--rows $(ROWS))
 
 check: $(READY)
 	$(PY) -m ruff check .

@@ -170,6 +170,17 @@ def test_who_leaves_one_list_counts_on_the_other() -> None:
     assert campaign_figures(second).people[Standing.IN_PROGRESS] == 1
 
 
+@pytest.mark.usefixtures("_both_operators")
+def test_who_counted_on_a_list_that_leaves_whole_counts_on_the_other() -> None:
+    first = add(member(1, email="lise@example.fr"))
+    second = add(member(1, email="lise@example.fr"), "", operators=["betapay"])
+    assert (first.members_uncounted, second.members_uncounted) == (0, 1)
+    replace(member(2, email="omar@example.fr"))
+    second.refresh_from_db()
+    assert second.members_uncounted == 0
+    assert line().figures.listed == 2
+
+
 # Replacing
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from insurers.lists.acceptance import accept, decide_to_accept, publish_list
 from insurers.lists.contacts import Contact, open_contacts
+from insurers.lists.error_file import error_file
 from insurers.lists.states import WrongStateError
 from insurers.models import AffectedList, ListState, Operator
 from insurers.signals import list_accepted
@@ -65,6 +66,15 @@ def test_somebody_on_an_accepted_list_is_not_listed_again() -> None:
     second = accepted(csv_file(LISE, OMAR))
     assert (second.members, second.rows_already_listed) == (1, 1)
     assert [part.rows for part in second.listed_already.all()] == [[2]]
+
+
+def test_the_error_file_names_rows_listed_already_in_their_place() -> None:
+    accepted(csv_file(LISE, OMAR))
+    bad = "A9;31/02/1980;Marin;Lise;;"
+    second = accepted(csv_file(LISE, bad, OMAR))
+    lines = "".join(error_file(second)).splitlines()[1:]
+    assert [line.split(";")[0] for line in lines] == ["2", "3", "4"]
+    assert "figure déjà sur une liste" in lines[0]
 
 
 @pytest.mark.parametrize(
