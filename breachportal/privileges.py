@@ -88,6 +88,10 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_crowdedaddress": (None, WRITE),
     "notifications_deliveryevent": (None, APPEND),
     "notifications_told": (None, WRITE),
+    "notifications_providerreference": (None, APPEND),
+    "notifications_receipt": (None, WRITE),
+    "notifications_senderpace": (None, WRITE),
+    "notifications_dispatchticket": (None, WRITE),
 }
 
 OWN = "insurer_id = ANY (portal_insurers())"

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -14,6 +15,7 @@ from audit.trail import account, insurer_scope, record
 from insurers.models import AffectedList, ListState
 from notifications.campaign_mail import tell_preparers
 from notifications.checklist import Unmet, unmet
+from notifications.doubts import DoubtPolicy
 from notifications.models import (
     Campaign,
     CampaignKind,
@@ -25,7 +27,7 @@ from notifications.models import (
 from notifications.notices import Facts, NoticeContent, facts_for
 from notifications.register import failed_share
 
-OVER = (CampaignState.RETURNED, CampaignState.CANCELLED)  # its list can be submitted again
+OVER = (CampaignState.RETURNED,)  # its list can be submitted again
 
 
 class CampaignRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
@@ -66,8 +68,12 @@ def submit_campaign(
     now: datetime,
     kind: CampaignKind = CampaignKind.NOTICE,
     kind_reason: str = "",
+    starts_at: datetime | None = None,
+    in_doubt: DoubtPolicy = DoubtPolicy.RETRY,
 ) -> Campaign:
     """Freeze a notice version, an accepted list and a plan together, for approval.
+
+    The plan says by which channels, not before when, and what becomes of a message in doubt.
 
     A complement or correction tells again, for the reason given, people of the list who were
     told. Raises CampaignRefused while the checklist is not met or the parts do not fit.
@@ -95,7 +101,11 @@ def submit_campaign(
         raise CampaignRefused(
             _("Un SMS ne peut pas porter tout l’avis : gardez aussi le courriel.")
         )
-    plan = {"channels": [channel.value for channel in channels_offered() if channel in channels]}
+    plan: dict[str, Any] = {
+        "channels": [channel.value for channel in channels_offered() if channel in channels],
+        "starts_at": starts_at.isoformat() if starts_at else None,
+        "in_doubt": in_doubt.value,
+    }
     try:
         with transaction.atomic():
             campaign = Campaign.objects.create(
@@ -140,7 +150,7 @@ def content_hash(
     *,
     version: NoticeVersion,
     affected_list: AffectedList,
-    plan: dict[str, list[str]],
+    plan: dict[str, Any],
     kind: str,
     kind_reason: str,
 ) -> bytes:

@@ -82,6 +82,7 @@ class CampaignState(models.TextChoices):
     RETURNED = "returned", _("renvoyée")
     APPROVED = "approved", _("approuvée, envoi en préparation")
     SENDING = "sending", _("envoi en cours")
+    PAUSED = "paused", _("en pause")
     HALTED = "halted", _("arrêtée")
     FINISHED = "finished", _("terminée")
     CANCELLED = "cancelled", _("annulée")
@@ -120,6 +121,7 @@ class Campaign(models.Model):
     )
     return_comment = models.TextField(_("motif du renvoi"), blank=True)
     halt_reason = models.CharField(_("motif de l’arrêt"), max_length=60, blank=True)
+    halt_told = models.JSONField(_("personnes prévenues de l’arrêt"), default=list)
     tolerated_failures = models.FloatField(_("part d’échecs tolérée"), default=0.10)
     first_message_at = models.DateTimeField(_("premier message"), null=True)
     last_message_at = models.DateTimeField(_("dernier message"), null=True)
@@ -139,7 +141,7 @@ class Campaign(models.Model):
             ),
             models.UniqueConstraint(
                 fields=("affected_list",),
-                condition=Q(kind="notice") & ~Q(state__in=("returned", "cancelled")),
+                condition=Q(kind="notice") & ~Q(state="returned"),
                 name="one_running_campaign_per_list",
             ),
             models.CheckConstraint(

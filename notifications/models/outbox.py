@@ -43,20 +43,36 @@ class DispatchBatch(models.Model):
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
     channel = models.CharField(max_length=10, choices=Channel.choices)
+    sender = models.CharField(max_length=80, blank=True)
     claimed_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = (models.Index(fields=("id",), condition=Q(closed_at=None), name="open_batches"),)
+        indexes = (
+            models.Index(fields=("id",), condition=Q(closed_at=None), name="open_batches"),
+            models.Index(fields=("campaign", "id"), name="latest_batch_of_a_campaign"),
+        )
 
     def __str__(self) -> str:
         return f"batch {self.pk}"
 
 
+class DispatchTicket(models.Model):
+    """The number of the one task that may next take a slot among the dispatchers."""
+
+    slot = models.SmallIntegerField(primary_key=True)
+    number = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"ticket of slot {self.slot}"
+
+
 class Notification(models.Model):
     """One message to one address; the address itself stays sealed with the member named.
 
-    Of its `people`, the register counts `uncounted` on another list, or no longer.
+    Of its `people`, the register counts `uncounted` on another list, or no longer. `due_at` is
+    when it is to be sent, or when what is to be done about a doubt; `resent_at` when it was sent
+    again because of a doubt. `receipts_wait`: receipts came while it was being sent.
     """
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
@@ -73,6 +89,8 @@ class Notification(models.Model):
     batch = models.ForeignKey(DispatchBatch, models.SET_NULL, null=True, related_name="+")
     attempts = models.SmallIntegerField(default=0)
     due_at = models.DateTimeField()
+    resent_at = models.DateTimeField(null=True)
+    receipts_wait = models.BooleanField(db_default=False, default=False)
 
     class Meta:
         constraints = (
@@ -85,9 +103,17 @@ class Notification(models.Model):
         )
         indexes = (
             models.Index(
-                fields=("campaign", "channel", "id"),
+                fields=("campaign", "channel", "due_at", "id"),
                 condition=Q(state__in=("pending", "deferred")),
                 name="claimable_messages",
+            ),
+            models.Index(
+                fields=("campaign", "due_at"),
+                condition=Q(state="uncertain"),
+                name="messages_in_doubt",
+            ),
+            models.Index(
+                fields=("id",), condition=Q(receipts_wait=True), name="messages_with_receipts"
             ),
         )
 
@@ -130,7 +156,8 @@ class NotificationMember(models.Model):
 class DeliveryEvent(models.Model):
     """Append-only: a message, or a number of people, left a state and entered another.
 
-    A trigger adds each event to the tallies in the same transaction (migration 0002).
+    A trigger adds each event to the tallies in the same transaction (migration 0002); a
+    constraint refuses a move that `notifications/states.py` does not have (migration 0004).
     """
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
@@ -150,6 +177,77 @@ class DeliveryEvent(models.Model):
 
     def __str__(self) -> str:
         return f"event {self.pk} {self.state}"
+
+
+class ReceiptKind(models.TextChoices):
+    DELIVERED = "delivered", _("remise")
+    DELAYED = "delayed", _("retardée, le prestataire essaie encore")
+    SOFT = "soft", _("refusée pour un temps")
+    HARD = "hard", _("adresse refusée")
+    COMPLAINED = "complained", _("signalée comme indésirable")
+    FAILED = "failed", _("échec")
+
+
+class ProviderReference(models.Model):
+    """What a provider calls one attempt to send a message, where it gives a name of its own."""
+
+    sender = models.CharField(max_length=80)
+    reference = models.CharField(max_length=120)
+    notification_id = models.BigIntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("sender", "reference"), name="each_provider_reference_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"reference of notification {self.notification_id}"
+
+
+class Receipt(models.Model):
+    """What a provider said of a message after its answer, once; kept also where it is of none."""
+
+    key = models.CharField(max_length=64, unique=True)
+    sender = models.CharField(max_length=80)
+    notification_id = models.BigIntegerField(null=True)
+    reference = models.CharField(max_length=120, blank=True)
+    kind = models.CharField(max_length=10, choices=ReceiptKind.choices)
+    code = models.CharField(max_length=60, blank=True)
+    text = models.CharField(max_length=200, blank=True)
+    is_applied = models.BooleanField(default=False)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (
+            models.Index(
+                fields=("notification_id",),
+                condition=Q(is_applied=False),
+                name="receipts_that_wait",
+            ),
+            models.Index(
+                fields=("sender", "reference"),
+                condition=Q(notification_id=None),
+                name="receipts_of_no_message",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"receipt {self.pk} {self.kind}"
+
+
+class SenderPace(models.Model):
+    """How far a sending identity has got: its next slot, today's count, its rest. One row each."""
+
+    sender = models.CharField(max_length=80, primary_key=True)
+    next_at = models.DateTimeField()
+    day_date = models.DateField()
+    sent_today = models.BigIntegerField(default=0)
+    rests_until_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return "pace of a sender"
 
 
 class Tally(models.Model):
