@@ -18,6 +18,7 @@ SELECT c.id AS campaign_id, m.list_id, m.ordinal, m.fingerprint, m.name_tag, m.e
             AND c.plan->'channels' ? 'email' THEN 'email'
          WHEN m.phone_fingerprint IS NOT NULL AND s.campaign_id IS NULL
             AND c.plan->'channels' ? 'sms' THEN 'sms'
+         WHEN c.plan->'channels' ? 'letter' THEN 'letter'
     END AS channel,
     CASE WHEN e.campaign_id IS NOT NULL OR s.campaign_id IS NOT NULL THEN 'shared_address'
          WHEN m.contact_flags <> 0 THEN 'invalid_contact' ELSE 'no_contact' END AS lack
@@ -71,7 +72,8 @@ WHERE campaign_id = %(campaign)s AND list_id = %(list)s;
 COVER = """
 CREATE TEMPORARY TABLE covered ON COMMIT DROP AS
 SELECT p.ordinal, p.channel, p.is_uncounted,
-    CASE p.channel WHEN 'email' THEN p.email_fingerprint ELSE p.phone_fingerprint END AS address
+    CASE p.channel WHEN 'email' THEN p.email_fingerprint WHEN 'sms' THEN p.phone_fingerprint
+        ELSE p.fingerprint END AS address
 FROM planned p JOIN claimed USING (ordinal) WHERE p.channel IS NOT NULL;
 """
 

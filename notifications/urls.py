@@ -32,6 +32,26 @@ urlpatterns = [
         campaign_views.campaign_resume,
         name="campaign_resume",
     ),
+    path(
+        "espace/campagnes/<int:campaign_id>/pause/",
+        campaign_views.campaign_pause,
+        name="campaign_pause",
+    ),
+    path(
+        "espace/campagnes/<int:campaign_id>/continuer/",
+        campaign_views.campaign_unpause,
+        name="campaign_unpause",
+    ),
+    path(
+        "espace/campagnes/<int:campaign_id>/annuler/",
+        campaign_views.campaign_cancel_ask,
+        name="campaign_cancel_ask",
+    ),
+    path(
+        "espace/campagnes/<int:campaign_id>/annuler/definitivement/",
+        campaign_views.campaign_cancel,
+        name="campaign_cancel",
+    ),
     path("registre/", register_views.register, name="register"),
     path(
         "registre/<slug:breach_slug>/<slug:insurer_slug>/",

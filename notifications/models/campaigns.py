@@ -1,5 +1,7 @@
 """What staff write and approve: notices, their versions, and campaigns."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -157,3 +159,9 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return f"campaign {self.pk}"
+
+    @property
+    def starts_at(self) -> datetime | None:
+        """Before when nothing leaves, if the plan says so."""
+        moment = self.plan.get("starts_at")
+        return datetime.fromisoformat(moment) if moment else None
