@@ -9,7 +9,7 @@ READY := $(STAMP) $(CATALOGUES)
 WITH_PRODUCTION_SETTINGS := $(PY) -m tests.production
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo reset-demo test test-full check messages lock bench-ingest
+.PHONY: help demo reset-demo test test-full check messages lock bench-ingest bench-outbox
 
 help:
 	@echo 'make demo         everything set up and running in front of you (PORT=… MEMBERS=…)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make test         every test, the browser included'
 	@echo 'make test-full    the full-size tests'
 	@echo 'make bench-ingest  how fast lists are read (ROWS=…)'
+	@echo 'make bench-outbox  how fast the messages of a campaign are made (N=…)'
 	@echo 'make check        formatting, types, imports, migrations, settings, translations'
 	@echo 'make messages     bring the English catalogue in step with the source'
 	@echo 'make lock         lock the dependencies of pyproject.toml (needs uv)'
@@ -37,6 +38,9 @@ test-full: $(READY)
 
 bench-ingest: $(READY)
 	$(PY) -m benchmarks.ingest $(if $(ROWS),--rows $(ROWS))
+
+bench-outbox: $(READY)
+	$(PY) -m benchmarks.outbox $(if $(N),-n $(N)) $(ARGS)
 
 check: $(READY)
 	$(PY) -m ruff check .

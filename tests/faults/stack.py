@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
+import redis
 from django.db import connections
 from django.test import override_settings
 from kombu import Connection
@@ -76,6 +78,12 @@ class Stack:
         """Publish a task on this stack's broker."""
         with Connection(broker(self._redis)) as connection:
             app.send_task(task, kwargs=ids, connection=connection)
+
+    def forget_tasks(self) -> None:
+        """Empty the broker, as a Redis that was flushed."""
+        address = urlsplit(self._redis)
+        number = int(address.query.removeprefix("db="))
+        redis.Redis(unix_socket_path=address.path, db=number).flushdb()
 
     def wait_for(self, condition: Callable[[], Any], *, what: str, seconds: float = 60) -> None:
         """Wait until the condition holds."""
