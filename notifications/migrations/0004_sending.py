@@ -1,5 +1,6 @@
 """Receipts, pace, tickets, pauses; and a constraint on what may follow what."""
 
+import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
@@ -113,6 +114,10 @@ class Migration(migrations.Migration):
             model_name='campaign',
             name='one_running_campaign_per_list',
         ),
+        migrations.RemoveConstraint(
+            model_name='notification',
+            name='each_reference_once',
+        ),
         migrations.RemoveIndex(
             model_name='notification',
             name='claimable_messages',
@@ -142,6 +147,26 @@ class Migration(migrations.Migration):
             name='state',
             field=models.CharField(choices=[('submitted', 'à approuver'), ('returned', 'renvoyée'), ('approved', 'approuvée, envoi en préparation'), ('sending', 'envoi en cours'), ('paused', 'en pause'), ('halted', 'arrêtée'), ('finished', 'terminée'), ('cancelled', 'annulée')], max_length=20, verbose_name='état'),
         ),
+        migrations.AlterField(
+            model_name='dispatchbatch',
+            name='campaign',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='notifications.campaign'),
+        ),
+        migrations.AlterField(
+            model_name='notification',
+            name='batch',
+            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='notifications.dispatchbatch'),
+        ),
+        migrations.AlterField(
+            model_name='notification',
+            name='campaign',
+            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='notifications.campaign'),
+        ),
+        migrations.AlterField(
+            model_name='told',
+            name='campaign',
+            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='notifications.campaign'),
+        ),
         migrations.AddIndex(
             model_name='dispatchbatch',
             index=models.Index(fields=['campaign', 'id'], name='latest_batch_of_a_campaign'),
@@ -149,6 +174,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='notification',
             index=models.Index(condition=models.Q(('state__in', ('pending', 'deferred'))), fields=['campaign', 'channel', 'due_at', 'id'], name='claimable_messages'),
+        ),
+        migrations.AddIndex(
+            model_name='notification',
+            index=models.Index(condition=models.Q(('batch__isnull', False)), fields=['batch'], name='messages_of_a_batch'),
         ),
         migrations.AddIndex(
             model_name='notification',
@@ -161,6 +190,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='campaign',
             constraint=models.UniqueConstraint(condition=models.Q(('kind', 'notice'), models.Q(('state', 'returned'), _negated=True)), fields=('affected_list',), name='one_running_campaign_per_list'),
+        ),
+        migrations.AddConstraint(
+            model_name='notification',
+            constraint=models.UniqueConstraint(condition=models.Q(('reference_fingerprint__isnull', False)), fields=('reference_fingerprint',), name='each_reference_once'),
         ),
         migrations.AddConstraint(
             model_name='providerreference',

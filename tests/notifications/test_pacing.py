@@ -1,6 +1,7 @@
 """Pace, quiet hours, start time, turns and slots: rows that all workers share."""
 
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 
 import pytest
 from django.test import override_settings
@@ -43,7 +44,7 @@ def test_in_any_hour_no_more_slots_than_the_pace_allows() -> None:
     for tick in range(0, 3600, 7):
         slots = reserve(sender="s", pace=pace, at_most=100, now=NOW + timedelta(seconds=tick / 10))
         starts += [slots.start + slots.spacing * number for number in range(slots.count)]
-    gaps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(starts)]
     assert min(gaps) >= timedelta(seconds=0.5)
 
 
