@@ -55,6 +55,7 @@ ACTIONS = {
     "campaign.resumed": _("Envoi repris"),
     "campaign.halted": _("Envoi arrêté"),
     "campaign.paused": _("Envoi mis en pause"),
+    "campaign.addresses_confirmed": _("Adresses partagées confirmées"),
     "campaign.cancelled": _("Envoi annulé"),
     "campaign.finished": _("Envoi terminé"),
     "invitation.sent": _("Invitation envoyée"),
@@ -96,6 +97,7 @@ SUBJECTS = {
 }
 DETAILS = {
     "account": _("compte"),
+    "addresses": _("adresses"),
     "already_listed": _("déjà sur une liste"),
     "changed": _("champs changés"),
     "changes": _("changements"),
@@ -114,6 +116,7 @@ DETAILS = {
     "method": _("méthode"),
     "ended": _("messages terminés"),
     "failed": _("messages en échec"),
+    "people": _("personnes"),
     "people_told": _("personnes prévenues"),
     "unanswered": _("messages sans réponse"),
     "people_withdrawn": _("personnes retirées"),

@@ -24,6 +24,7 @@ from notifications.campaigns import (
     resume_paused,
     return_campaign,
 )
+from notifications.crowded import waiting_choices
 from notifications.doubts import DoubtPolicy
 from notifications.forms import ApprovalForm, ReturnForm
 from notifications.models import Campaign, CampaignState, ListReach
@@ -47,7 +48,7 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Show what is, or was, approved, and how far it is."""
-    found = _campaign(request, campaign_id)
+    found = campaign_of(request, campaign_id)
     may_approve = (
         Role.APPROVER in staff_of(request).roles.get(found.insurer_id, ())
         and found.state == CampaignState.SUBMITTED
@@ -60,6 +61,7 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
             "sha256": bytes(found.sha256).hex(),
             "previews": previews(found.notice_version)[:1],
             "reach": ListReach.objects.filter(affected_list=found.affected_list_id).first(),
+            "crowded": waiting_choices(found).count(),
             "starts_at": found.starts_at,
             "in_doubt": DoubtPolicy(found.plan.get("in_doubt", DoubtPolicy.FLAG)).label,
             "may_approve": may_approve,
@@ -77,14 +79,14 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_safe
 def campaign_progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Return the part of the page that htmx renews, from tallies only."""
-    found = _campaign(request, campaign_id)
+    found = campaign_of(request, campaign_id)
     return render(request, "notifications/_campaign_progress.html", _progress(found))
 
 
 @require_POST
 def campaign_approve(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Approve, and have the worker start."""
-    found = _campaign(request, campaign_id)
+    found = campaign_of(request, campaign_id)
     require_role(staff_of(request), found.insurer_id, Role.APPROVER)
     form = ApprovalForm(request.POST)
     if not form.is_valid():
@@ -108,7 +110,7 @@ def campaign_approve(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_POST
 def campaign_return(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Send back for correction."""
-    found = _campaign(request, campaign_id)
+    found = campaign_of(request, campaign_id)
     require_role(staff_of(request), found.insurer_id, Role.APPROVER)
     try:
         return_campaign(
@@ -127,7 +129,7 @@ def campaign_return(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_POST
 def campaign_resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Let a halted campaign go on."""
-    found = _campaign(request, campaign_id)
+    found = campaign_of(request, campaign_id)
     require_role(staff_of(request), found.insurer_id, Role.APPROVER)
     try:
         resume_campaign(
@@ -143,7 +145,7 @@ def campaign_resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_POST
 def campaign_pause(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Stop sending for a while."""
-    found = _campaign(request, campaign_id)
+    found = campaign_of(request, campaign_id)
     require_role(staff_of(request), found.insurer_id, Role.PREPARER, Role.APPROVER)
     try:
         pause_campaign(
@@ -159,7 +161,7 @@ def campaign_pause(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_POST
 def campaign_unpause(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Go on after a pause, exactly where it stopped."""
-    found = _campaign(request, campaign_id)
+    found = campaign_of(request, campaign_id)
     require_role(staff_of(request), found.insurer_id, Role.PREPARER, Role.APPROVER)
     try:
         resume_paused(campaign_id=found.pk, person_id=staff_of(request).user_id, now=timezone.now())
@@ -173,7 +175,7 @@ def campaign_unpause(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_safe
 def campaign_cancel_ask(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Say what cancelling means before it is done."""
-    found = _campaign(request, campaign_id)
+    found = campaign_of(request, campaign_id)
     require_role(staff_of(request), found.insurer_id, Role.APPROVER)
     people = campaign_figures(found).people
     context = {
@@ -187,7 +189,7 @@ def campaign_cancel_ask(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_POST
 def campaign_cancel(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """End it for good."""
-    found = _campaign(request, campaign_id)
+    found = campaign_of(request, campaign_id)
     require_role(staff_of(request), found.insurer_id, Role.APPROVER)
     try:
         cancel_campaign(
@@ -213,7 +215,7 @@ def refuse(request: HttpRequest, found: Campaign, action: str, refusal: Campaign
     )
 
 
-def _campaign(request: HttpRequest, campaign_id: int) -> Campaign:
+def campaign_of(request: HttpRequest, campaign_id: int) -> Campaign:
     mine = readable(staff_of(request), Campaign.objects.all())
     related = ("insurer", "breach", "affected_list", "notice_version__notice")
     return get_object_or_404(mine.select_related(*related), pk=campaign_id)

@@ -29,6 +29,20 @@ WHERE address IS NOT NULL AND NOT %(shared_confirmed)s
 GROUP BY address HAVING count(*) > %(shared)s
 """
 
+# Whoever waits behind them, for the approver's page: how many, and the first rows of the list.
+CHOICES = """
+INSERT INTO notifications_crowdedchoice (id, campaign_id, people, first_rows, is_applied)
+SELECT c.id, %(campaign)s, count(*), to_jsonb((array_agg(w.ordinal ORDER BY w.ordinal))[1:5]), false
+FROM notifications_crowdedaddress c JOIN (
+    SELECT ordinal, email_fingerprint AS address FROM planned
+    WHERE channel IS NULL AND lack = 'shared_address' AND left_out = 'unreachable'
+    UNION
+    SELECT ordinal, phone_fingerprint FROM planned
+    WHERE channel IS NULL AND lack = 'shared_address' AND left_out = 'unreachable'
+) AS w ON w.address = c.address_fingerprint
+WHERE c.campaign_id = %(campaign)s GROUP BY c.id
+"""
+
 # A complement or correction goes to whoever a finished campaign told, and to nobody else.
 TELL_AGAIN = f"""
 CREATE TEMPORARY TABLE claimed ON COMMIT DROP AS
@@ -109,7 +123,17 @@ def build_outbox(*, campaign_id: int, now: datetime) -> bool:
         }
         if campaign.kind == CampaignKind.NOTICE:
             values |= {"left_state": "told_already", "left_reason": "earlier_campaign"}
-            scripts = [CROWDED, MEMBERS, CLAIM, COVER, MESSAGES, EVENTS, NOW_TOLD_HERE, DROP]
+            scripts = [
+                CROWDED,
+                MEMBERS,
+                CHOICES,
+                CLAIM,
+                COVER,
+                MESSAGES,
+                EVENTS,
+                NOW_TOLD_HERE,
+                DROP,
+            ]
         else:
             values |= {"left_state": "cancelled", "left_reason": "not_told_before"}
             scripts = [CROWDED, MEMBERS, TELL_AGAIN, COVER, MESSAGES, EVENTS, DROP]

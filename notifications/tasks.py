@@ -9,6 +9,7 @@ from django.utils import timezone
 from insurers.models import AffectedList
 from insurers.queueing import enqueue
 from notifications.cancelling import cancel_messages, cancel_what_waits
+from notifications.crowded import confirmed_and_waiting, tell_confirmed
 from notifications.dispatch import dispatch_by_turns
 from notifications.doubts import resolve_doubts
 from notifications.leases import recover_batches
@@ -47,6 +48,12 @@ def cancel(*, campaign_id: int) -> None:
 
 
 @shared_task
+def tell_crowded(*, campaign_id: int) -> None:
+    """Write to the crowded addresses that the approver confirmed."""
+    tell_confirmed(campaign_id=campaign_id, now=timezone.now())
+
+
+@shared_task
 def reach(*, list_id: int) -> None:
     """Count how a newly accepted list can be reached."""
     count_reach(affected_list=AffectedList.objects.get(pk=list_id))
@@ -61,6 +68,8 @@ def resume_campaigns() -> None:
     give_up(now=timezone.now())
     cancel_what_waits(now=timezone.now())
     settle_stale(now=timezone.now())
+    for campaign_id in confirmed_and_waiting():
+        enqueue(tell_crowded, campaign_id=campaign_id)
     uncounted = AffectedList.objects.open_to_campaigns().filter(reach=None)
     for list_id in uncounted.values_list("pk", flat=True):
         enqueue(reach, list_id=list_id)

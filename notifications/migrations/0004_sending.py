@@ -70,6 +70,16 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='CrowdedChoice',
+            fields=[
+                ('id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('people', models.IntegerField()),
+                ('first_rows', models.JSONField(default=list)),
+                ('confirmed_at', models.DateTimeField(null=True)),
+                ('is_applied', models.BooleanField(default=False)),
+            ],
+        ),
+        migrations.CreateModel(
             name='DispatchTicket',
             fields=[
                 ('slot', models.SmallIntegerField(primary_key=True, serialize=False)),
@@ -194,6 +204,16 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='notification',
             constraint=models.UniqueConstraint(condition=models.Q(('reference_fingerprint__isnull', False)), fields=('reference_fingerprint',), name='each_reference_once'),
+        ),
+        migrations.AddField(
+            model_name='crowdedchoice',
+            name='campaign',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='crowded_choices', to='notifications.campaign'),
+        ),
+        migrations.AddField(
+            model_name='crowdedchoice',
+            name='confirmed_by',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddConstraint(
             model_name='providerreference',

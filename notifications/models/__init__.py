@@ -9,6 +9,7 @@ from notifications.models.campaigns import (
 from notifications.models.outbox import (
     Channel,
     CrowdedAddress,
+    CrowdedChoice,
     DeliveryEvent,
     DispatchBatch,
     DispatchTicket,
@@ -30,6 +31,7 @@ __all__ = [
     "CampaignState",
     "Channel",
     "CrowdedAddress",
+    "CrowdedChoice",
     "DeliveryEvent",
     "DispatchBatch",
     "DispatchTicket",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -153,6 +154,23 @@ class CrowdedAddress(models.Model):
 
     def __str__(self) -> str:
         return f"crowded address of campaign {self.campaign_id}"
+
+
+class CrowdedChoice(models.Model):
+    """What an approver sees of a crowded address (by its id): how many wait, where on the list."""
+
+    id = models.BigIntegerField(primary_key=True)
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="crowded_choices")
+    people = models.IntegerField()
+    first_rows = models.JSONField(default=list)
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    confirmed_at = models.DateTimeField(null=True)
+    is_applied = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"choice {self.pk} of campaign {self.campaign_id}"
 
 
 class NotificationMember(models.Model):
