@@ -5,6 +5,7 @@ sweep. The people are let go: their claims are released, and other lists may tel
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -40,7 +41,7 @@ def cancel_messages(*, campaign_id: int, now: datetime) -> int:
     campaign = Campaign.objects.get(pk=campaign_id)
     if campaign.state != CampaignState.CANCELLED:
         return 0
-    values = {"campaign": campaign_id, "chunk": CHUNK, "reason": REASON, "now": now}
+    values: dict[str, Any] = {"campaign": campaign_id, "chunk": CHUNK, "reason": REASON, "now": now}
     total = 0
     while True:
         with transaction.atomic(), connection.cursor() as cursor:

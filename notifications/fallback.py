@@ -139,7 +139,11 @@ def next_channels(campaign: Campaign, channel: str) -> list[Channel]:
 def release(*, campaign: Campaign, messages: list[int]) -> None:
     """Take back the claims of a campaign on the people whom these messages cover."""
     with connection.cursor() as cursor:
-        values = {"campaign": campaign.pk, "messages": messages, "lists": _lists_of(campaign)}
+        values: dict[str, Any] = {
+            "campaign": campaign.pk,
+            "messages": messages,
+            "lists": _lists_of(campaign),
+        }
         cursor.execute(RELEASE, values)
         cursor.execute(UNSETTLE, values)
 
@@ -148,7 +152,7 @@ def claim_again(*, campaign: Campaign, messages: list[int]) -> None:
     """Claim the people of messages that turn out to have arrived after their claims were let go."""
     if campaign.kind != CampaignKind.NOTICE:
         return
-    values = {
+    values: dict[str, Any] = {
         "campaign": campaign.pk,
         "breach": campaign.breach_id,
         "insurer": campaign.insurer_id,

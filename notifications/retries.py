@@ -9,4 +9,5 @@ GROWTH = 4  # 1 minute, 4, 16, 1 h 04, 4 h 16
 
 def retry_delay(attempts: int) -> timedelta:
     """Return how long to wait after so many attempts."""
-    return FIRST_DELAY * GROWTH ** max(0, min(attempts, ATTEMPTS) - 1)
+    steps = max(0, min(attempts, ATTEMPTS) - 1)
+    return FIRST_DELAY * float(GROWTH**steps)
