@@ -57,23 +57,20 @@ SELECT ordinal FROM planned p WHERE p.channel IS NOT NULL AND EXISTS (
 
 # Numbered in the order of the list, so that a batch reads neighbours.
 MESSAGES = """
-CREATE TEMPORARY TABLE addressed ON COMMIT DROP AS
-SELECT nextval(pg_get_serial_sequence('notifications_notification', 'id')) AS id, one.*
-FROM (
-    SELECT channel, address, min(ordinal) AS ordinal, count(*) AS people,
-        count(*) FILTER (WHERE is_uncounted) AS uncounted
+WITH made AS (
+    INSERT INTO notifications_notification
+        (campaign_id, kind, channel, address_fingerprint, list_id, ordinal, people, uncounted,
+         state, reason, attempts, due_at)
+    SELECT %(campaign)s, 'notice', channel, address, %(list)s, min(ordinal), count(*),
+        count(*) FILTER (WHERE is_uncounted), 'pending', '', 0, %(now)s
     FROM covered GROUP BY channel, address ORDER BY min(ordinal)
-) AS one;
-INSERT INTO notifications_notification
-    (id, campaign_id, kind, channel, address_fingerprint, list_id, ordinal, people, uncounted,
-     state, reason, attempts, due_at)
-SELECT id, %(campaign)s, 'notice', channel, address, %(list)s, ordinal, people, uncounted,
-    'pending', '', 0, %(now)s
-FROM addressed;
+    RETURNING id, channel, address_fingerprint
+)
 INSERT INTO notifications_notificationmember (notification_id, list_id, ordinal)
-SELECT addressed.id, %(list)s, covered.ordinal
-FROM covered JOIN addressed USING (channel, address) ORDER BY covered.ordinal;
-DROP TABLE addressed;
+SELECT made.id, %(list)s, covered.ordinal
+FROM made JOIN covered ON made.channel = covered.channel
+    AND made.address_fingerprint = covered.address
+ORDER BY covered.ordinal;
 """
 
 EVENTS = """
