@@ -77,7 +77,8 @@ EVENTS = """
 INSERT INTO notifications_deliveryevent (campaign_id, channel, state, previous_state, reason,
     previous_reason, people, messages, uncounted, at)
 SELECT %(campaign)s, channel, 'pending', '', '', '', sum(people), count(*), sum(uncounted), %(now)s
-FROM notifications_notification WHERE campaign_id = %(campaign)s GROUP BY channel
+FROM notifications_notification
+WHERE campaign_id = %(campaign)s AND state = 'pending' GROUP BY channel
 UNION ALL
 SELECT %(campaign)s, '', left_out, '', lack, '', count(*), 0,
     count(*) FILTER (WHERE is_uncounted), %(now)s

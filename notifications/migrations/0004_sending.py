@@ -183,7 +183,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='notification',
-            index=models.Index(condition=models.Q(('state__in', ('pending', 'deferred'))), fields=['campaign', 'channel', 'due_at', 'id'], name='claimable_messages'),
+            index=models.Index(condition=models.Q(('state__in', ('pending', 'sending', 'deferred'))), fields=['campaign', 'channel', 'due_at', 'id'], name='messages_in_progress'),
         ),
         migrations.AddIndex(
             model_name='notification',

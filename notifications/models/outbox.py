@@ -119,8 +119,8 @@ class Notification(models.Model):
         indexes = (
             models.Index(
                 fields=("campaign", "channel", "due_at", "id"),
-                condition=Q(state__in=("pending", "deferred")),
-                name="claimable_messages",
+                condition=Q(state__in=("pending", "sending", "deferred")),
+                name="messages_in_progress",
             ),
             models.Index(
                 fields=("batch",), condition=Q(batch__isnull=False), name="messages_of_a_batch"
