@@ -41,7 +41,7 @@ def claim_batch(
                 SELECT id, state, reason FROM notifications_notification
                 WHERE campaign_id = %(campaign)s AND channel = %(channel)s
                     AND state IN ('pending', 'deferred') AND due_at <= %(now)s
-                    AND attempts < %(attempts)s
+                    AND (state = 'pending' OR attempts < %(attempts)s)
                     AND EXISTS (SELECT FROM notifications_campaign c
                         WHERE c.id = %(campaign)s AND c.state = 'sending')
                     AND (

@@ -8,6 +8,7 @@ from django.utils import timezone
 from notifications.doubts import DOUBT_DELAY, DoubtPolicy, resolve_doubts
 from notifications.models import CampaignState, DeliveryEvent, Notification, SenderPace, State
 from notifications.outcomes import finish_if_done
+from notifications.retries import ATTEMPTS
 from tests.conftest import as_role
 from tests.notifications.effects import check_figures
 from tests.notifications.story import built, member, send
@@ -67,3 +68,13 @@ def test_a_policy_that_flags_never_sends_again(mail: Recorder) -> None:
     campaign.refresh_from_db()
     assert (settle_doubts(), campaign.state) == (0, CampaignState.FINISHED)
     assert mail.recipients == ["a@example.fr"]
+
+
+def test_a_doubt_at_the_last_attempt_is_sent_once_more_all_the_same(mail: Recorder) -> None:
+    mail.drop_at = 1
+    campaign = built([member(1, email="a@example.fr")])
+    Notification.objects.update(attempts=ATTEMPTS - 1)
+    send(campaign)
+    settle_doubts()
+    send(campaign)
+    assert Notification.objects.get().state == State.ACCEPTED
