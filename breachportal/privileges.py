@@ -91,8 +91,13 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_notification": (None, WRITE),
     "notifications_notificationmember": (None, WRITE),
     "notifications_crowdedaddress": (None, WRITE),
+    "notifications_crowdedchoice": ("SELECT, UPDATE", WRITE),
     "notifications_deliveryevent": (None, APPEND),
     "notifications_told": (None, WRITE),
+    "notifications_providerreference": (None, APPEND),
+    "notifications_receipt": (None, WRITE),
+    "notifications_senderpace": (None, WRITE),
+    "notifications_dispatchticket": (None, WRITE),
 }
 
 OWN = "insurer_id = ANY (portal_insurers())"
@@ -159,6 +164,10 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
     ),
     "notifications_campaign": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_tally": (OWN, "false"),
+    "notifications_crowdedchoice": (
+        _of("notifications_campaign", "campaign_id"),
+        f"{_of('notifications_campaign', 'campaign_id')} AND {STAFF}",
+    ),
     "notifications_listreach": (_of("insurers_affectedlist", "affected_list_id"), "false"),
     "audit_auditentry": (
         "scope = ANY (portal_scopes()) OR (scope = 'portal' AND portal_role() IN"

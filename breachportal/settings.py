@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from breachportal import environment as env
+from notifications.quiet_hours import read_quiet_hours
 
 django_stubs_ext.monkeypatch()  # Lets generic classes of Django name their model, for mypy.
 
@@ -148,6 +149,8 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_ROUTES = {
     "insurers.tasks.*": {"queue": "ingest"},
+    # The sweep never waits behind what it is there to look after.
+    "notifications.tasks.resume_campaigns": {"queue": "default"},
     "notifications.tasks.*": {"queue": "dispatch"},
 }
 CELERY_BEAT_SCHEDULE = {
@@ -238,6 +241,16 @@ _SENDER = "portail@example.fr" if DEMO else "" if ROLE == "owner" else None
 DEFAULT_FROM_EMAIL = env.read("DEFAULT_FROM_EMAIL", _SENDER)
 # A folder that stands in for an SMS provider; without it campaigns go by e-mail only.
 SMS_OUTBOX_DIR = Path(env.read("SMS_OUTBOX_DIR")) if env.read("SMS_OUTBOX_DIR", "") else None
+# When nothing leaves, by the clock in Paris: "22:00-07:00"; "" is no quiet hours.
+QUIET_HOURS = read_quiet_hours(env.read("QUIET_HOURS", ""))
+# Messages a second and a day of one sender, by channel; None is no limit.
+SENDING_PACE = {
+    channel: (
+        float(env.read(f"{channel.upper()}_PER_SECOND", "0")) or None,
+        int(env.read(f"{channel.upper()}_PER_DAY", "0")) or None,
+    )
+    for channel in ("email", "sms")
+}
 
 # Sealing and keys (docs/security.md). The web process seals and cannot open.
 UPLOAD_DIR = Path(env.read("UPLOAD_DIR", "" if ROLE == "owner" else None))

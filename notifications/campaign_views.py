@@ -1,6 +1,7 @@
 """Approve a campaign and follow it."""
 
 from django.contrib import messages
+from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -13,17 +14,24 @@ from insurers.models import Role
 from insurers.permissions import readable, require_role, staff_of
 from insurers.queueing import enqueue
 from notifications.campaigns import (
+    STOPPABLE,
     CampaignRefused,
     approve_campaign,
     barred_from_approving,
+    cancel_campaign,
+    pause_campaign,
     resume_campaign,
+    resume_paused,
     return_campaign,
 )
+from notifications.crowded import waiting_choices
+from notifications.doubts import DoubtPolicy
 from notifications.forms import ApprovalForm, ReturnForm
 from notifications.models import Campaign, CampaignState, ListReach
 from notifications.notice_views import previews
 from notifications.register import campaign_figures
-from notifications.tasks import start_campaign
+from notifications.states import Standing
+from notifications.tasks import cancel, resume_campaigns, start_campaign
 
 LIVE = (CampaignState.APPROVED, CampaignState.SENDING)
 
@@ -40,7 +48,7 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Show what is, or was, approved, and how far it is."""
-    found = _campaign(request, campaign_id)
+    found = campaign_of(request, campaign_id)
     may_approve = (
         Role.APPROVER in staff_of(request).roles.get(found.insurer_id, ())
         and found.state == CampaignState.SUBMITTED
@@ -53,9 +61,15 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
             "sha256": bytes(found.sha256).hex(),
             "previews": previews(found.notice_version)[:1],
             "reach": ListReach.objects.filter(affected_list=found.affected_list_id).first(),
+            "crowded": waiting_choices(found).count(),
+            "starts_at": found.starts_at,
+            "in_doubt": DoubtPolicy(found.plan.get("in_doubt", DoubtPolicy.FLAG)).label,
             "may_approve": may_approve,
             "is_barred": staff_of(request).user_id in barred_from_approving(found),
             "may_resume": Role.APPROVER in staff_of(request).roles.get(found.insurer_id, ()),
+            "may_pause": staff_of(request).has_role(found.insurer_id, Role.PREPARER, Role.APPROVER),
+            "may_cancel": found.state in STOPPABLE
+            and staff_of(request).has_role(found.insurer_id, Role.APPROVER),
             "approval_form": ApprovalForm(),
             "return_form": ReturnForm(),
         },
@@ -65,14 +79,14 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_safe
 def campaign_progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Return the part of the page that htmx renews, from tallies only."""
-    found = _campaign(request, campaign_id)
+    found = campaign_of(request, campaign_id)
     return render(request, "notifications/_campaign_progress.html", _progress(found))
 
 
 @require_POST
 def campaign_approve(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Approve, and have the worker start."""
-    found = _campaign(request, campaign_id)
+    found = campaign_of(request, campaign_id)
     require_role(staff_of(request), found.insurer_id, Role.APPROVER)
     form = ApprovalForm(request.POST)
     if not form.is_valid():
@@ -96,7 +110,7 @@ def campaign_approve(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_POST
 def campaign_return(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Send back for correction."""
-    found = _campaign(request, campaign_id)
+    found = campaign_of(request, campaign_id)
     require_role(staff_of(request), found.insurer_id, Role.APPROVER)
     try:
         return_campaign(
@@ -115,7 +129,7 @@ def campaign_return(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_POST
 def campaign_resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Let a halted campaign go on."""
-    found = _campaign(request, campaign_id)
+    found = campaign_of(request, campaign_id)
     require_role(staff_of(request), found.insurer_id, Role.APPROVER)
     try:
         resume_campaign(
@@ -123,6 +137,69 @@ def campaign_resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
         )
     except CampaignRefused as refusal:
         refuse(request, found, "campaign.resumed", refusal)
+    else:
+        enqueue(resume_campaigns)
+    return redirect("campaign", found.pk)
+
+
+@require_POST
+def campaign_pause(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Stop sending for a while."""
+    found = campaign_of(request, campaign_id)
+    require_role(staff_of(request), found.insurer_id, Role.PREPARER, Role.APPROVER)
+    try:
+        pause_campaign(
+            campaign_id=found.pk, person_id=staff_of(request).user_id, now=timezone.now()
+        )
+    except CampaignRefused as refusal:
+        refuse(request, found, "campaign.paused", refusal)
+    else:
+        messages.success(request, _("En pause : plus rien ne part avant la reprise."))
+    return redirect("campaign", found.pk)
+
+
+@require_POST
+def campaign_unpause(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Go on after a pause, exactly where it stopped."""
+    found = campaign_of(request, campaign_id)
+    require_role(staff_of(request), found.insurer_id, Role.PREPARER, Role.APPROVER)
+    try:
+        resume_paused(campaign_id=found.pk, person_id=staff_of(request).user_id, now=timezone.now())
+    except CampaignRefused as refusal:
+        refuse(request, found, "campaign.resumed", refusal)
+    else:
+        enqueue(resume_campaigns)
+    return redirect("campaign", found.pk)
+
+
+@require_safe
+def campaign_cancel_ask(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Say what cancelling means before it is done."""
+    found = campaign_of(request, campaign_id)
+    require_role(staff_of(request), found.insurer_id, Role.APPROVER)
+    people = campaign_figures(found).people
+    context = {
+        "campaign": found,
+        "waiting": people[Standing.IN_PROGRESS],
+        "told": people[Standing.TOLD],
+    }
+    return render(request, "notifications/campaign_cancel.html", context)
+
+
+@require_POST
+def campaign_cancel(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """End it for good."""
+    found = campaign_of(request, campaign_id)
+    require_role(staff_of(request), found.insurer_id, Role.APPROVER)
+    try:
+        cancel_campaign(
+            campaign_id=found.pk, approver_id=staff_of(request).user_id, now=timezone.now()
+        )
+    except CampaignRefused as refusal:
+        refuse(request, found, "campaign.cancelled", refusal)
+    else:
+        enqueue(cancel, campaign_id=found.pk)
+        messages.success(request, _("Annulée : plus rien ne part."))
     return redirect("campaign", found.pk)
 
 
@@ -138,7 +215,7 @@ def refuse(request: HttpRequest, found: Campaign, action: str, refusal: Campaign
     )
 
 
-def _campaign(request: HttpRequest, campaign_id: int) -> Campaign:
+def campaign_of(request: HttpRequest, campaign_id: int) -> Campaign:
     mine = readable(staff_of(request), Campaign.objects.all())
     related = ("insurer", "breach", "affected_list", "notice_version__notice")
     return get_object_or_404(mine.select_related(*related), pk=campaign_id)
@@ -149,4 +226,5 @@ def _progress(found: Campaign) -> dict[str, object]:
         "campaign": found,
         "figures": campaign_figures(found),
         "is_live": found.state in LIVE,
+        "halt_told": get_user_model().objects.filter(pk__in=found.halt_told).order_by("name"),
     }

@@ -4,9 +4,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +15,7 @@ from audit.trail import account, insurer_scope, record
 from insurers.models import AffectedList, ListState
 from notifications.campaign_mail import tell_preparers
 from notifications.checklist import Unmet, unmet
+from notifications.doubts import DoubtPolicy
 from notifications.models import (
     Campaign,
     CampaignKind,
@@ -25,7 +27,11 @@ from notifications.models import (
 from notifications.notices import Facts, NoticeContent, facts_for
 from notifications.register import failed_share
 
-OVER = (CampaignState.RETURNED, CampaignState.CANCELLED)  # its list can be submitted again
+OVER = (CampaignState.RETURNED,)  # its list can be submitted again
+
+
+# A campaign whose outbox is made and that may still send.
+STOPPABLE = (CampaignState.SENDING, CampaignState.PAUSED, CampaignState.HALTED)
 
 
 ENDED = (*OVER, CampaignState.FINISHED)
@@ -74,8 +80,12 @@ def submit_campaign(
     now: datetime,
     kind: CampaignKind = CampaignKind.NOTICE,
     kind_reason: str = "",
+    starts_at: datetime | None = None,
+    in_doubt: DoubtPolicy = DoubtPolicy.RETRY,
 ) -> Campaign:
     """Freeze a notice version, an accepted list and a plan together, for approval.
+
+    The plan says by which channels, not before when, and what becomes of a message in doubt.
 
     A complement or correction tells again, for the reason given, people of the list who were
     told. Raises CampaignRefused while the checklist is not met or the parts do not fit.
@@ -109,7 +119,11 @@ def submit_campaign(
         raise CampaignRefused(
             _("Un SMS ne peut pas porter tout l’avis : gardez aussi le courriel.")
         )
-    plan = {"channels": [channel.value for channel in channels_offered() if channel in channels]}
+    plan: dict[str, Any] = {
+        "channels": [channel.value for channel in channels_offered() if channel in channels],
+        "starts_at": starts_at.isoformat() if starts_at else None,
+        "in_doubt": in_doubt.value,
+    }
     try:
         with transaction.atomic():
             campaign = Campaign.objects.create(
@@ -154,7 +168,7 @@ def content_hash(
     *,
     version: NoticeVersion,
     affected_list: AffectedList,
-    plan: dict[str, list[str]],
+    plan: dict[str, Any],
     kind: str,
     kind_reason: str,
 ) -> bytes:
@@ -243,6 +257,47 @@ def return_campaign(*, campaign_id: int, approver_id: int, comment: str, now: da
 
 
 @transaction.atomic
+def pause_campaign(*, campaign_id: int, person_id: int, now: datetime) -> Campaign:
+    """Stop sending after the message in hand; everything stays where it is."""
+    campaign = _locked(campaign_id)
+    if campaign.state != CampaignState.SENDING:
+        raise CampaignRefused(_("Cette campagne n’est pas en cours d’envoi."))
+    campaign.state = CampaignState.PAUSED
+    campaign.save(update_fields=["state"])
+    _record(campaign, "campaign.paused", person_id)
+    return campaign
+
+
+@transaction.atomic
+def resume_paused(*, campaign_id: int, person_id: int, now: datetime) -> Campaign:
+    """Let a paused campaign go on exactly where it stopped."""
+    campaign = _locked(campaign_id)
+    if campaign.state != CampaignState.PAUSED:
+        raise CampaignRefused(_("Cette campagne n’est pas en pause."))
+    campaign.state = CampaignState.SENDING
+    campaign.save(update_fields=["state"])
+    _record(campaign, "campaign.resumed", person_id)
+    return campaign
+
+
+@transaction.atomic
+def cancel_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Campaign:
+    """End a campaign for good: nothing more leaves; who was not told is let go.
+
+    What a worker holds at that moment comes back unsent. The worker cancels the messages
+    (`cancelling.py`). Who was told stays told.
+    """
+    campaign = _locked(campaign_id)
+    if campaign.state not in STOPPABLE:
+        raise CampaignRefused(_("Cette campagne n’envoie rien que l’on puisse annuler."))
+    campaign.state = CampaignState.CANCELLED
+    campaign.finished_at = now
+    campaign.save(update_fields=["state", "finished_at"])
+    _record(campaign, "campaign.cancelled", approver_id)
+    return campaign
+
+
+@transaction.atomic
 def resume_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Campaign:
     """Let a halted campaign go on where it stopped.
 
@@ -254,17 +309,26 @@ def resume_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Cam
     campaign.tolerated_failures = max(campaign.tolerated_failures, 2 * failed_share(campaign.pk))
     campaign.state = CampaignState.SENDING
     campaign.halt_reason = ""
-    campaign.save(update_fields=["state", "halt_reason", "tolerated_failures"])
+    campaign.halt_told = []
+    campaign.save(update_fields=["state", "halt_reason", "halt_told", "tolerated_failures"])
     _record(campaign, "campaign.resumed", approver_id)
     return campaign
 
 
 def _locked(campaign_id: int) -> Campaign:
-    return (
-        Campaign.objects.select_for_update(of=("self",))
-        .select_related("affected_list", "notice_version__notice")
-        .get(pk=campaign_id)
-    )
+    """Lock a campaign; nobody waits for a worker that makes its outbox for a minute."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '2s'")
+    campaigns = Campaign.objects.select_for_update(of=("self",))
+    try:
+        with transaction.atomic():
+            return campaigns.select_related("affected_list", "notice_version__notice").get(
+                pk=campaign_id
+            )
+    except OperationalError as error:
+        raise CampaignRefused(
+            _("L’envoi est en préparation : recommencez dans une minute.")
+        ) from error
 
 
 def _record(campaign: Campaign, action: str, actor_id: int) -> None:

@@ -1,29 +1,34 @@
-"""Send a campaign's messages: lease a batch, send it, record each outcome before the next."""
+"""Send campaigns' messages: by turns, a leased batch each, every outcome recorded before the next.
 
+No database transaction is open while a provider is called.
+"""
+
+import time
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from insurers.lists.contacts import ContactOpener, open_contacts
 from notifications.channels import ChannelDownError, Outgoing, SenderRefusedError, channel_for
-from notifications.leases import abandon_batch, claim_batch, close_batch
-from notifications.models import Campaign, CampaignState, Channel
+from notifications.halting import REFUSED_IN_A_ROW, halt_campaign, halt_if_failing
+from notifications.leases import BATCH_SIZE, abandon_batch, claim_batch, close_batch
+from notifications.models import Campaign, Channel
 from notifications.notices import NoticeContent
-from notifications.outcomes import (
-    finish_if_done,
-    halt_campaign,
-    halt_if_failing,
-    note_sending,
-    record_outcome,
-)
+from notifications.outcomes import finish_if_done, note_sending, record_outcome
+from notifications.pacing import Slots, give_back_slots, pace_of, reserve, rest, sender_of
 from notifications.references import derive, message_id
 from notifications.rendering import Language, MessageLayout, lay_out
 from notifications.settling import settle
+from notifications.states import FAILURES
+from notifications.turns import Turn, is_sending, turns_in_order
 
 DOWN_DELAY = timedelta(seconds=30)
+PATIENCE = timedelta(seconds=5)  # longer waits are left to the sweep
+KEPT = 8  # campaigns whose layouts and keys a worker keeps in hand
 
 
 @dataclass(frozen=True)
@@ -46,27 +51,76 @@ class Leased:
     contact: bytes
 
 
-def dispatch_campaign(*, campaign_id: int, seconds: float) -> bool:
-    """Send batches for about `seconds`; return whether messages remain that are due now.
+@dataclass
+class Hand:
+    """What a worker keeps from one batch to the next."""
 
-    No database transaction is open while a provider is called.
-    """
-    campaign = Campaign.objects.select_related("notice_version", "affected_list").get(
-        pk=campaign_id
-    )
-    letterhead = _letterhead(campaign)
-    end = timezone.now() + timedelta(seconds=seconds)
-    for channel in campaign.plan["channels"]:
-        while Campaign.objects.filter(pk=campaign_id, state=CampaignState.SENDING).exists():
-            if timezone.now() > end:
-                return True
-            has_more = _dispatch_batch(letterhead, Channel(channel))
-            # What was being sent while its people were withdrawn has an outcome now.
-            settle(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id, now=timezone.now())
-            if not has_more:
-                break
+    letterheads: OrderedDict[int, Letterhead] = field(default_factory=OrderedDict)
+    refused_in_a_row: Counter[int] = field(default_factory=Counter)
+
+
+def dispatch_by_turns(*, seconds: float) -> bool:
+    """Send for all campaigns for about `seconds`; return whether messages remain due now."""
+    return _dispatch(seconds, only=None)
+
+
+def dispatch_campaign(*, campaign_id: int, seconds: float) -> bool:
+    """Send for one campaign, as `dispatch_by_turns` does for all."""
+    remains = _dispatch(seconds, only=campaign_id)
     finish_if_done(campaign_id=campaign_id, now=timezone.now())
+    return remains
+
+
+def _dispatch(seconds: float, *, only: int | None) -> bool:
+    hand = Hand()
+    end = timezone.now() + timedelta(seconds=seconds)
+    while True:
+        turns = turns_in_order(now=timezone.now(), only=only)
+        if not turns or timezone.now() > end:
+            return bool(turns)
+        waits: list[datetime] = []
+        if _one_batch(turns, hand, waits):
+            continue
+        soonest = min(waits, default=end)
+        if soonest >= min(end, timezone.now() + PATIENCE):
+            return False
+        time.sleep(max(0.01, (soonest - timezone.now()).total_seconds()))
+
+
+def _one_batch(turns: list[Turn], hand: Hand, waits: list[datetime]) -> bool:
+    """Send a batch for the first whose turn it is and who may; else note when to ask again."""
+    for turn in turns:
+        letterhead = _letterhead_of(turn.campaign_id, hand)
+        campaign = letterhead.campaign
+        sender = sender_of(campaign=campaign, channel=turn.channel)
+        pace = pace_of(channel=turn.channel)
+        slots = reserve(sender=sender, pace=pace, at_most=BATCH_SIZE, now=timezone.now())
+        if not slots.count:
+            waits.append(slots.start)
+            continue
+        sent = _dispatch_batch(letterhead, turn.channel, sender, slots, hand)
+        # What was being sent while its people were withdrawn has an outcome now.
+        settle(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id, now=timezone.now())
+        if sent:
+            return True
     return False
+
+
+def _letterhead_of(campaign_id: int, hand: Hand) -> Letterhead:
+    if campaign_id not in hand.letterheads:
+        related = ("notice_version", "affected_list")
+        campaign = Campaign.objects.select_related(*related).get(pk=campaign_id)
+        try:
+            hand.letterheads[campaign_id] = _letterhead(campaign)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            # Or it would be met first at every turn, and nobody else would be served.
+            halt_campaign(campaign_id=campaign_id, reason="unexpected", now=timezone.now())
+            raise
+        if len(hand.letterheads) > KEPT:
+            hand.letterheads.popitem(last=False)
+    return hand.letterheads[campaign_id]
 
 
 def _letterhead(campaign: Campaign) -> Letterhead:
@@ -79,46 +133,106 @@ def _letterhead(campaign: Campaign) -> Letterhead:
     )
 
 
-def _dispatch_batch(letterhead: Letterhead, channel: Channel) -> bool:
+def _dispatch_batch(
+    letterhead: Letterhead, channel: Channel, sender: str, slots: Slots, hand: Hand
+) -> bool:
     """Send one batch; return False where there was nothing to send or nobody to take it."""
-    batch_id = claim_batch(campaign_id=letterhead.campaign.pk, channel=channel, now=timezone.now())
+    campaign_id = letterhead.campaign.pk
+    batch_id = claim_batch(
+        campaign_id=campaign_id,
+        channel=channel,
+        now=timezone.now(),
+        sender=sender,
+        limit=slots.count,
+    )
     if batch_id is None:
+        give_back_slots(sender=sender, count=slots.count)
         return False
     try:
         messages = [_address(letterhead, channel, leased) for leased in _leased(batch_id)]
+        give_back_slots(sender=sender, count=slots.count - len(messages))
     except Exception:
         # Nothing was sent yet: all go back, and a person looks before anything is tried again.
         now = timezone.now()
         close_batch(batch_id=batch_id, now=now, due_at=now)
-        halt_campaign(campaign_id=letterhead.campaign.pk, reason="unexpected")
+        halt_campaign(campaign_id=campaign_id, reason="unexpected", now=now)
         raise
     try:
-        for number, outcome in enumerate(channel_for(channel).send(messages)):
-            now = timezone.now()
-            record_outcome(batch_id=batch_id, outcome=outcome, now=now)
-            if number == 0:
-                note_sending(campaign_id=letterhead.campaign.pk, now=now)
-    except (ChannelDownError, SenderRefusedError) as error:
-        now = timezone.now()
-        close_batch(batch_id=batch_id, now=now, due_at=now + DOWN_DELAY)
-        if isinstance(error, SenderRefusedError):
-            halt_campaign(campaign_id=letterhead.campaign.pk, reason="sender_refused")
-        else:
-            halt_if_failing(campaign_id=letterhead.campaign.pk)
-        return False
+        is_taken = _send(messages, batch_id, campaign_id, channel, slots, hand)
     except (OperationalError, InterfaceError):
         raise  # PostgreSQL is gone, and the lease with it: the sweep recovers the batch.
     except Exception:
         # Nobody knows what left: free the lease, so that the sweep marks the message in hand as
         # in doubt, and stop, so that the next batch does not meet the same fault.
-        halt_campaign(campaign_id=letterhead.campaign.pk, reason="unexpected")
+        halt_campaign(campaign_id=campaign_id, reason="unexpected", now=timezone.now())
         abandon_batch(batch_id=batch_id)
         raise
     now = timezone.now()
     close_batch(batch_id=batch_id, now=now, due_at=now)
-    note_sending(campaign_id=letterhead.campaign.pk, now=now)
-    halt_if_failing(campaign_id=letterhead.campaign.pk)
+    if not is_taken:
+        rest(sender=sender, until=now + DOWN_DELAY, now=now)
+    halt_if_failing(campaign_id=campaign_id, now=now)
+    return is_taken
+
+
+def _send(
+    messages: list[Outgoing],
+    batch_id: int,
+    campaign_id: int,
+    channel: Channel,
+    slots: Slots,
+    hand: Hand,
+) -> bool:
+    """Send a batch as far as the campaign and its provider go; return whether that one took it."""
+    gate = _Gate(campaign_id=campaign_id, slots=slots)
+    now = None
+    try:
+        for number, outcome in enumerate(channel_for(channel).send(gate.let_through(messages))):
+            now = timezone.now()
+            gate.is_open = record_outcome(batch_id=batch_id, outcome=outcome, now=now)
+            if number == 0:
+                note_sending(campaign_id=campaign_id, now=now)
+            if outcome.state not in FAILURES:
+                hand.refused_in_a_row[campaign_id] = 0
+                continue
+            hand.refused_in_a_row[campaign_id] += 1
+            if hand.refused_in_a_row[campaign_id] >= REFUSED_IN_A_ROW:
+                hand.refused_in_a_row[campaign_id] = 0
+                gate.is_open = False
+                halt_campaign(campaign_id=campaign_id, reason="all_refused", now=now)
+    except ChannelDownError:
+        return False
+    except SenderRefusedError:
+        halt_campaign(campaign_id=campaign_id, reason="sender_refused", now=timezone.now())
+        return False
+    if now is not None:
+        note_sending(campaign_id=campaign_id, now=now)
     return True
+
+
+@dataclass
+class _Gate:
+    """Lets messages through one by one, at their slots, until staff or a halt close it."""
+
+    campaign_id: int
+    slots: Slots
+    is_open: bool = True
+
+    def let_through(self, messages: list[Outgoing]) -> Iterator[Outgoing]:
+        """Yield what may be sent; a message that is not yielded was not sent."""
+        looked = False
+        for number, message in enumerate(messages):
+            wait = self.slots.start + self.slots.spacing * number - timezone.now()
+            if wait > timedelta():
+                time.sleep(min(wait.total_seconds(), 2 * self.slots.spacing.total_seconds() + 1))
+            # Each outcome's record says whether the campaign goes on; nothing did so yet, or
+            # not for a while.
+            if not looked or wait > timedelta(milliseconds=200):
+                looked = True
+                self.is_open = self.is_open and is_sending(self.campaign_id)
+            if not self.is_open:
+                return
+            yield message
 
 
 def _leased(batch_id: int) -> Iterator[Leased]:

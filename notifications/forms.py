@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from insurers.models import AffectedList, DataCategory
 from notifications.campaigns import channels_offered
 from notifications.checklist import Unmet
+from notifications.doubts import DoubtPolicy
 from notifications.models import CampaignKind, Channel
 from notifications.notices import NoticeContent, NoticeTexts
 
@@ -195,6 +196,24 @@ class SubmitForm(forms.Form):
         help_text=_("L’approbateur le lira ; il reste au registre."),
     )
 
+    starts_at = forms.DateTimeField(
+        label=_("Pas avant le"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text=_("À l’heure de Paris. Vide : dès l’approbation."),
+    )
+    in_doubt = forms.ChoiceField(
+        label=_("Messages en doute"),
+        choices=DoubtPolicy.choices,
+        initial=DoubtPolicy.RETRY.value,
+        widget=forms.RadioSelect,
+        required=False,
+        help_text=_(
+            "Une coupure peut laisser un message dont personne ne sait s’il est parti. Le"
+            " renvoyer, c’est risquer deux exemplaires ; ne pas le renvoyer, aucun."
+        ),
+    )
+
     def __init__(self, *args: Any, lists: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         lists_field, channels = self.fields["affected_list"], self.fields["channels"]
@@ -207,6 +226,10 @@ class SubmitForm(forms.Form):
     def clean_kind(self) -> CampaignKind:
         """Return the kind; a form that names none sends a notice."""
         return CampaignKind(self.cleaned_data["kind"] or CampaignKind.NOTICE)
+
+    def clean_in_doubt(self) -> DoubtPolicy:
+        """Return the policy; a form that names none sends once more."""
+        return DoubtPolicy(self.cleaned_data["in_doubt"] or DoubtPolicy.RETRY)
 
     def chosen_channels(self) -> list[Channel]:
         """Return the channels in the order of the plan."""

@@ -11,18 +11,28 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from notifications.doubts import DOUBT_DELAY
 from notifications.models import Channel, DispatchBatch, Notification, State
+from notifications.pacing import give_back_slots
 from notifications.references import derive, fingerprint
+from notifications.retries import ATTEMPTS
 
 BATCH_SIZE = 100
 LOCK_SPACE = 34  # first half of the advisory lock's key; the second is the batch
 
 
-def claim_batch(*, campaign_id: int, channel: Channel, now: datetime) -> int | None:
-    """Lease up to BATCH_SIZE due messages to this connection; return the batch's id, or None."""
+def claim_batch(
+    *,
+    campaign_id: int,
+    channel: Channel,
+    now: datetime,
+    sender: str = "",
+    limit: int = BATCH_SIZE,
+) -> int | None:
+    """Lease up to `limit` due messages to this connection; return the batch's id, or None."""
     with transaction.atomic(), connection.cursor() as cursor:
         batch = DispatchBatch.objects.create(
-            campaign_id=campaign_id, channel=channel, claimed_at=now
+            campaign_id=campaign_id, channel=channel, sender=sender, claimed_at=now
         )
         cursor.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_SPACE, batch.pk])
         cursor.execute(
@@ -31,12 +41,15 @@ def claim_batch(*, campaign_id: int, channel: Channel, now: datetime) -> int | N
                 SELECT id, state, reason FROM notifications_notification
                 WHERE campaign_id = %(campaign)s AND channel = %(channel)s
                     AND state IN ('pending', 'deferred') AND due_at <= %(now)s
+                    AND (state = 'pending' OR attempts < %(attempts)s)
+                    AND EXISTS (SELECT FROM notifications_campaign c
+                        WHERE c.id = %(campaign)s AND c.state = 'sending')
                     AND (
                         SELECT count(*) FROM notifications_notificationmember AS l
                         JOIN listing_mark AS k ON k.list_id = l.list_id AND k.ordinal = l.ordinal
                         WHERE l.notification_id = notifications_notification.id AND k.ended <> ''
                     ) = 0  -- given back while its people were withdrawn: `settle` cancels it
-                ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+                ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             ), moved AS (
                 UPDATE notifications_notification AS n
                 SET state = 'sending', reason = '', batch_id = %(batch)s
@@ -53,7 +66,8 @@ def claim_batch(*, campaign_id: int, channel: Channel, now: datetime) -> int | N
                 "campaign": campaign_id,
                 "channel": channel.value,
                 "now": now,
-                "limit": BATCH_SIZE,
+                "limit": limit,
+                "attempts": ATTEMPTS,
                 "batch": batch.pk,
             },
         )
@@ -67,7 +81,7 @@ def claim_batch(*, campaign_id: int, channel: Channel, now: datetime) -> int | N
 GIVE_BACK = """
 WITH moved AS (
     UPDATE notifications_notification SET state = %(state)s, reason = %(reason)s,
-        due_at = %(due_at)s,
+        due_at = %(due_at)s, attempts = attempts + (%(only)s IS NOT NULL)::int,
         reference_fingerprint = coalesce(%(fingerprint)s, reference_fingerprint)
     WHERE batch_id = %(batch)s AND state = 'sending' AND (%(only)s IS NULL OR id = %(only)s)
     RETURNING campaign_id, channel, people, uncounted
@@ -77,6 +91,7 @@ INSERT INTO notifications_deliveryevent (campaign_id, notification_id, channel, 
 SELECT campaign_id, %(only)s, channel, %(state)s, %(reason)s, 'sending', '', sum(people), count(*),
     sum(uncounted), %(now)s
 FROM moved GROUP BY campaign_id, channel
+RETURNING messages
 """
 
 
@@ -117,7 +132,12 @@ def _recover(batch_id: int, *, now: datetime) -> int:
     )
     if first is not None:
         _give_back(
-            batch_id, only=first, state=State.UNCERTAIN, reason="worker-lost", due_at=now, now=now
+            batch_id,
+            only=first,
+            state=State.UNCERTAIN,
+            reason="worker-lost",
+            due_at=now + DOUBT_DELAY,
+            now=now,
         )
     _close(batch_id, now=now, due_at=now)
     return int(first is not None)
@@ -125,7 +145,9 @@ def _recover(batch_id: int, *, now: datetime) -> int:
 
 def _close(batch_id: int, *, now: datetime, due_at: datetime) -> None:
     with transaction.atomic():
-        _give_back(batch_id, state=State.PENDING, reason="", due_at=due_at, now=now)
+        unsent = _give_back(batch_id, state=State.PENDING, reason="", due_at=due_at, now=now)
+        batch = DispatchBatch.objects.get(pk=batch_id)
+        give_back_slots(sender=batch.sender, count=unsent)
         DispatchBatch.objects.filter(pk=batch_id).update(closed_at=now)
 
 
@@ -137,7 +159,7 @@ def _give_back(
     due_at: datetime,
     now: datetime,
     only: int | None = None,
-) -> None:
+) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             GIVE_BACK,
@@ -151,3 +173,4 @@ def _give_back(
                 "fingerprint": fingerprint(derive(only)) if only is not None else None,
             },
         )
+        return sum(row[0] for row in cursor.fetchall())

@@ -117,6 +117,8 @@ def notice_submit(request: HttpRequest, notice_id: int) -> HttpResponse:
             channels=form.chosen_channels(),
             kind=form.cleaned_data["kind"],
             kind_reason=form.cleaned_data["kind_reason"],
+            starts_at=form.cleaned_data["starts_at"],
+            in_doubt=form.cleaned_data["in_doubt"],
             submitted_by_id=staff_of(request).user_id,
             now=timezone.now(),
         )

@@ -30,6 +30,20 @@ WHERE address IS NOT NULL AND NOT %(shared_confirmed)s
 GROUP BY address HAVING count(*) > %(shared)s
 """
 
+# Whoever waits behind them, for the approver's page: how many, and the first rows of the list.
+CHOICES = """
+INSERT INTO notifications_crowdedchoice (id, campaign_id, people, first_rows, is_applied)
+SELECT c.id, %(campaign)s, count(*), to_jsonb((array_agg(w.ordinal ORDER BY w.ordinal))[1:5]), false
+FROM notifications_crowdedaddress c JOIN (
+    SELECT ordinal, email_fingerprint AS address FROM planned
+    WHERE channel IS NULL AND lack = 'shared_address' AND left_out = 'unreachable'
+    UNION
+    SELECT ordinal, phone_fingerprint FROM planned
+    WHERE channel IS NULL AND lack = 'shared_address' AND left_out = 'unreachable'
+) AS w ON w.address = c.address_fingerprint
+WHERE c.campaign_id = %(campaign)s GROUP BY c.id
+"""
+
 # A complement or correction goes to whoever a finished campaign told, and to nobody else.
 TELL_AGAIN = f"""
 CREATE TEMPORARY TABLE claimed ON COMMIT DROP AS
@@ -42,6 +56,7 @@ SELECT ordinal FROM planned p WHERE p.channel IS NOT NULL AND EXISTS (
 )
 """
 
+# Numbered in the order of the list, so that a batch reads neighbours.
 MESSAGES = """
 WITH made AS (
     INSERT INTO notifications_notification
@@ -55,14 +70,16 @@ WITH made AS (
 INSERT INTO notifications_notificationmember (notification_id, list_id, ordinal)
 SELECT made.id, %(list)s, covered.ordinal
 FROM made JOIN covered ON made.channel = covered.channel
-    AND made.address_fingerprint = covered.address;
+    AND made.address_fingerprint = covered.address
+ORDER BY covered.ordinal;
 """
 
 EVENTS = """
 INSERT INTO notifications_deliveryevent (campaign_id, channel, state, previous_state, reason,
     previous_reason, people, messages, uncounted, at)
 SELECT %(campaign)s, channel, 'pending', '', '', '', sum(people), count(*), sum(uncounted), %(now)s
-FROM notifications_notification WHERE campaign_id = %(campaign)s GROUP BY channel
+FROM notifications_notification
+WHERE campaign_id = %(campaign)s AND state = 'pending' GROUP BY channel
 UNION ALL
 SELECT %(campaign)s, '', left_out, '', lack, '', count(*), 0,
     count(*) FILTER (WHERE is_uncounted), %(now)s
@@ -102,13 +119,25 @@ def build_outbox(*, campaign_id: int, now: datetime) -> bool:
             return False  # Built, or another worker is at it.
         if not fingerprints_agree(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id):
             return False  # The key is being rotated: the sweep tries again.
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL work_mem = '256MB'")  # It joins and sorts the whole list.
         values = values_of(campaign, now) | {
             "shared": SHARED,
             "shared_confirmed": campaign.shared_addresses_confirmed,
         }
         if campaign.kind == CampaignKind.NOTICE:
             values |= {"left_state": "told_already", "left_reason": "earlier_campaign"}
-            scripts = [CROWDED, MEMBERS, CLAIM, COVER, MESSAGES, EVENTS, NOW_TOLD_HERE, DROP]
+            scripts = [
+                CROWDED,
+                MEMBERS,
+                CHOICES,
+                CLAIM,
+                COVER,
+                MESSAGES,
+                EVENTS,
+                NOW_TOLD_HERE,
+                DROP,
+            ]
         else:
             values |= {"left_state": "cancelled", "left_reason": "not_told_before"}
             scripts = [CROWDED, MEMBERS, TELL_AGAIN, COVER, MESSAGES, EVENTS, DROP]

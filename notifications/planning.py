@@ -29,6 +29,7 @@ SELECT c.id AS campaign_id, m.list_id, m.ordinal, m.fingerprint, m.name_tag, m.k
          WHEN (m.phone_fingerprint IS NOT NULL OR m.contact_flags & {PHONE_ERASED} <> 0)
             AND s.campaign_id IS NULL AND m.contact_flags & {PHONE_SHARED} = 0
             AND c.plan->'channels' ? 'sms' THEN 'sms'
+         WHEN c.plan->'channels' ? 'letter' THEN 'letter'
     END AS channel,
     CASE WHEN e.campaign_id IS NOT NULL OR s.campaign_id IS NOT NULL
             OR m.contact_flags & {EMAIL_SHARED | PHONE_SHARED} <> 0 THEN 'shared_address'
@@ -86,7 +87,8 @@ WHERE campaign_id = %(campaign)s AND list_id = %(list)s;
 COVER = """
 CREATE TEMPORARY TABLE covered ON COMMIT DROP AS
 SELECT p.ordinal, p.channel, p.is_uncounted,
-    CASE p.channel WHEN 'email' THEN p.email_fingerprint ELSE p.phone_fingerprint END AS address
+    CASE p.channel WHEN 'email' THEN p.email_fingerprint WHEN 'sms' THEN p.phone_fingerprint
+        ELSE p.fingerprint END AS address
 FROM planned p JOIN claimed USING (ordinal) WHERE p.channel IS NOT NULL;
 """
 

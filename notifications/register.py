@@ -14,7 +14,14 @@ from notifications.models import Campaign, CampaignKind, CampaignState, State, T
 from notifications.reasons import reason_label
 from notifications.states import FAILURES, IN_PROGRESS, STANDING_OF, Standing
 
-BUILT = (CampaignState.SENDING, CampaignState.HALTED, CampaignState.FINISHED)
+# Their outbox was made. (Before that a campaign is returned, never cancelled.)
+BUILT = (
+    CampaignState.SENDING,
+    CampaignState.PAUSED,
+    CampaignState.HALTED,
+    CampaignState.FINISHED,
+    CampaignState.CANCELLED,
+)
 
 
 @dataclass

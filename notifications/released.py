@@ -1,10 +1,12 @@
 """Tell people whom a campaign left to another one, once that one turns out not to tell them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import connection
 
-from notifications.models import Campaign, CampaignState
+from notifications.fallback import reopen
+from notifications.models import Campaign
 from notifications.planning import CLAIM, COVER, DROP, MEMBERS, run, values_of
 
 # A family's message that left already covers whoever joins it; one that failed tells nobody.
@@ -37,25 +39,45 @@ SELECT %(campaign)s, channel, state, reason, '', '', count(*),
     count(DISTINCT id) FILTER (WHERE is_new), count(*) FILTER (WHERE is_uncounted), %(now)s
 FROM joined GROUP BY channel, state, reason
 UNION ALL
-SELECT %(campaign)s, '', 'told_already', 'earlier_campaign', '', '', -count(*), 0,
+SELECT %(campaign)s, '', %(stood)s, %(stood_reason)s, '', '', -count(*), 0,
     -count(*) FILTER (WHERE is_uncounted), %(now)s
 FROM joined HAVING count(*) > 0;
 """
 
 
-def tell_released(*, campaign: Campaign, now: datetime) -> None:
-    """Make messages for people whom a built campaign left to another, which did not tell them.
+# Whom another campaign has claimed meanwhile.
+TOLD_ELSEWHERE = """
+INSERT INTO notifications_deliveryevent (campaign_id, channel, state, reason, previous_state,
+    previous_reason, people, messages, uncounted, at)
+SELECT %(campaign)s, '', place.state, place.reason, '', '', place.sign * count(*), 0,
+    place.sign * count(*) FILTER (WHERE p.is_uncounted), %(now)s
+FROM planned p LEFT JOIN joined USING (ordinal) CROSS JOIN (
+    VALUES ('told_already', 'earlier_campaign', 1), (%(stood)s, %(stood_reason)s, -1)
+) AS place(state, reason, sign)
+WHERE p.channel IS NOT NULL AND joined.ordinal IS NULL
+GROUP BY place.state, place.reason, place.sign
+"""
 
-    They are those of the temporary table `released`; whoever is claimed is left out again.
-    The campaign goes on if it was finished.
+STOOD_TOLD_ALREADY = {"stood": "told_already", "stood_reason": "earlier_campaign"}
+
+
+def tell_released(
+    *, campaign: Campaign, now: datetime, stood: Mapping[str, str] = STOOD_TOLD_ALREADY
+) -> None:
+    """Make messages for people whom a built campaign had left out, for a reason that is gone.
+
+    They are those of the temporary table `released`; whoever is claimed elsewhere is left out
+    again. `stood` is the state and reason they are counted in. The campaign goes on if it was
+    finished.
     """
     only = " WHERE ordinal IN (SELECT ordinal FROM released WHERE campaign_id = %(campaign)s)"
-    run((MEMBERS + only, CLAIM, COVER, JOIN_MESSAGES), values_of(campaign, now))
+    values = values_of(campaign, now) | dict(stood)
+    run((MEMBERS + only, CLAIM, COVER, JOIN_MESSAGES), values)
+    if stood is not STOOD_TOLD_ALREADY:
+        run((TOLD_ELSEWHERE,), values)
     with connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM joined WHERE state = 'pending')")
         (has_work,) = cursor.fetchone() or (False,)
     run((DROP + ", joined",), {})
     if has_work:
-        Campaign.objects.filter(pk=campaign.pk, state=CampaignState.FINISHED).update(
-            state=CampaignState.SENDING, finished_at=None
-        )
+        reopen(campaign_id=campaign.pk)

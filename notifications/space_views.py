@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from insurers.models import AffectedList, Breach, Declaration, Insurer, ListEffect, ListState, Role
 from insurers.permissions import staff_of
-from notifications.campaigns import OVER, barred_from_approving
+from notifications.campaigns import OVER, STOPPABLE, barred_from_approving
 from notifications.models import Campaign, CampaignState, Notice
 
 
@@ -58,7 +58,7 @@ class Desk:
             return "approve"
         if self.accepted_lists:
             return "submit" if self.notices else "write"
-        if states & {CampaignState.APPROVED, CampaignState.SENDING, CampaignState.HALTED}:
+        if states & {CampaignState.APPROVED, *STOPPABLE}:
             return "follow"
         return "done" if self.campaigns else "upload"
 

@@ -8,30 +8,49 @@ from django.utils import timezone
 
 from insurers.models import AffectedList
 from insurers.queueing import enqueue
-from notifications.dispatch import dispatch_campaign
+from notifications.cancelling import cancel_messages, cancel_what_waits
+from notifications.crowded import confirmed_and_waiting, tell_confirmed
+from notifications.dispatch import dispatch_by_turns
+from notifications.doubts import resolve_doubts
 from notifications.leases import recover_batches
-from notifications.models import Campaign, CampaignState, DispatchBatch
+from notifications.models import Campaign, CampaignState
 from notifications.outbox import build_outbox, count_reach
-from notifications.outcomes import finish_if_done
+from notifications.outcomes import finish_if_done, give_up
+from notifications.receipts import apply_what_waits
 from notifications.settling import settle_stale
+from notifications.tickets import issue_tickets, next_ticket, slot_held
+from notifications.turns import turns_in_order
 
-SLICE_SECONDS = 20.0
-PARALLEL = 2  # dispatch tasks queued at once for a campaign
+SLICE_SECONDS = 5.0  # then other tasks have their turn
 
 
 @shared_task
 def start_campaign(*, campaign_id: int) -> None:
     """Build the outbox of an approved campaign, then send."""
     if build_outbox(campaign_id=campaign_id, now=timezone.now()):
-        for _ in range(PARALLEL):
-            enqueue(dispatch, campaign_id=campaign_id)
+        wake_dispatchers()
 
 
 @shared_task
-def dispatch(*, campaign_id: int) -> None:
-    """Send for a while, then queue again, so that campaigns share the workers."""
-    if dispatch_campaign(campaign_id=campaign_id, seconds=SLICE_SECONDS):
-        enqueue(dispatch, campaign_id=campaign_id)
+def dispatch(*, slot: int, ticket: int) -> None:
+    """Send for a while, then queue again, so that other tasks share the workers."""
+    with slot_held(slot=slot, ticket=ticket) as is_ours:
+        if not is_ours or not dispatch_by_turns(seconds=SLICE_SECONDS):
+            return
+        again = next_ticket(slot=slot)
+    enqueue(dispatch, slot=slot, ticket=again)
+
+
+@shared_task
+def cancel(*, campaign_id: int) -> None:
+    """Cancel what a cancelled campaign had not sent."""
+    cancel_messages(campaign_id=campaign_id, now=timezone.now())
+
+
+@shared_task
+def tell_crowded(*, campaign_id: int) -> None:
+    """Write to the crowded addresses that the approver confirmed."""
+    tell_confirmed(campaign_id=campaign_id, now=timezone.now())
 
 
 @shared_task
@@ -47,14 +66,25 @@ def reach(*, list_id: int) -> None:
 def resume_campaigns() -> None:
     """Recover what dead workers left, and re-issue what Redis forgot."""
     recover_batches(now=timezone.now())
+    apply_what_waits(now=timezone.now())
+    resolve_doubts(now=timezone.now())
+    give_up(now=timezone.now())
+    cancel_what_waits(now=timezone.now())
     settle_stale(now=timezone.now())
+    for campaign_id in confirmed_and_waiting():
+        enqueue(tell_crowded, campaign_id=campaign_id)
     uncounted = AffectedList.objects.open_to_campaigns().filter(reach=None)
     for list_id in uncounted.values_list("pk", flat=True):
         enqueue(reach, list_id=list_id)
     for campaign in Campaign.objects.filter(state=CampaignState.APPROVED):
         enqueue(start_campaign, campaign_id=campaign.pk)
     for campaign in Campaign.objects.filter(state=CampaignState.SENDING):
-        if finish_if_done(campaign_id=campaign.pk, now=timezone.now()):
-            continue
-        if not DispatchBatch.objects.filter(campaign=campaign, closed_at=None).exists():
-            enqueue(dispatch, campaign_id=campaign.pk)
+        finish_if_done(campaign_id=campaign.pk, now=timezone.now())
+    wake_dispatchers()
+
+
+def wake_dispatchers() -> None:
+    """Queue a task for each free slot, where there is something to send."""
+    if turns_in_order(now=timezone.now()):
+        for slot, ticket in issue_tickets():
+            enqueue(dispatch, slot=slot, ticket=ticket)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from notifications import campaign_views, notice_views, register_views, space_views
+from notifications import campaign_views, crowded_views, notice_views, register_views, space_views
 
 urlpatterns = [
     path("espace/", space_views.space, name="space"),
@@ -31,6 +31,31 @@ urlpatterns = [
         "espace/campagnes/<int:campaign_id>/reprendre/",
         campaign_views.campaign_resume,
         name="campaign_resume",
+    ),
+    path(
+        "espace/campagnes/<int:campaign_id>/pause/",
+        campaign_views.campaign_pause,
+        name="campaign_pause",
+    ),
+    path(
+        "espace/campagnes/<int:campaign_id>/continuer/",
+        campaign_views.campaign_unpause,
+        name="campaign_unpause",
+    ),
+    path(
+        "espace/campagnes/<int:campaign_id>/annuler/",
+        campaign_views.campaign_cancel_ask,
+        name="campaign_cancel_ask",
+    ),
+    path(
+        "espace/campagnes/<int:campaign_id>/annuler/definitivement/",
+        campaign_views.campaign_cancel,
+        name="campaign_cancel",
+    ),
+    path(
+        "espace/campagnes/<int:campaign_id>/adresses-partagees/",
+        crowded_views.crowded_addresses,
+        name="crowded_addresses",
     ),
     path("registre/", register_views.register, name="register"),
     path(

@@ -25,11 +25,16 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a message: a state, and the provider's answer as a code."""
+    """What became of a message: a state, and the provider's answer as a code.
+
+    `provider_reference` is what the provider calls the message in its receipts, where that is
+    not what the message itself carries.
+    """
 
     notification_id: int
     state: State
     reason: str = ""
+    provider_reference: str = ""
 
 
 class ChannelDownError(Exception):

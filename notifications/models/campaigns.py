@@ -1,5 +1,7 @@
 """What staff write and approve: notices, their versions, and campaigns."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -82,6 +84,7 @@ class CampaignState(models.TextChoices):
     RETURNED = "returned", _("renvoyée")
     APPROVED = "approved", _("approuvée, envoi en préparation")
     SENDING = "sending", _("envoi en cours")
+    PAUSED = "paused", _("en pause")
     HALTED = "halted", _("arrêtée")
     FINISHED = "finished", _("terminée")
     CANCELLED = "cancelled", _("annulée")
@@ -120,6 +123,7 @@ class Campaign(models.Model):
     )
     return_comment = models.TextField(_("motif du renvoi"), blank=True)
     halt_reason = models.CharField(_("motif de l’arrêt"), max_length=60, blank=True)
+    halt_told = models.JSONField(_("personnes prévenues de l’arrêt"), default=list)
     tolerated_failures = models.FloatField(_("part d’échecs tolérée"), default=0.10)
     first_message_at = models.DateTimeField(_("premier message"), null=True)
     last_message_at = models.DateTimeField(_("dernier message"), null=True)
@@ -139,7 +143,7 @@ class Campaign(models.Model):
             ),
             models.UniqueConstraint(
                 fields=("affected_list",),
-                condition=Q(kind="notice") & ~Q(state__in=("returned", "cancelled")),
+                condition=Q(kind="notice") & ~Q(state="returned"),
                 name="one_running_campaign_per_list",
             ),
             models.CheckConstraint(
@@ -155,3 +159,9 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return f"campaign {self.pk}"
+
+    @property
+    def starts_at(self) -> datetime | None:
+        """Before when nothing leaves, if the plan says so."""
+        moment = self.plan.get("starts_at")
+        return datetime.fromisoformat(moment) if moment else None

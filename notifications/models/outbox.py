@@ -1,5 +1,8 @@
 """What the worker alone reads: messages, whom they cover, what became of them; and tallies."""
 
+from typing import Any
+
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -38,29 +41,51 @@ class State(models.TextChoices):
     EXEMPT = "exempt", _("dispense (article 34, § 3)")
 
 
+# Of rows written by the million: nobody has the right to delete a campaign, and the outbox is
+# made while its row is locked, so that checking each of its rows would find nothing; and their
+# other indexes begin with it.
+BULK: dict[str, Any] = {"related_name": "+", "db_constraint": False, "db_index": False}
+
+
 class DispatchBatch(models.Model):
     """Messages leased by one worker connection, which holds this id as an advisory lock."""
 
-    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+", db_index=False)
     channel = models.CharField(max_length=10, choices=Channel.choices)
+    sender = models.CharField(max_length=80, blank=True)
     claimed_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = (models.Index(fields=("id",), condition=Q(closed_at=None), name="open_batches"),)
+        indexes = (
+            models.Index(fields=("id",), condition=Q(closed_at=None), name="open_batches"),
+            models.Index(fields=("campaign", "id"), name="latest_batch_of_a_campaign"),
+        )
 
     def __str__(self) -> str:
         return f"batch {self.pk}"
+
+
+class DispatchTicket(models.Model):
+    """The number of the one task that may next take a slot among the dispatchers."""
+
+    slot = models.SmallIntegerField(primary_key=True)
+    number = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"ticket of slot {self.slot}"
 
 
 class Notification(models.Model):
     """One message to one address; the address itself stays sealed with the member named.
 
     `address_fingerprint` is emptied when the contacts of the list are purged. Of its `people`,
-    the register counts `uncounted` on another list, or no longer.
+    the register counts `uncounted` on another list, or no longer. `due_at` is when it is to be
+    sent, or when what is to be done about a doubt; `resent_at` when it was sent again because of
+    a doubt. `receipts_wait`: receipts came while it was being sent.
     """
 
-    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
+    campaign = models.ForeignKey(Campaign, models.CASCADE, **BULK)
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.NOTICE)
     channel = models.CharField(max_length=10, choices=Channel.choices)
     address_fingerprint = models.UUIDField(null=True)
@@ -71,9 +96,13 @@ class Notification(models.Model):
     uncounted = models.IntegerField(db_default=0, default=0)
     state = models.CharField(max_length=15, choices=State.choices)
     reason = models.CharField(max_length=60, blank=True)
-    batch = models.ForeignKey(DispatchBatch, models.SET_NULL, null=True, related_name="+")
+    batch = models.ForeignKey(
+        DispatchBatch, models.SET_NULL, null=True, related_name="+", db_index=False
+    )
     attempts = models.SmallIntegerField(default=0)
     due_at = models.DateTimeField()
+    resent_at = models.DateTimeField(null=True)
+    receipts_wait = models.BooleanField(db_default=False, default=False)
 
     class Meta:
         constraints = (
@@ -82,13 +111,28 @@ class Notification(models.Model):
                 condition=~Q(state="cancelled"),
                 name="one_message_per_address",
             ),
-            models.UniqueConstraint(fields=("reference_fingerprint",), name="each_reference_once"),
+            models.UniqueConstraint(
+                fields=("reference_fingerprint",),
+                condition=Q(reference_fingerprint__isnull=False),
+                name="each_reference_once",
+            ),
         )
         indexes = (
             models.Index(
-                fields=("campaign", "channel", "id"),
-                condition=Q(state__in=("pending", "deferred")),
-                name="claimable_messages",
+                fields=("campaign", "channel", "due_at", "id"),
+                condition=Q(state__in=("pending", "sending", "deferred")),
+                name="messages_in_progress",
+            ),
+            models.Index(
+                fields=("batch",), condition=Q(batch__isnull=False), name="messages_of_a_batch"
+            ),
+            models.Index(
+                fields=("campaign", "due_at"),
+                condition=Q(state="uncertain"),
+                name="messages_in_doubt",
+            ),
+            models.Index(
+                fields=("id",), condition=Q(receipts_wait=True), name="messages_with_receipts"
             ),
         )
 
@@ -113,6 +157,23 @@ class CrowdedAddress(models.Model):
         return f"crowded address of campaign {self.campaign_id}"
 
 
+class CrowdedChoice(models.Model):
+    """What an approver sees of a crowded address (by its id): how many wait, where on the list."""
+
+    id = models.BigIntegerField(primary_key=True)
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="crowded_choices")
+    people = models.IntegerField()
+    first_rows = models.JSONField(default=list)
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    confirmed_at = models.DateTimeField(null=True)
+    is_applied = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"choice {self.pk} of campaign {self.campaign_id}"
+
+
 class NotificationMember(models.Model):
     """A message covers a member: plain columns, no foreign key to the partitioned table."""
 
@@ -131,7 +192,8 @@ class NotificationMember(models.Model):
 class DeliveryEvent(models.Model):
     """Append-only: a message, or a number of people, left a state and entered another.
 
-    A trigger adds each event to the tallies in the same transaction (migration 0002).
+    A trigger adds each event to the tallies in the same transaction (migration 0002); a
+    constraint refuses a move that `notifications/states.py` does not have (migration 0004).
     """
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
@@ -151,6 +213,77 @@ class DeliveryEvent(models.Model):
 
     def __str__(self) -> str:
         return f"event {self.pk} {self.state}"
+
+
+class ReceiptKind(models.TextChoices):
+    DELIVERED = "delivered", _("remise")
+    DELAYED = "delayed", _("retardée, le prestataire essaie encore")
+    SOFT = "soft", _("refusée pour un temps")
+    HARD = "hard", _("adresse refusée")
+    COMPLAINED = "complained", _("signalée comme indésirable")
+    FAILED = "failed", _("échec")
+
+
+class ProviderReference(models.Model):
+    """What a provider calls one attempt to send a message, where it gives a name of its own."""
+
+    sender = models.CharField(max_length=80)
+    reference = models.CharField(max_length=120)
+    notification_id = models.BigIntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("sender", "reference"), name="each_provider_reference_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"reference of notification {self.notification_id}"
+
+
+class Receipt(models.Model):
+    """What a provider said of a message after its answer, once; kept also where it is of none."""
+
+    key = models.CharField(max_length=64, unique=True)
+    sender = models.CharField(max_length=80)
+    notification_id = models.BigIntegerField(null=True)
+    reference = models.CharField(max_length=120, blank=True)
+    kind = models.CharField(max_length=10, choices=ReceiptKind.choices)
+    code = models.CharField(max_length=60, blank=True)
+    text = models.CharField(max_length=200, blank=True)
+    is_applied = models.BooleanField(default=False)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (
+            models.Index(
+                fields=("notification_id",),
+                condition=Q(is_applied=False),
+                name="receipts_that_wait",
+            ),
+            models.Index(
+                fields=("sender", "reference"),
+                condition=Q(notification_id=None),
+                name="receipts_of_no_message",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"receipt {self.pk} {self.kind}"
+
+
+class SenderPace(models.Model):
+    """How far a sending identity has got: its next slot, today's count, its rest. One row each."""
+
+    sender = models.CharField(max_length=80, primary_key=True)
+    next_at = models.DateTimeField()
+    day_date = models.DateField()
+    sent_today = models.BigIntegerField(default=0)
+    rests_until_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return "pace of a sender"
 
 
 class Tally(models.Model):
@@ -191,7 +324,7 @@ class Told(models.Model):
     fingerprint = models.UUIDField()
     name_tag = models.IntegerField()
     key_version = models.SmallIntegerField(default=1)
-    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
+    campaign = models.ForeignKey(Campaign, models.CASCADE, **BULK)
     list_id = models.IntegerField()
     ordinal = models.IntegerField()
 

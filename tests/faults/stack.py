@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
+import redis
 from django.db import connections
 from django.test import override_settings
 from kombu import Connection
@@ -108,6 +110,12 @@ class Stack:
             return False
 
         self.wait_for(holds, what=what)
+
+    def forget_tasks(self) -> None:
+        """Empty the broker, as a Redis that was flushed."""
+        address = urlsplit(self._redis)
+        number = int(address.query.removeprefix("db="))
+        redis.Redis(unix_socket_path=address.path, db=number).flushdb()
 
     def wait_for(self, condition: Callable[[], Any], *, what: str) -> None:
         """Wait until the condition holds."""

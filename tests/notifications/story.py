@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +12,7 @@ from insurers.lists.uploads import seal_file
 from insurers.models import AffectedList, ListEffect, ListState
 from notifications.campaigns import approve_campaign, submit_campaign
 from notifications.dispatch import dispatch_campaign
+from notifications.doubts import DoubtPolicy
 from notifications.models import Campaign, Channel, NoticeVersion
 from notifications.notices import NoticeContent, create_notice, save_version
 from notifications.outbox import build_outbox
@@ -94,30 +96,55 @@ def notice_for(found: AffectedList) -> NoticeVersion:
     )
 
 
-def submitted(found: AffectedList, *, channels: Sequence[Channel] = tuple(Channel)) -> Campaign:
+def submitted(
+    found: AffectedList,
+    *,
+    channels: Sequence[Channel] = tuple(Channel),
+    in_doubt: DoubtPolicy = DoubtPolicy.RETRY,
+    starts_at: datetime | None = None,
+) -> Campaign:
     """Submit a campaign, by Paule."""
     return submit_campaign(
         version=notice_for(found),
         affected_list=found,
         channels=channels,
         submitted_by_id=cast.paule().pk,
+        in_doubt=in_doubt,
+        starts_at=starts_at,
         now=cast.NOW,
     )
 
 
-def approved(found: AffectedList, *, shared_addresses_confirmed: bool = False) -> Campaign:
+def approved(
+    found: AffectedList,
+    *,
+    shared_addresses_confirmed: bool = False,
+    in_doubt: DoubtPolicy = DoubtPolicy.RETRY,
+    starts_at: datetime | None = None,
+) -> Campaign:
     """Approve it, by Armand."""
     return approve_campaign(
-        campaign_id=submitted(found).pk,
+        campaign_id=submitted(found, in_doubt=in_doubt, starts_at=starts_at).pk,
         approver_id=cast.armand().pk,
         shared_addresses_confirmed=shared_addresses_confirmed,
         now=cast.NOW,
     )
 
 
-def built(rows: Sequence[str], *, shared_addresses_confirmed: bool = False) -> Campaign:
+def built(
+    rows: Sequence[str],
+    *,
+    shared_addresses_confirmed: bool = False,
+    in_doubt: DoubtPolicy = DoubtPolicy.RETRY,
+    starts_at: datetime | None = None,
+) -> Campaign:
     """Return a campaign over these rows whose outbox is made."""
-    campaign = approved(accepted_list(rows), shared_addresses_confirmed=shared_addresses_confirmed)
+    campaign = approved(
+        accepted_list(rows),
+        shared_addresses_confirmed=shared_addresses_confirmed,
+        in_doubt=in_doubt,
+        starts_at=starts_at,
+    )
     build_outbox(campaign_id=campaign.pk, now=cast.NOW)
     campaign.refresh_from_db()
     return campaign

@@ -10,7 +10,7 @@ from django.utils import timezone
 from notifications.campaigns import resume_campaign
 from notifications.channels import Outcome
 from notifications.leases import claim_batch
-from notifications.models import CampaignState, Channel, Notification, State, Told
+from notifications.models import CampaignState, Channel, Notification, SenderPace, State, Told
 from notifications.outcomes import record_outcome
 from notifications.register import campaign_figures
 from notifications.states import Standing
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.django_db
 def make_due() -> None:
     waiting = Notification.objects.filter(state__in=(State.PENDING, State.DEFERRED))
     waiting.update(due_at=timezone.now() - timedelta(days=1))
+    SenderPace.objects.update(rests_until_at=None)
 
 
 def test_a_421_on_one_address_blocks_nobody_else(mail: Recorder) -> None:

@@ -31,7 +31,13 @@ PUBLIC = [
     "/compte/login/",
     "/compte/password/reset/",
 ]
-APPROVER = ["/espace/", "/espace/equipe/", f"/espace/equipe/{PHARE}/inviter/"]
+APPROVER = [
+    "/espace/",
+    "/espace/campagnes/1/annuler/",
+    "/espace/campagnes/1/adresses-partagees/",
+    "/espace/equipe/",
+    f"/espace/equipe/{PHARE}/inviter/",
+]
 STAFF = [
     "/espace/",
     "/espace/listes/nouvelle/",

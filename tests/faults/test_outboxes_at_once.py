@@ -1,0 +1,79 @@
+"""Outboxes made at the same moment: the constraint decides who tells whom, not a query before."""
+
+import os
+import time
+from functools import partial
+
+import psycopg
+from django.db import connection, connections
+
+from notifications.models import Campaign, Notification, Told
+from notifications.outbox import build_outbox
+from notifications.register import campaign_figures
+from notifications.states import Standing
+from tests import cast
+from tests.faults.test_effects_at_once import at_once, mail  # noqa: F401 (a fixture)
+from tests.notifications.effects import add
+from tests.notifications.story import approved, member
+from tests.smtp import Recorder
+
+COPY_PEOPLE = """
+UPDATE members.affected_member m SET fingerprint = o.fingerprint, name_tag = o.name_tag
+FROM members.affected_member o
+WHERE m.list_id = %s AND o.list_id = %s AND m.ordinal = o.ordinal
+"""
+CLAIM = """
+INSERT INTO notifications_told
+    (breach_id, insurer_id, operator_id, fingerprint, name_tag, campaign_id, list_id, ordinal)
+SELECT %s, %s, %s, fingerprint, name_tag, 0, 0, ordinal
+FROM members.affected_member WHERE list_id = %s ORDER BY ordinal LIMIT 20
+"""
+
+
+def campaign_over(*numbers: int) -> Campaign:
+    return approved(add(*(member(n, email=f"p{n}@example.fr") for n in numbers)))
+
+
+def build(campaign: Campaign) -> partial[bool]:
+    return partial(build_outbox, campaign_id=campaign.pk, now=cast.NOW)
+
+
+def test_two_campaigns_over_the_same_people_tell_each_once(mail: Recorder) -> None:  # noqa: F811
+    first, second = campaign_over(*range(300)), campaign_over(*range(1000, 1300))
+    with connection.cursor() as cursor:
+        cursor.execute(COPY_PEOPLE, [second.affected_list_id, first.affected_list_id])
+    at_once(build(first), build(second))
+    assert (Told.objects.count(), Notification.objects.count()) == (300, 300)
+    for campaign in Campaign.objects.all():
+        assert campaign_figures(campaign).adds_up
+
+
+def test_claims_that_nobody_can_see_yet_are_respected(mail: Recorder) -> None:  # noqa: F811
+    campaign = campaign_over(*range(50))
+    place = (campaign.breach_id, campaign.insurer_id, cast.operator().pk)
+    name = connections["default"].settings_dict["NAME"]
+    host = os.environ["PORTAL_TEST_FOLDER"]
+    with psycopg.connect(host=host, user="postgres", dbname=name) as other:
+        other.execute(CLAIM, [*place, campaign.affected_list_id])
+
+        def commit_once_the_outbox_waits() -> None:
+            deadline = time.monotonic() + 60
+            while not _waits_for_a_claim():
+                assert time.monotonic() < deadline
+            other.commit()
+
+        at_once(build(campaign), commit_once_the_outbox_waits)
+    figures = campaign_figures(Campaign.objects.get())
+    assert (figures.people[Standing.TOLD_ALREADY], Notification.objects.count()) == (20, 30)
+    assert figures.adds_up
+
+
+def _waits_for_a_claim() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("RESET ROLE")
+        cursor.execute(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO notifications_told%%'"
+            " AND pid <> pg_backend_pid()"
+        )
+        return cursor.fetchone() is not None
