@@ -26,7 +26,15 @@ from tests.servers import TEMPLATE
 class Stack:
     """Celery worker and beat processes on a database and a broker of their own."""
 
-    def __init__(self, folder: Path, *, name: str, redis_db: int, smtp_port: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        redis_db: int,
+        smtp_port: int,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         """`folder` is that of `own_database`; nothing else uses the broker `redis_db`."""
         sockets = os.environ["PORTAL_TEST_FOLDER"]
         self.log = folder / "worker.log"
@@ -38,6 +46,7 @@ class Stack:
             "EMAIL_HOST": "127.0.0.1",
             "EMAIL_PORT": str(smtp_port),
             **_folders(folder),
+            **(environment or {}),
         }
         self._schedule = folder / "beat"
         self.worker: subprocess.Popen[bytes] | None = None
