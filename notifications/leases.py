@@ -44,7 +44,8 @@ def claim_batch(
         )
         cursor.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_SPACE, batch.pk])
         if at_once is not None and not _is_admitted(batch, at_once):
-            return _unclaimed(batch)
+            _unclaim(batch)
+            return None
         cursor.execute(
             """
             WITH picked AS (
@@ -83,10 +84,11 @@ def claim_batch(
         )
         if cursor.rowcount:
             return batch.pk
-        return _unclaimed(batch)
+        _unclaim(batch)
+        return None
 
 
-def _unclaimed(batch: DispatchBatch) -> None:
+def _unclaim(batch: DispatchBatch) -> None:
     number = batch.pk
     batch.delete()
     abandon_batch(batch_id=number)

@@ -147,7 +147,7 @@ class Session:
             self.writer.write(smpp.make_pdu("unbind", client=self.sequences).generate())
 
     def is_held(self, submit: int) -> bool:
-        return submit >= self.smsc.behaviour().get("hold_from", sys.maxsize)
+        return submit >= int(self.smsc.behaviour().get("hold_from", sys.maxsize))
 
     async def answer_later(self, answer: bytes, submit: int) -> None:
         while self.is_held(submit):
