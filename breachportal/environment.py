@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from psycopg.conninfo import conninfo_to_dict
+
+from notifications.sender_names import check_sender_name
 
 
 def read(name: str, default: str | None = None) -> str:
@@ -32,6 +34,49 @@ def read(name: str, default: str | None = None) -> str:
 def flag(name: str) -> bool:
     """Return whether `name` is 1, true, yes or on."""
     return read(name, "").lower() in {"1", "true", "yes", "on"}
+
+
+def sms_account(*, with_secrets: bool) -> dict[str, Any]:
+    """Return what `notifications/channels/sms_account.py` needs; {} where no SMS is sent.
+
+    The web process is told who sends, and none of the secrets (docs/production.md, « SMS »).
+    """
+    provider = read("SMS_PROVIDER", "folder" if read("SMS_OUTBOX_DIR", "") else "")
+    if not provider:
+        return {}
+    if provider not in {"folder", "smpp", "ovh"}:
+        raise ImproperlyConfigured("SMS_PROVIDER is folder, smpp or ovh.")
+    account: dict[str, Any] = {"provider": provider, "sender": sms_sender()}
+    if provider == "folder" or not with_secrets:
+        return account
+    account |= {"username": read("SMS_USERNAME"), "password": read("SMS_PASSWORD")}
+    if provider == "ovh":
+        account |= {"host": read("SMS_HOST", "eu.api.ovh.com"), "port": 443}
+        return account | {
+            "consumer_key": read("SMS_CONSUMER_KEY"),
+            "service": read("SMS_SERVICE"),
+        }
+    return account | {
+        "host": read("SMS_HOST"),
+        "port": int(read("SMS_PORT", "3550")),
+        "uses_tls": read("SMS_TLS", "1") == "1",
+        "window": int(read("SMS_WINDOW", "1")),
+        "connections": int(read("SMS_CONNECTIONS", "1")),
+        "uses_payload": read("SMS_LONG_MESSAGES", "parts") == "payload",
+        "receipt_ids": read("SMS_RECEIPT_IDS", "same"),
+    }
+
+
+def sms_sender() -> str:
+    """Return SMS_SENDER, which an insurer without a name of its own sends by."""
+    name = read("SMS_SENDER", "Portail")
+    try:
+        check_sender_name(name)
+    except ValidationError as error:
+        raise ImproperlyConfigured(
+            "SMS_SENDER has 1 to 11 letters or digits, and not digits only."
+        ) from error
+    return name
 
 
 def words(name: str, default: str) -> list[str]:

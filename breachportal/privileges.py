@@ -98,6 +98,8 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_receipt": (None, WRITE),
     "notifications_senderpace": (None, WRITE),
     "notifications_dispatchticket": (None, WRITE),
+    "notifications_smspart": (None, WRITE),
+    "notifications_letterexport": ("SELECT, INSERT, UPDATE", "SELECT, UPDATE"),
 }
 
 OWN = "insurer_id = ANY (portal_insurers())"
@@ -168,6 +170,7 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
         _of("notifications_campaign", "campaign_id"),
         f"{_of('notifications_campaign', 'campaign_id')} AND {STAFF}",
     ),
+    "notifications_letterexport": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_listreach": (_of("insurers_affectedlist", "affected_list_id"), "false"),
     "audit_auditentry": (
         "scope = ANY (portal_scopes()) OR (scope = 'portal' AND portal_role() IN"

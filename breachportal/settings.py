@@ -151,11 +151,13 @@ CELERY_TASK_ROUTES = {
     "insurers.tasks.*": {"queue": "ingest"},
     # The sweep never waits behind what it is there to look after.
     "notifications.tasks.resume_campaigns": {"queue": "default"},
+    "notifications.tasks.sms_receipts": {"queue": "default"},
     "notifications.tasks.*": {"queue": "dispatch"},
 }
 CELERY_BEAT_SCHEDULE = {
     "resume-lists": {"task": "insurers.tasks.resume_lists", "schedule": 10.0},
     "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},
+    "sms-receipts": {"task": "notifications.tasks.sms_receipts", "schedule": 30.0},
 }
 
 # Accounts: closed sign-up, e-mail sign-in, Argon2id, a second factor.
@@ -239,8 +241,9 @@ EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
 EMAIL_TIMEOUT = 30
 _SENDER = "portail@example.fr" if DEMO else "" if ROLE == "owner" else None
 DEFAULT_FROM_EMAIL = env.read("DEFAULT_FROM_EMAIL", _SENDER)
-# A folder that stands in for an SMS provider; without it campaigns go by e-mail only.
+# A folder that stands in for an SMS provider; without one campaigns go by e-mail only.
 SMS_OUTBOX_DIR = Path(env.read("SMS_OUTBOX_DIR")) if env.read("SMS_OUTBOX_DIR", "") else None
+SMS_ACCOUNT = env.sms_account(with_secrets=ROLE == "worker")
 # When nothing leaves, by the clock in Paris: "22:00-07:00"; "" is no quiet hours.
 QUIET_HOURS = read_quiet_hours(env.read("QUIET_HOURS", ""))
 # Messages a second and a day of one sender, by channel; None is no limit.
@@ -282,7 +285,10 @@ LOGGING = {
     "formatters": {"scrubbed": {"()": "breachportal.logs.ScrubbingFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "scrubbed"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django": {"handlers": [], "level": "INFO", "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "httpx": {"level": "WARNING"},  # It logs addresses with their query.
+    },
 }
 
 SILENCED_SYSTEM_CHECKS: list[str] = []

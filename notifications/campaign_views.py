@@ -26,10 +26,13 @@ from notifications.campaigns import (
 )
 from notifications.crowded import waiting_choices
 from notifications.doubts import DoubtPolicy
-from notifications.forms import ApprovalForm, ReturnForm
-from notifications.models import Campaign, CampaignState, ListReach
+from notifications.forms import ApprovalForm, LettersForm, ReturnForm
+from notifications.letters import pending_letters
+from notifications.models import Campaign, CampaignState, Channel, LetterExport, ListReach
 from notifications.notice_views import previews
+from notifications.notices import NoticeContent
 from notifications.register import campaign_figures
+from notifications.sms_cost import sms_cost
 from notifications.states import Standing
 from notifications.tasks import cancel, resume_campaigns, start_campaign
 
@@ -49,6 +52,7 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
 def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Show what is, or was, approved, and how far it is."""
     found = campaign_of(request, campaign_id)
+    reach = ListReach.objects.filter(affected_list=found.affected_list_id).first()
     may_approve = (
         Role.APPROVER in staff_of(request).roles.get(found.insurer_id, ())
         and found.state == CampaignState.SUBMITTED
@@ -60,7 +64,12 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
             **_progress(found),
             "sha256": bytes(found.sha256).hex(),
             "previews": previews(found.notice_version)[:1],
-            "reach": ListReach.objects.filter(affected_list=found.affected_list_id).first(),
+            "reach": reach,
+            "sms": sms_cost(
+                NoticeContent.from_json(found.notice_version.content),
+                found.plan,
+                messages=reach.phone_only_numbers if reach else 0,
+            ),
             "crowded": waiting_choices(found).count(),
             "starts_at": found.starts_at,
             "in_doubt": DoubtPolicy(found.plan.get("in_doubt", DoubtPolicy.FLAG)).label,
@@ -72,6 +81,7 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
             and staff_of(request).has_role(found.insurer_id, Role.APPROVER),
             "approval_form": ApprovalForm(),
             "return_form": ReturnForm(),
+            **_letters(request, found),
         },
     )
 
@@ -219,6 +229,25 @@ def campaign_of(request: HttpRequest, campaign_id: int) -> Campaign:
     mine = readable(staff_of(request), Campaign.objects.all())
     related = ("insurer", "breach", "affected_list", "notice_version__notice")
     return get_object_or_404(mine.select_related(*related), pk=campaign_id)
+
+
+def _letters(request: HttpRequest, found: Campaign) -> dict[str, object]:
+    """Return what the part about letters shows; empty where the plan has none."""
+    if Channel.LETTER not in found.plan["channels"] or found.approved_at is None:
+        return {}
+    exports = list(found.letter_exports.defer("content"))
+    last = LetterExport.objects.filter(insurer=found.insurer_id).defer("content").first()
+    is_sending = found.state == CampaignState.SENDING
+    return {
+        "has_letters": True,
+        "letters_pending": pending_letters(found),
+        "letter_exports": exports,
+        "letters_form": LettersForm(initial={"recipient": last.recipient if last else ""}),
+        "may_ask_letters": is_sending and all(export.made_at for export in exports),
+        "may_take_letters": staff_of(request).has_role(
+            found.insurer_id, Role.PREPARER, Role.APPROVER
+        ),
+    }
 
 
 def _progress(found: Campaign) -> dict[str, object]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -26,6 +27,7 @@ from notifications.models import (
 )
 from notifications.notices import Facts, NoticeContent, facts_for
 from notifications.register import failed_share
+from notifications.sender_names import check_sender_name
 
 OVER = (CampaignState.RETURNED,)  # its list can be submitted again
 
@@ -53,7 +55,8 @@ def is_in_progress(*, affected_list: AffectedList) -> bool:
 
 def channels_offered() -> list[Channel]:
     """Return the channels that this installation can send by, in the order of the plan."""
-    return [Channel.EMAIL, Channel.SMS] if settings.SMS_OUTBOX_DIR else [Channel.EMAIL]
+    sms = [Channel.SMS] if settings.SMS_ACCOUNT else []
+    return [Channel.EMAIL, *sms, Channel.LETTER]
 
 
 def facts_of(notice: Notice) -> Facts:
@@ -82,10 +85,13 @@ def submit_campaign(
     kind_reason: str = "",
     starts_at: datetime | None = None,
     in_doubt: DoubtPolicy = DoubtPolicy.RETRY,
+    sms_sender: str = "",
+    has_plain_sms: bool = False,
 ) -> Campaign:
     """Freeze a notice version, an accepted list and a plan together, for approval.
 
-    The plan says by which channels, not before when, and what becomes of a message in doubt.
+    The plan says by which channels, not before when, what becomes of a message in doubt, and whom
+    an SMS comes from.
 
     A complement or correction tells again, for the reason given, people of the list who were
     told. Raises CampaignRefused while the checklist is not met or the parts do not fit.
@@ -124,6 +130,13 @@ def submit_campaign(
         "starts_at": starts_at.isoformat() if starts_at else None,
         "in_doubt": in_doubt.value,
     }
+    if Channel.SMS in plan["channels"]:
+        sender = sms_sender or settings.SMS_ACCOUNT["sender"]
+        try:
+            check_sender_name(sender)
+        except ValidationError as error:
+            raise CampaignRefused(error.messages[0]) from error
+        plan["sms"] = {"sender": sender, "is_plain": has_plain_sms}
     try:
         with transaction.atomic():
             campaign = Campaign.objects.create(

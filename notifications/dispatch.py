@@ -13,7 +13,14 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from insurers.lists.contacts import ContactOpener, open_contacts
-from notifications.channels import ChannelDownError, Outgoing, SenderRefusedError, channel_for
+from notifications.channels import (
+    ChannelDownError,
+    Outgoing,
+    SenderRefusedError,
+    channel_for,
+    connections_of,
+    window_of,
+)
 from notifications.halting import REFUSED_IN_A_ROW, halt_campaign, halt_if_failing
 from notifications.leases import BATCH_SIZE, abandon_batch, claim_batch, close_batch
 from notifications.models import Campaign, Channel
@@ -21,8 +28,9 @@ from notifications.notices import NoticeContent
 from notifications.outcomes import finish_if_done, note_sending, record_outcome
 from notifications.pacing import Slots, give_back_slots, pace_of, reserve, rest, sender_of
 from notifications.references import derive, message_id
-from notifications.rendering import Language, MessageLayout, lay_out
+from notifications.rendering import LANGUAGES, Language, MessageLayout, lay_out
 from notifications.settling import settle
+from notifications.sms_cost import sms_plan
 from notifications.states import FAILURES
 from notifications.turns import Turn, is_sending, turns_in_order
 
@@ -38,6 +46,7 @@ class Letterhead:
     campaign: Campaign
     content: NoticeContent
     layouts: dict[Language, MessageLayout]
+    sms_sender: str
     contacts: ContactOpener
 
 
@@ -125,10 +134,15 @@ def _letterhead_of(campaign_id: int, hand: Hand) -> Letterhead:
 
 def _letterhead(campaign: Campaign) -> Letterhead:
     content = NoticeContent.from_json(campaign.notice_version.content)
+    sms_sender, has_plain_sms = sms_plan(campaign.plan)
     return Letterhead(
         campaign=campaign,
         content=content,
-        layouts={"fr": lay_out(content, language="fr"), "en": lay_out(content, language="en")},
+        layouts={
+            language: lay_out(content, language=language, has_plain_sms=has_plain_sms)
+            for language in LANGUAGES
+        },
+        sms_sender=sms_sender,
         contacts=open_contacts(campaign.affected_list),
     )
 
@@ -144,6 +158,8 @@ def _dispatch_batch(
         now=timezone.now(),
         sender=sender,
         limit=slots.count,
+        window=window_of(channel),
+        at_once=connections_of(channel),
     )
     if batch_id is None:
         give_back_slots(sender=sender, count=slots.count)
@@ -258,7 +274,9 @@ def _address(letterhead: Letterhead, channel: Channel, leased: Leased) -> Outgoi
     return Outgoing(
         notification_id=leased.notification_id,
         address=contact.email if channel == Channel.EMAIL else contact.phone,
-        sender_name=letterhead.content.controller_name,
+        sender_name=(
+            letterhead.sms_sender if channel == Channel.SMS else letterhead.content.controller_name
+        ),
         reply_to=letterhead.content.contact_email,
         message=message,
         message_id=message_id(leased.notification_id),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +14,8 @@ from notifications.checklist import Unmet
 from notifications.doubts import DoubtPolicy
 from notifications.models import CampaignKind, Channel
 from notifications.notices import NoticeContent, NoticeTexts
+from notifications.sender_names import check_sender_name
+from notifications.sms_cost import SmsText
 
 TEXTS = ("subject", "nature", "consequences", "measures", "advice")
 PLAIN = (
@@ -214,14 +217,48 @@ class SubmitForm(forms.Form):
         ),
     )
 
-    def __init__(self, *args: Any, lists: Any, **kwargs: Any) -> None:
+    sms_sender = forms.CharField(
+        label=_("Expéditeur des SMS"),
+        required=False,
+        max_length=11,
+        validators=[check_sender_name],
+        help_text=_(
+            "1 à 11 lettres sans accent ou chiffres, sans espace. Le nom doit être déclaré chez le"
+            " prestataire SMS."
+        ),
+    )
+    has_plain_sms = forms.BooleanField(
+        label=_("Écrire les SMS sans les caractères qui les allongent"), required=False
+    )
+
+    def __init__(self, *args: Any, lists: Any, sms: Iterable[SmsText] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._say_what_sms_cost(tuple(sms))
         lists_field, channels = self.fields["affected_list"], self.fields["channels"]
         assert isinstance(lists_field, forms.ModelChoiceField)
         assert isinstance(channels, forms.MultipleChoiceField)
         lists_field.queryset = lists
         channels.choices = [(name.value, name.label) for name in channels_offered()]
-        channels.initial = [name.value for name in channels_offered()]
+        # Whoever wants letters printed says so.
+        channels.initial = [n.value for n in channels_offered() if n != Channel.LETTER]
+
+    def _say_what_sms_cost(self, sms: tuple[SmsText, ...]) -> None:
+        if not settings.SMS_ACCOUNT:
+            del self.fields["sms_sender"], self.fields["has_plain_sms"]
+            return
+        self.fields["sms_sender"].initial = settings.SMS_ACCOUNT["sender"]
+        forcing = [symbol for text in sms for symbol in text.forcing]
+        if sms and not forcing:
+            del self.fields["has_plain_sms"]
+            return
+        self.fields["has_plain_sms"].help_text = _(
+            "%(symbols)s n’existent pas dans l’alphabet court des SMS : %(parts)d parties par"
+            " message, au lieu de %(plain)d avec leur forme simple (c, e, ')."
+        ) % {
+            "symbols": " ".join(dict.fromkeys(forcing)),
+            "parts": max((text.parts for text in sms), default=0),
+            "plain": max((text.plain_parts for text in sms), default=0),
+        }
 
     def clean_kind(self) -> CampaignKind:
         """Return the kind; a form that names none sends a notice."""
@@ -246,6 +283,20 @@ class ApprovalForm(forms.Form):
         label=_("Les adresses partagées par plus de huit personnes sont de vraies adresses."),
         required=False,
         help_text=_("Sans cette confirmation, ces personnes sont comptées comme injoignables."),
+    )
+
+
+class LettersForm(forms.Form):
+    """To whom a file of letters is encrypted."""
+
+    recipient = forms.CharField(
+        label=_("Clé publique age de votre organisme"),
+        max_length=100,
+        help_text=_(
+            "Le fichier est chiffré pour elle : age-keygen fabrique la paire, et la clé privée"
+            " reste chez vous (age-encryption.org)."
+        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
 

@@ -10,10 +10,11 @@ from django.db.models import Sum
 
 from audit.trail import insurer_scope, record
 from notifications.campaign_mail import tell_of_halt
-from notifications.channels.email import NO_ANSWER
+from notifications.channels import window_of
 from notifications.models import Campaign, CampaignState, State, Tally
 from notifications.register import ended_and_failed
 
+NO_ANSWER = "-no-answer"  # how every channel's reason ends
 UNANSWERED = 3
 WATCHED = 100  # messages after which the share of failures counts
 REFUSED_IN_A_ROW = 20
@@ -23,11 +24,14 @@ def halt_if_failing(*, campaign_id: int, now: datetime) -> bool:
     """Stop a campaign whose failures pass what it tolerates.
 
     Permanent failures count after the first WATCHED messages; connections that broke before the
-    server's answer after UNANSWERED, since each leaves a message in doubt.
+    provider's answer after UNANSWERED, since each leaves a message, or a window, in doubt.
     """
     ended, failed = ended_and_failed(campaign_id)
-    in_doubt = Tally.objects.filter(campaign=campaign_id, state=State.UNCERTAIN, reason=NO_ANSWER)
-    unanswered = in_doubt.aggregate(total=Sum("messages"))["total"] or 0
+    in_doubt = Tally.objects.filter(
+        campaign=campaign_id, state=State.UNCERTAIN, reason__endswith=NO_ANSWER
+    )
+    messages = in_doubt.values_list("channel").annotate(Sum("messages"))
+    unanswered = sum(-(-total // window_of(channel)) for channel, total in messages)
     tolerated = Campaign.objects.values_list("tolerated_failures", flat=True).get(pk=campaign_id)
     if unanswered >= UNANSWERED and unanswered > tolerated * ended:
         return halt_campaign(

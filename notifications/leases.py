@@ -4,7 +4,7 @@ A connection holds the id of its batch as an advisory lock for as long as it liv
 worker is killed PostgreSQL frees the lock, and what it left is known to be abandoned. Outcomes
 are recorded in the order of sending, one by one, so the first message of an abandoned batch
 without an outcome may have left: it is marked uncertain, never sent again silently. The ones
-after it were not sent: they go back.
+after it were not sent: they go back. (Of a batch with a window, so many messages are in doubt.)
 """
 
 from datetime import datetime
@@ -18,6 +18,7 @@ from notifications.references import derive, fingerprint
 from notifications.retries import ATTEMPTS
 
 BATCH_SIZE = 100
+ADMISSION_SPACE = 40
 LOCK_SPACE = 34  # first half of the advisory lock's key; the second is the batch
 
 
@@ -28,13 +29,23 @@ def claim_batch(
     now: datetime,
     sender: str = "",
     limit: int = BATCH_SIZE,
+    window: int = 1,
+    at_once: int | None = None,
 ) -> int | None:
-    """Lease up to `limit` due messages to this connection; return the batch's id, or None."""
+    """Lease up to `limit` due messages to this connection; return the batch's id, or None.
+
+    `window` is how many of them the channel may send before the first is recorded; it is kept
+    before anything is sent, for `recover_batches`. Of `at_once` batches that are open on the
+    channel already, the provider admits no further connection: None.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         batch = DispatchBatch.objects.create(
-            campaign_id=campaign_id, channel=channel, sender=sender, claimed_at=now
+            campaign_id=campaign_id, channel=channel, sender=sender, window=window, claimed_at=now
         )
         cursor.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_SPACE, batch.pk])
+        if at_once is not None and not _is_admitted(batch, at_once):
+            _unclaim(batch)
+            return None
         cursor.execute(
             """
             WITH picked AS (
@@ -73,9 +84,22 @@ def claim_batch(
         )
         if cursor.rowcount:
             return batch.pk
-        batch.delete()
-        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, batch.pk])
+        _unclaim(batch)
         return None
+
+
+def _unclaim(batch: DispatchBatch) -> None:
+    number = batch.pk
+    batch.delete()
+    abandon_batch(batch_id=number)
+
+
+def _is_admitted(batch: DispatchBatch, at_once: int) -> bool:
+    """Whether fewer batches than that are open on the channel, one claim after another."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [ADMISSION_SPACE])
+    others = DispatchBatch.objects.filter(channel=batch.channel, closed_at=None)
+    return others.exclude(pk=batch.pk).count() < at_once
 
 
 GIVE_BACK = """
@@ -124,23 +148,20 @@ def recover_batches(*, now: datetime) -> int:
 
 @transaction.atomic
 def _recover(batch_id: int, *, now: datetime) -> int:
-    first = (
-        Notification.objects.filter(batch_id=batch_id, state=State.SENDING)
-        .order_by("pk")
-        .values_list("pk", flat=True)
-        .first()
-    )
-    if first is not None:
+    window = DispatchBatch.objects.values_list("window", flat=True).get(pk=batch_id)
+    unrecorded = Notification.objects.filter(batch_id=batch_id, state=State.SENDING)
+    in_doubt = list(unrecorded.order_by("pk").values_list("pk", flat=True)[:window])
+    for notification_id in in_doubt:
         _give_back(
             batch_id,
-            only=first,
+            only=notification_id,
             state=State.UNCERTAIN,
             reason="worker-lost",
             due_at=now + DOUBT_DELAY,
             now=now,
         )
     _close(batch_id, now=now, due_at=now)
-    return int(first is not None)
+    return len(in_doubt)
 
 
 def _close(batch_id: int, *, now: datetime, due_at: datetime) -> None:

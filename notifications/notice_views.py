@@ -16,6 +16,7 @@ from notifications.forms import NoticeForm, SubmitForm
 from notifications.models import Campaign, CampaignState, Notice, NoticeVersion
 from notifications.notices import NoticeContent, create_notice, save_version
 from notifications.rendering import Language, Message, lay_out
+from notifications.sms_cost import SAMPLE_REFERENCE, sms_texts
 
 # Fictional recipients of every kind; a preview never shows a real one.
 RECIPIENTS: tuple[tuple[str, Contact, int, Language], ...] = (
@@ -24,7 +25,6 @@ RECIPIENTS: tuple[tuple[str, Contact, int, Language], ...] = (
     ("unnamed", Contact(), 1, "fr"),
     ("english", Contact(first_name="Alex", last_name="Sample"), 1, "en"),
 )
-SAMPLE_REFERENCE = "BP7K-3F9M-Q2XD-7"
 
 
 @require_POST
@@ -72,7 +72,9 @@ def notice_edit(request: HttpRequest, notice_id: int) -> HttpResponse:
             "version_sha256": bytes(version.sha256).hex(),
             "form": form,
             "problems": problems,
-            "submit_form": SubmitForm(lists=lists) if lists.exists() else None,
+            "submit_form": (
+                SubmitForm(lists=lists, sms=sms_texts(content)) if lists.exists() else None
+            ),
         },
     )
 
@@ -119,6 +121,8 @@ def notice_submit(request: HttpRequest, notice_id: int) -> HttpResponse:
             kind_reason=form.cleaned_data["kind_reason"],
             starts_at=form.cleaned_data["starts_at"],
             in_doubt=form.cleaned_data["in_doubt"],
+            sms_sender=form.cleaned_data.get("sms_sender", ""),
+            has_plain_sms=form.cleaned_data.get("has_plain_sms", False),
             submitted_by_id=staff_of(request).user_id,
             now=timezone.now(),
         )

@@ -24,13 +24,29 @@ LABELS = {
     "worker-lost": gettext_noop("processus arrêté pendant l’envoi"),
     "smtp-no-answer": gettext_noop("connexion coupée avant la réponse du serveur"),
     "smtp-dropped": gettext_noop("connexion coupée par le serveur"),
+    "letter-exported": gettext_noop("lettre remise à l’organisme, qui l’envoie"),
+    "smpp-no-answer": gettext_noop("connexion coupée avant la réponse du prestataire SMS"),
+    "ovh-no-answer": gettext_noop("connexion coupée avant la réponse du prestataire SMS"),
+    "ovh-invalid-receiver": gettext_noop("numéro que le prestataire SMS n’admet pas"),
+    "sms-undeliv": gettext_noop("SMS que l’opérateur mobile n’a pas pu remettre"),
+    "sms-expired": gettext_noop("SMS que le téléphone n’a pas pris à temps"),
+    "sms-rejectd": gettext_noop("SMS refusé par l’opérateur mobile"),
+    "sms-deleted": gettext_noop("SMS effacé par l’opérateur mobile"),
+    "ovh-receipt-2": gettext_noop("SMS que l’opérateur mobile n’a pas pu remettre"),
+    "ovh-receipt-16": gettext_noop("SMS refusé par l’opérateur mobile"),
     "smtp-syntax": gettext_noop("adresse que le serveur ne sait pas lire"),
 }
 PROVIDER_CODE = re.compile(r"smtp-(\d{3})")
+SMS_CODE = re.compile(r"(?:smpp|ovh)-([0-9a-f]{3,8})")
+RECEIPT_DETAIL = re.compile(r"(sms-[a-z]+)-[0-9a-f]+")
 
 
 def reason_label(code: str) -> str:
     """Return a reason in the reader's language; a provider's code stays a number."""
     if match := PROVIDER_CODE.fullmatch(code):
         return _("réponse %(code)s du serveur de courriel") % {"code": match[1]}
+    if match := SMS_CODE.fullmatch(code):
+        return _("réponse %(code)s du prestataire SMS") % {"code": match[1]}
+    if match := RECEIPT_DETAIL.fullmatch(code):
+        code = match[1]
     return _(LABELS[code]) if code in LABELS else code

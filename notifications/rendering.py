@@ -14,8 +14,10 @@ from django.utils.translation import ngettext
 from insurers.lists.contacts import Contact
 from insurers.models import DataCategory
 from notifications.notices import NoticeContent
+from notifications.segments import plain
 
 Language = Literal["fr", "en"]
+LANGUAGES: tuple[Language, ...] = ("fr", "en")
 
 # Letters, space, apostrophe, hyphen and dot: anything else gives a neutral salutation.
 NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[ '’.\-]){0,60}")
@@ -62,8 +64,13 @@ class MessageLayout:
         return Message(subject="", text=self.sms.replace(REFERENCE, reference))
 
 
-def lay_out(content: NoticeContent, *, language: Language) -> MessageLayout:
-    """Lay a notice out in a language (French where the notice has no English)."""
+def lay_out(
+    content: NoticeContent, *, language: Language, has_plain_sms: bool = False
+) -> MessageLayout:
+    """Lay a notice out in a language (French where the notice has no English).
+
+    `has_plain_sms` writes the SMS without the characters that make it cost more.
+    """
     texts = content.texts(language)
     spoken: Language = "en" if texts is content.en else "fr"
     context = {
@@ -79,12 +86,13 @@ def lay_out(content: NoticeContent, *, language: Language) -> MessageLayout:
     }
     folder = "notifications/messages/notice"
     with translation.override(spoken):
+        sms = " ".join(render_to_string(f"{folder}/sms.txt", context).split())
         return MessageLayout(
             language=spoken,
             subject=" ".join(texts.subject.split()),
             text=render_to_string(f"{folder}/body.txt", context),
             html=render_to_string(f"{folder}/body.html", context),
-            sms=" ".join(render_to_string(f"{folder}/sms.txt", context).split()),
+            sms=plain(sms) if has_plain_sms else sms,
         )
 
 

@@ -13,11 +13,13 @@ from notifications.crowded import confirmed_and_waiting, tell_confirmed
 from notifications.dispatch import dispatch_by_turns
 from notifications.doubts import resolve_doubts
 from notifications.leases import recover_batches
-from notifications.models import Campaign, CampaignState
+from notifications.letters import make_export
+from notifications.models import Campaign, CampaignState, LetterExport
 from notifications.outbox import build_outbox, count_reach
 from notifications.outcomes import finish_if_done, give_up
 from notifications.receipts import apply_what_waits
 from notifications.settling import settle_stale
+from notifications.sms_receipts import collect_sms_receipts
 from notifications.tickets import issue_tickets, next_ticket, slot_held
 from notifications.turns import turns_in_order
 
@@ -62,6 +64,18 @@ def reach(*, list_id: int) -> None:
         count_reach(affected_list=found)
 
 
+@shared_task
+def make_letters(*, export_id: int) -> None:
+    """Make a file of letters that an insurer asked for."""
+    make_export(export_id=export_id, now=timezone.now())
+
+
+@shared_task(expires=60)
+def sms_receipts() -> None:
+    """Take the receipts of SMS that wait at the provider."""
+    collect_sms_receipts(now=timezone.now())
+
+
 @shared_task(expires=30)
 def resume_campaigns() -> None:
     """Recover what dead workers left, and re-issue what Redis forgot."""
@@ -76,6 +90,8 @@ def resume_campaigns() -> None:
     uncounted = AffectedList.objects.open_to_campaigns().filter(reach=None)
     for list_id in uncounted.values_list("pk", flat=True):
         enqueue(reach, list_id=list_id)
+    for export_id in LetterExport.objects.filter(made_at=None).values_list("pk", flat=True):
+        enqueue(make_letters, export_id=export_id)
     for campaign in Campaign.objects.filter(state=CampaignState.APPROVED):
         enqueue(start_campaign, campaign_id=campaign.pk)
     for campaign in Campaign.objects.filter(state=CampaignState.SENDING):

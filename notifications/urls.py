@@ -1,6 +1,13 @@
 from django.urls import path
 
-from notifications import campaign_views, crowded_views, notice_views, register_views, space_views
+from notifications import (
+    campaign_views,
+    crowded_views,
+    letter_views,
+    notice_views,
+    register_views,
+    space_views,
+)
 
 urlpatterns = [
     path("espace/", space_views.space, name="space"),
@@ -56,6 +63,14 @@ urlpatterns = [
         "espace/campagnes/<int:campaign_id>/adresses-partagees/",
         crowded_views.crowded_addresses,
         name="crowded_addresses",
+    ),
+    path(
+        "espace/campagnes/<int:campaign_id>/lettres/", letter_views.letters_ask, name="letters_ask"
+    ),
+    path(
+        "espace/lettres/<int:export_id>/telecharger/",
+        letter_views.letters_download,
+        name="letters_download",
     ),
     path("registre/", register_views.register, name="register"),
     path(

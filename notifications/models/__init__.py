@@ -6,6 +6,7 @@ from notifications.models.campaigns import (
     Notice,
     NoticeVersion,
 )
+from notifications.models.letters import LetterExport
 from notifications.models.outbox import (
     Channel,
     CrowdedAddress,
@@ -24,6 +25,7 @@ from notifications.models.outbox import (
     Tally,
     Told,
 )
+from notifications.models.sms import SmsPart
 
 __all__ = [
     "Campaign",
@@ -36,6 +38,7 @@ __all__ = [
     "DispatchBatch",
     "DispatchTicket",
     "Kind",
+    "LetterExport",
     "ListReach",
     "Notice",
     "NoticeVersion",
@@ -45,6 +48,7 @@ __all__ = [
     "Receipt",
     "ReceiptKind",
     "SenderPace",
+    "SmsPart",
     "State",
     "Tally",
     "Told",

@@ -53,6 +53,7 @@ class DispatchBatch(models.Model):
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+", db_index=False)
     channel = models.CharField(max_length=10, choices=Channel.choices)
     sender = models.CharField(max_length=80, blank=True)
+    window = models.PositiveSmallIntegerField(db_default=1, default=1)
     claimed_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
 

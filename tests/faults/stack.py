@@ -34,6 +34,7 @@ class Stack:
         redis_db: int,
         smtp_port: int,
         servers: Path | None = None,
+        environment: dict[str, str] | None = None,
     ) -> None:
         """`folder` is that of `own_database`; nothing else uses the broker `redis_db`.
 
@@ -51,6 +52,7 @@ class Stack:
             "EMAIL_HOST": "127.0.0.1",
             "EMAIL_PORT": str(smtp_port),
             **_folders(folder),
+            **(environment or {}),
         }
         self._schedule = folder / "beat"
         self.worker: subprocess.Popen[bytes] | None = None

@@ -99,7 +99,7 @@ def notice_for(found: AffectedList) -> NoticeVersion:
 def submitted(
     found: AffectedList,
     *,
-    channels: Sequence[Channel] = tuple(Channel),
+    channels: Sequence[Channel] = (Channel.EMAIL, Channel.SMS),
     in_doubt: DoubtPolicy = DoubtPolicy.RETRY,
     starts_at: datetime | None = None,
 ) -> Campaign:
@@ -121,10 +121,11 @@ def approved(
     shared_addresses_confirmed: bool = False,
     in_doubt: DoubtPolicy = DoubtPolicy.RETRY,
     starts_at: datetime | None = None,
+    channels: Sequence[Channel] = (Channel.EMAIL, Channel.SMS),
 ) -> Campaign:
     """Approve it, by Armand."""
     return approve_campaign(
-        campaign_id=submitted(found, in_doubt=in_doubt, starts_at=starts_at).pk,
+        campaign_id=submitted(found, channels=channels, in_doubt=in_doubt, starts_at=starts_at).pk,
         approver_id=cast.armand().pk,
         shared_addresses_confirmed=shared_addresses_confirmed,
         now=cast.NOW,
@@ -137,6 +138,7 @@ def built(
     shared_addresses_confirmed: bool = False,
     in_doubt: DoubtPolicy = DoubtPolicy.RETRY,
     starts_at: datetime | None = None,
+    channels: Sequence[Channel] = (Channel.EMAIL, Channel.SMS),
 ) -> Campaign:
     """Return a campaign over these rows whose outbox is made."""
     campaign = approved(
@@ -144,6 +146,7 @@ def built(
         shared_addresses_confirmed=shared_addresses_confirmed,
         in_doubt=in_doubt,
         starts_at=starts_at,
+        channels=channels,
     )
     build_outbox(campaign_id=campaign.pk, now=cast.NOW)
     campaign.refresh_from_db()

@@ -22,8 +22,8 @@ from insurers.models import AffectedList, Insurer, ListState, Population
 from insurers.queueing import enqueue
 from insurers.row_security import row_scope
 from insurers.tasks import accept_list, ingest_list
-from notifications.campaigns import approve_campaign, channels_offered, submit_campaign
-from notifications.models import Campaign, CampaignState, State
+from notifications.campaigns import approve_campaign, submit_campaign
+from notifications.models import Campaign, CampaignState, Channel, State
 from notifications.notices import NoticeContent, create_notice, save_version
 from notifications.register import Figures, campaign_figures
 from notifications.states import Standing
@@ -172,7 +172,7 @@ def _approved_campaign(cast: Cast, list_id: int) -> Campaign:
         campaign = submit_campaign(
             version=version,
             affected_list=affected_list,
-            channels=channels_offered(),
+            channels=(Channel.EMAIL, Channel.SMS),
             submitted_by_id=cast.preparer.pk,
             now=timezone.now(),
         )

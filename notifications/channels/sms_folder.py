@@ -10,7 +10,7 @@ from notifications.channels.base import ChannelDownError, Outcome, Outgoing
 from notifications.models import State
 
 
-class FileSmsChannel:
+class FolderSmsChannel:
     """Appends each message as a line of JSON to a file that only its owner reads."""
 
     def send(self, messages: Iterable[Outgoing]) -> Iterator[Outcome]:

@@ -1,0 +1,55 @@
+"""Files of letters that an insurer prints by its own records."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from insurers.models import Insurer
+from notifications.models.campaigns import Campaign
+from notifications.models.outbox import DispatchBatch
+
+
+class LetterExport(models.Model):
+    """One file, encrypted to the insurer's own key; its content goes once it is downloaded.
+
+    A row without `made_at` waits for the worker. `repeats` is the export whose letters it holds
+    again, where that file was lost.
+    """
+
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="letter_exports")
+    insurer = models.ForeignKey(Insurer, models.PROTECT, related_name="+")
+    recipient = models.CharField(_("clé publique age"), max_length=100)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField(_("demandé le"))
+    repeats = models.ForeignKey("self", models.PROTECT, null=True, related_name="repeated_by")
+    batch = models.ForeignKey(DispatchBatch, models.SET_NULL, null=True, related_name="+")
+    made_at = models.DateTimeField(_("prêt le"), null=True)
+    letters = models.PositiveIntegerField(_("lettres"), default=0)
+    rows = models.PositiveIntegerField(_("lignes"), default=0)
+    sha256 = models.BinaryField(_("empreinte du fichier chiffré"), default=bytes)
+    content = models.BinaryField(_("fichier chiffré"), default=bytes)
+    downloaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    downloaded_at = models.DateTimeField(_("téléchargé le"), null=True)
+
+    class Meta:
+        verbose_name = _("fichier de lettres")
+        verbose_name_plural = _("fichiers de lettres")
+        ordering = ("-requested_at", "-pk")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("campaign",),
+                condition=Q(made_at=None),
+                name="one_letter_export_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(downloaded_at=None)
+                | Q(made_at__isnull=False, downloaded_by__isnull=False),
+                name="a_download_has_somebody",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"letter export {self.pk}"

@@ -1,0 +1,52 @@
+"""SMS providers as processes of their own: told what to do, and asked what they took, by files."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class Controls:
+    """A running provider, as a test sees it."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+
+    def behave(self, **behaviour: Any) -> None:
+        """Replace what the provider does from now on."""
+        fresh = self.folder / "fresh.json"
+        fresh.write_text(json.dumps(behaviour))
+        fresh.replace(self.folder / "behaviour.json")
+
+    @property
+    def taken(self) -> list[dict[str, Any]]:
+        """What it took, in order."""
+        try:
+            lines = (self.folder / "taken.jsonl").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines]
+
+    @property
+    def numbers(self) -> list[str]:
+        """Whom it took messages for, in order."""
+        return [line["to"] for line in self.taken]
+
+
+@contextmanager
+def provider_process(module: str, folder: Path) -> Iterator[Controls]:
+    """Run `python -m MODULE FOLDER`, which prints its port, for the duration of the block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", module, str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield Controls(folder, int(process.stdout.readline()))
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
