@@ -237,6 +237,21 @@ EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
 EMAIL_TIMEOUT = 30
 _SENDER = "portail@example.fr" if DEMO else "" if ROLE == "owner" else None
 DEFAULT_FROM_EMAIL = env.read("DEFAULT_FROM_EMAIL", _SENDER)
+# The domain whose mailbox `bounce+…` takes what cannot be delivered; without it bounces go to the
+# sender's address. BOUNCE_MAILDIR is where the worker finds them (docs/production.md).
+BOUNCE_DOMAIN = env.read("BOUNCE_DOMAIN", "")
+BOUNCE_MAILDIR = Path(env.read("BOUNCE_MAILDIR")) if env.read("BOUNCE_MAILDIR", "") else None
+EMAIL_PER_SECOND = env.number("EMAIL_PER_SECOND")
+EMAIL_PER_DAY = env.number("EMAIL_PER_DAY")
+# The portal signs only where it is given a key; else the MTA in front does.
+DKIM_DOMAIN = env.read("DKIM_DOMAIN", "")
+DKIM_SELECTOR = env.read("DKIM_SELECTOR", "")
+DKIM_PRIVATE_KEY = env.read("DKIM_PRIVATE_KEY", "") if ROLE == "worker" else ""
+# Providers' interfaces, those in the European Union where there are several; keys are sealed.
+ANYMAIL = {
+    "MAILGUN_API_URL": "https://api.eu.mailgun.net/v3",
+    "SPARKPOST_API_URL": "https://api.eu.sparkpost.com/api/v1",
+}
 # A folder that stands in for an SMS provider; without it campaigns go by e-mail only.
 SMS_OUTBOX_DIR = Path(env.read("SMS_OUTBOX_DIR")) if env.read("SMS_OUTBOX_DIR", "") else None
 # When nothing leaves, by the clock in Paris: "22:00-07:00"; "" is no quiet hours.

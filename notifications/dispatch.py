@@ -21,7 +21,7 @@ from notifications.notices import NoticeContent
 from notifications.outcomes import finish_if_done, note_sending, record_outcome
 from notifications.pacing import Slots, give_back_slots, pace_of, reserve, rest, sender_of
 from notifications.references import derive, message_id
-from notifications.rendering import Language, MessageLayout, lay_out
+from notifications.rendering import EmailText, Language, Message, MessageLayout, lay_out
 from notifications.settling import settle
 from notifications.states import FAILURES
 from notifications.turns import Turn, is_sending, turns_in_order
@@ -187,7 +187,8 @@ def _send(
     gate = _Gate(campaign_id=campaign_id, slots=slots)
     now = None
     try:
-        for number, outcome in enumerate(channel_for(channel).send(gate.let_through(messages))):
+        via = channel_for(channel, insurer_id=hand.letterheads[campaign_id].campaign.insurer_id)
+        for number, outcome in enumerate(via.send(gate.let_through(messages))):
             now = timezone.now()
             gate.is_open = record_outcome(batch_id=batch_id, outcome=outcome, now=now)
             if number == 0:
@@ -251,6 +252,7 @@ def _address(letterhead: Letterhead, channel: Channel, leased: Leased) -> Outgoi
     contact = letterhead.contacts.open(leased.ordinal, leased.contact)
     reference = derive(leased.notification_id)
     layout = letterhead.layouts["en" if contact.language == "en" else "fr"]
+    message: EmailText | Message
     if channel == Channel.EMAIL:
         message = layout.email(contact=contact, people=leased.people, reference=reference)
     else:

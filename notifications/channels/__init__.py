@@ -1,5 +1,7 @@
 """How a message leaves: one small class per channel, all with the same contract."""
 
+from uuid import UUID
+
 from notifications.channels.base import (
     Channel,
     ChannelDownError,
@@ -10,14 +12,14 @@ from notifications.channels.base import (
 from notifications.channels.email import EmailChannel
 from notifications.channels.sms import FileSmsChannel
 from notifications.models import Channel as ChannelName
+from notifications.senders import sender_for
 
 
-def channel_for(name: str) -> Channel:
-    """Return the channel that a notification's `channel` names."""
-    channels: dict[str, type[Channel]] = {
-        ChannelName.EMAIL: EmailChannel,
-        ChannelName.SMS: FileSmsChannel,
-    }
+def channel_for(name: str, *, insurer_id: UUID | None = None) -> Channel:
+    """Return the channel that a notification's `channel` names, with its insurer's sender."""
+    if name == ChannelName.EMAIL:
+        return EmailChannel(sender_for(insurer_id))
+    channels: dict[str, type[Channel]] = {ChannelName.SMS: FileSmsChannel}
     return channels[name]()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from notifications.models import State
-from notifications.rendering import Message
+from notifications.rendering import EmailText, Message
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Outgoing:
     address: str
     sender_name: str
     reply_to: str
-    message: Message
+    message: Message | EmailText
     message_id: str
 
     def __repr__(self) -> str:

@@ -24,6 +24,14 @@ from notifications.models.outbox import (
     Tally,
     Told,
 )
+from notifications.models.sending import (
+    Encryption,
+    IdentityState,
+    SealedReceipt,
+    SendingIdentity,
+    Suppression,
+    Transport,
+)
 
 __all__ = [
     "Campaign",
@@ -35,6 +43,8 @@ __all__ = [
     "DeliveryEvent",
     "DispatchBatch",
     "DispatchTicket",
+    "Encryption",
+    "IdentityState",
     "Kind",
     "ListReach",
     "Notice",
@@ -45,7 +55,11 @@ __all__ = [
     "Receipt",
     "ReceiptKind",
     "SenderPace",
+    "SealedReceipt",
+    "SendingIdentity",
     "State",
+    "Suppression",
     "Tally",
     "Told",
+    "Transport",
 ]
