@@ -287,7 +287,10 @@ LOGGING = {
     "formatters": {"scrubbed": {"()": "breachportal.logs.ScrubbingFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "scrubbed"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django": {"handlers": [], "level": "INFO", "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "flufl.bounce": {"level": "CRITICAL"},  # It tells of each letter that it cannot read.
+    },
 }
 
 SILENCED_SYSTEM_CHECKS: list[str] = []
