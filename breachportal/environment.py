@@ -34,12 +34,6 @@ def flag(name: str) -> bool:
     return read(name, "").lower() in {"1", "true", "yes", "on"}
 
 
-def number(name: str) -> int | None:
-    """Return the whole number of `name`, None where it is not set."""
-    text = read(name, "")
-    return int(text) if text else None
-
-
 def words(name: str, default: str) -> list[str]:
     """Return the comma-separated values of `name`."""
     return [word.strip() for word in read(name, default).split(",") if word.strip()]

@@ -94,7 +94,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_senderpace": (None, WRITE),
     "notifications_dispatchticket": (None, WRITE),
     "notifications_sendingidentity": ("SELECT, INSERT, UPDATE", READ),
-    "notifications_sealedreceipt": ("INSERT", "SELECT, DELETE"),
+    "notifications_sealedreceipt": ("INSERT", "SELECT, UPDATE, DELETE"),
     "notifications_suppression": (None, WRITE),
 }
 

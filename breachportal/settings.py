@@ -149,9 +149,14 @@ CELERY_TASK_ROUTES = {
     "insurers.tasks.*": {"queue": "ingest"},
     # The sweep never waits behind what it is there to look after.
     "notifications.tasks.resume_campaigns": {"queue": "default"},
+    "notifications.tasks.read_receipts": {"queue": "default"},
+    "notifications.tasks.read_mailboxes": {"queue": "default"},
+    "notifications.tasks.read_mailbox": {"queue": "default"},
     "notifications.tasks.*": {"queue": "dispatch"},
 }
 CELERY_BEAT_SCHEDULE = {
+    "read-receipts": {"task": "notifications.tasks.read_receipts", "schedule": 5.0},
+    "read-mailboxes": {"task": "notifications.tasks.read_mailboxes", "schedule": 60.0},
     "resume-lists": {"task": "insurers.tasks.resume_lists", "schedule": 10.0},
     "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},
 }
@@ -241,8 +246,6 @@ DEFAULT_FROM_EMAIL = env.read("DEFAULT_FROM_EMAIL", _SENDER)
 # sender's address. BOUNCE_MAILDIR is where the worker finds them (docs/production.md).
 BOUNCE_DOMAIN = env.read("BOUNCE_DOMAIN", "")
 BOUNCE_MAILDIR = Path(env.read("BOUNCE_MAILDIR")) if env.read("BOUNCE_MAILDIR", "") else None
-EMAIL_PER_SECOND = env.number("EMAIL_PER_SECOND")
-EMAIL_PER_DAY = env.number("EMAIL_PER_DAY")
 # The portal signs only where it is given a key; else the MTA in front does.
 DKIM_DOMAIN = env.read("DKIM_DOMAIN", "")
 DKIM_SELECTOR = env.read("DKIM_SELECTOR", "")

@@ -13,10 +13,17 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from insurers.lists.contacts import ContactOpener, open_contacts
-from notifications.channels import ChannelDownError, Outgoing, SenderRefusedError, channel_for
+from notifications.channels import (
+    ChannelDownError,
+    Outcome,
+    Outgoing,
+    SenderRefusedError,
+    channel_for,
+)
+from notifications.channels.base import Foreseen
 from notifications.halting import REFUSED_IN_A_ROW, halt_campaign, halt_if_failing
 from notifications.leases import BATCH_SIZE, abandon_batch, claim_batch, close_batch
-from notifications.models import Campaign, Channel
+from notifications.models import Campaign, Channel, State
 from notifications.notices import NoticeContent
 from notifications.outcomes import finish_if_done, note_sending, record_outcome
 from notifications.pacing import Slots, give_back_slots, pace_of, reserve, rest, sender_of
@@ -24,6 +31,7 @@ from notifications.references import derive, message_id
 from notifications.rendering import EmailText, Language, Message, MessageLayout, lay_out
 from notifications.settling import settle
 from notifications.states import FAILURES
+from notifications.suppression import suppressed_in
 from notifications.turns import Turn, is_sending, turns_in_order
 
 DOWN_DELAY = timedelta(seconds=30)
@@ -93,7 +101,7 @@ def _one_batch(turns: list[Turn], hand: Hand, waits: list[datetime]) -> bool:
         letterhead = _letterhead_of(turn.campaign_id, hand)
         campaign = letterhead.campaign
         sender = sender_of(campaign=campaign, channel=turn.channel)
-        pace = pace_of(channel=turn.channel)
+        pace = pace_of(campaign=campaign, channel=turn.channel)
         slots = reserve(sender=sender, pace=pace, at_most=BATCH_SIZE, now=timezone.now())
         if not slots.count:
             waits.append(slots.start)
@@ -149,6 +157,7 @@ def _dispatch_batch(
         give_back_slots(sender=sender, count=slots.count)
         return False
     try:
+        _leave_out_suppressed(batch_id)
         messages = [_address(letterhead, channel, leased) for leased in _leased(batch_id)]
         give_back_slots(sender=sender, count=slots.count - len(messages))
     except Exception:
@@ -219,8 +228,11 @@ class _Gate:
     slots: Slots
     is_open: bool = True
 
-    def let_through(self, messages: list[Outgoing]) -> Iterator[Outgoing]:
-        """Yield what may be sent; a message that is not yielded was not sent."""
+    def let_through(self, messages: list[Outgoing]) -> Foreseen:
+        """Return what may be sent; a message that does not come out was not sent."""
+        return Foreseen(messages, self._pass)
+
+    def _pass(self, messages: list[Outgoing]) -> Iterator[Outgoing]:
         looked = False
         for number, message in enumerate(messages):
             wait = self.slots.start + self.slots.spacing * number - timezone.now()
@@ -234,6 +246,13 @@ class _Gate:
             if not self.is_open:
                 return
             yield message
+
+
+def _leave_out_suppressed(batch_id: int) -> None:
+    """Give the people of addresses that bounced, or complained, to their next channel."""
+    for notification_id in suppressed_in(batch_id=batch_id, now=timezone.now()):
+        outcome = Outcome(notification_id, State.SUPPRESSED, "suppressed")
+        record_outcome(batch_id=batch_id, outcome=outcome, now=timezone.now())
 
 
 def _leased(batch_id: int) -> Iterator[Leased]:

@@ -9,6 +9,7 @@ LABELS = {
     "no_contact": gettext_noop("ni courriel ni mobile sur la liste"),
     "invalid_contact": gettext_noop("contact inutilisable"),
     "shared_address": gettext_noop("adresse partagée par plus de huit personnes, non confirmée"),
+    "suppressed": gettext_noop("adresse qui a refusé un envoi, ou s’en est plainte, depuis un an"),
     "earlier_campaign": gettext_noop("déjà informée par une autre campagne"),
     "corrected": gettext_noop("contact corrigé : suivie sur une liste suivante"),
     "replaced": gettext_noop("absente de la liste qui remplace celle-ci, ou reprise par elle"),
@@ -27,10 +28,15 @@ LABELS = {
     "smtp-syntax": gettext_noop("adresse que le serveur ne sait pas lire"),
 }
 PROVIDER_CODE = re.compile(r"smtp-(\d{3})")
+REPORTED = re.compile(r"(?:dsn|bounce)-(\d\.\d+\.\d+)")
 
 
 def reason_label(code: str) -> str:
     """Return a reason in the reader's language; a provider's code stays a number."""
     if match := PROVIDER_CODE.fullmatch(code):
         return _("réponse %(code)s du serveur de courriel") % {"code": match[1]}
+    if match := REPORTED.fullmatch(code):
+        return _("non remis, code %(code)s") % {"code": match[1]}
+    if code.startswith("complaint-"):
+        return _("signalée comme indésirable par son destinataire")
     return _(LABELS[code]) if code in LABELS else code

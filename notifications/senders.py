@@ -7,9 +7,9 @@ from uuid import UUID
 from django.conf import settings
 
 from insurers.lists.sealing import open_sealed, seal
-from notifications.models import Encryption, IdentityState, SendingIdentity, Transport
+from notifications.models import Channel, Encryption, IdentityState, SendingIdentity, Transport
 
-PORTAL = "portal"
+PORTAL = "email:portal"
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,11 @@ class Sender:
     encryption: str = Encryption.STARTTLS
     credentials: dict[str, str] = field(default_factory=dict, repr=False, hash=False)
     dkim: DkimKey | None = None
-    messages_per_second: int | None = None
-    messages_per_day: int | None = None
 
 
 def sender_for(insurer_id: UUID | None) -> Sender:
     """Return the sender of an insurer's e-mail, with its credentials opened (worker only)."""
-    approved = SendingIdentity.objects.filter(
-        insurer=insurer_id, state=IdentityState.APPROVED
-    ).first()
+    approved = approved_identity(insurer_id)
     return portal_sender() if approved is None else sender_of(approved)
 
 
@@ -67,8 +63,6 @@ def sender_of(identity: SendingIdentity) -> Sender:
         encryption=identity.encryption,
         credentials=credentials,
         dkim=dkim,
-        messages_per_second=identity.messages_per_second,
-        messages_per_day=identity.messages_per_day,
     )
 
 
@@ -89,14 +83,21 @@ def portal_sender() -> Sender:
         encryption=Encryption.STARTTLS if settings.EMAIL_USE_TLS else Encryption.NONE,
         credentials={"user": settings.EMAIL_HOST_USER, "password": settings.EMAIL_HOST_PASSWORD},
         dkim=dkim,
-        messages_per_second=settings.EMAIL_PER_SECOND,
-        messages_per_day=settings.EMAIL_PER_DAY,
     )
 
 
 def account_of(identity: SendingIdentity) -> str:
-    """Return how tokens name the account that sent a message: its receipts count, no other's."""
-    return f"identity:{identity.pk}"
+    """Return how tokens and paces name whoever sends: an insurer, whichever provider it has now.
+
+    Bounces come for days, also after a provider was changed; and a provider knows the tokens of
+    the messages that it carried, and no others.
+    """
+    return f"{Channel.EMAIL}:{identity.insurer_id}"
+
+
+def approved_identity(insurer_id: UUID | None) -> SendingIdentity | None:
+    """Return the identity that an insurer's e-mail leaves by, None where the portal sends it."""
+    return SendingIdentity.objects.filter(insurer=insurer_id, state=IdentityState.APPROVED).first()
 
 
 def seal_credentials(credentials: dict[str, str]) -> bytes:

@@ -1,10 +1,12 @@
 """Addresses of an insurer's that nothing is sent to for a year: they bounced, or complained.
 
-By fingerprint, for that insurer only; the outbox leaves them out (`planning.py`). They go with
-the contacts: the fingerprints mean nothing without the key that is destroyed then.
+By fingerprint, for that insurer only. A leased message to such an address is not sent and its
+people go on to their next channel (`dispatch.py`), so that what bounced a minute ago counts too.
+Suppressions go with the contacts, whose key gives the fingerprints their meaning.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -24,12 +26,32 @@ ON CONFLICT (insurer_id, address_fingerprint) DO UPDATE
     SET until_at = greatest(s.until_at, EXCLUDED.until_at), reason = EXCLUDED.reason
 """
 
+IN_BATCH = """
+SELECT n.id FROM notifications_notification n
+JOIN notifications_campaign c ON c.id = n.campaign_id
+JOIN notifications_suppression s ON s.insurer_id = c.insurer_id
+    AND s.address_fingerprint = n.address_fingerprint AND s.until_at > %(now)s
+WHERE n.batch_id = %(batch)s AND n.state = 'sending' ORDER BY n.id
+"""
+
 
 def suppress_address_of(*, notification_id: int, reason: str, now: datetime) -> None:
     """Send nothing more to the address of a message, for a year, for its insurer."""
-    values = {"id": notification_id, "reason": reason[:60], "now": now, "until": now + LASTS}
+    values: dict[str, Any] = {
+        "id": notification_id,
+        "reason": reason[:60],
+        "now": now,
+        "until": now + LASTS,
+    }
     with connection.cursor() as cursor:
         cursor.execute(SUPPRESS, values)
+
+
+def suppressed_in(*, batch_id: int, now: datetime) -> list[int]:
+    """Return the messages of a leased batch whose address is suppressed: they are not sent."""
+    with connection.cursor() as cursor:
+        cursor.execute(IN_BATCH, {"batch": batch_id, "now": now})
+        return [row[0] for row in cursor.fetchall()]
 
 
 def purge_suppressions(*, now: datetime) -> int:

@@ -1,6 +1,13 @@
 from django.urls import path
 
-from notifications import campaign_views, crowded_views, notice_views, register_views, space_views
+from notifications import (
+    campaign_views,
+    crowded_views,
+    notice_views,
+    register_views,
+    space_views,
+    webhook_views,
+)
 
 urlpatterns = [
     path("espace/", space_views.space, name="space"),
@@ -62,5 +69,10 @@ urlpatterns = [
         "registre/<slug:breach_slug>/<slug:insurer_slug>/",
         register_views.register_insurer,
         name="register_insurer",
+    ),
+    path(
+        "avis-de-remise/<uuid:identity_id>/",
+        webhook_views.provider_webhook,
+        name="provider_webhook",
     ),
 ]

@@ -2,7 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
-from notifications.channels.base import ChannelDownError, Outcome, Outgoing, SenderRefusedError
+from notifications.channels.base import (
+    ChannelDownError,
+    Foreseen,
+    Outcome,
+    Outgoing,
+    SenderRefusedError,
+)
 from notifications.channels.dkim import sign
 from notifications.channels.mime import compose, visible_sender, wire_address
 from notifications.channels.providers import send_through_provider
@@ -34,34 +40,36 @@ class EmailChannel:
             yield from send_through_provider(self._sender, messages)
             return
         with smtp_session(self._sender) as session:
-            waiting = iter(messages)
-            current = self._next(waiting)
-            while current is not None:
-                outgoing, envelope = current
-                following = self._next(waiting)
+            foreseen: tuple[Outgoing, Envelope | None] | None = None
+            for outgoing in messages:
+                if foreseen is not None and foreseen[0] is outgoing:
+                    envelope = foreseen[1]
+                else:
+                    envelope = self._envelope(outgoing)
+                foreseen = self._foresee(messages)
                 if envelope is None:
                     yield Outcome(outgoing.notification_id, State.FAILED, SYNTAX)
-                else:
-                    outcome = self._send_one(
-                        session, outgoing, envelope, following[1] if following else None
-                    )
-                    yield outcome
-                    if outcome.reason in CLOSING:
-                        raise ChannelDownError("the server is closing the connection")
-                current = following
+                    continue
+                following = foreseen[1] if foreseen is not None else None
+                outcome = self._send_one(session, outgoing, envelope, following)
+                yield outcome
+                if outcome.reason in CLOSING:
+                    raise ChannelDownError("the server is closing the connection")
 
-    def _next(self, waiting: Iterator[Outgoing]) -> tuple[Outgoing, Envelope | None] | None:
-        """Return the next message with its envelope, None in its place where it can have none."""
-        outgoing = next(waiting, None)
-        if outgoing is None:
-            return None
+    def _foresee(self, messages: Iterable[Outgoing]) -> tuple[Outgoing, Envelope | None] | None:
+        """Return the next message with its envelope, where the caller shows it beforehand."""
+        upcoming = messages.upcoming if isinstance(messages, Foreseen) else None
+        return None if upcoming is None else (upcoming, self._envelope(upcoming))
+
+    def _envelope(self, outgoing: Outgoing) -> Envelope | None:
+        """Return a message's envelope, None where SMTP cannot carry its address."""
         address = wire_address(outgoing.address)
         if address is None:
-            return outgoing, None
+            return None
         token = receipt_token(outgoing.notification_id, account=self._sender.account)
         domain = self._sender.bounce_domain
         sender = return_path(token, domain=domain) if domain else self._sender.from_address
-        return outgoing, Envelope(sender, address, token)
+        return Envelope(sender, address, token)
 
     def _send_one(
         self, session: Session, outgoing: Outgoing, envelope: Envelope, following: Envelope | None

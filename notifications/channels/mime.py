@@ -24,6 +24,7 @@ from notifications.senders import Sender
 
 RECEIPT_HEADER = "X-Receipt-Token"
 SOFT_BREAK = b"=\r\n"
+LONGEST_LINE = 76  # RFC 2045, 6.7, the soft break included
 _BLANK = re.compile("(" + "|".join(map(re.escape, BLANKS)) + ")")
 # What SMTP and a To header carry without quoting: a dot-atom (RFC 5321, 4.1.2).
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -145,7 +146,14 @@ def _quoted(content: str) -> bytes:
     The C encoder copies the newlines it finds and breaks lines with bare LF where it found none.
     """
     encoded = b2a_qp(content.encode(), istext=True)
-    return encoded if b"\r\n" in encoded else encoded.replace(b"\n", b"\r\n")
+    if b"\r\n" not in encoded:
+        encoded = encoded.replace(b"\n", b"\r\n")
+    last = len(encoded) - encoded.rfind(b"\n") - 1
+    if last < LONGEST_LINE:
+        return encoded
+    cut = len(encoded) - 3  # What is left on the line is 76 long: three or more go to the next.
+    cut -= next((back for back in (1, 2) if encoded[cut - back : cut - back + 1] == b"="), 0)
+    return encoded[:cut] + SOFT_BREAK + encoded[cut:]
 
 
 @lru_cache(maxsize=4)

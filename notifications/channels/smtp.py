@@ -66,6 +66,8 @@ class Session:
 
         Raises LostConnectionError. `following` is announced only where the server pipelines.
         """
+        if self._announced not in (None, envelope):
+            raise AssertionError("another message was announced")
         refusal = self._ask_all(envelope) if self._announced is envelope else self._ask(envelope)
         self._announced, self._is_first = None, False
         if refusal is not None:

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("insurers", "0009_upload_effect"),
-        ("notifications", "0003_effects"),
+        ("notifications", "0004_sending"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

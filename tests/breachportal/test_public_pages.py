@@ -28,6 +28,8 @@ PUBLIC = {
     "problems",
     "upload",
     "uploads",
+    # Where providers tell what became of messages, signed.
+    "provider_webhook",
     # The directory.
     "accessibility",
     "advice",

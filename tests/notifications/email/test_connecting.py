@@ -16,6 +16,7 @@ from notifications.channels import SenderRefusedError
 from notifications.channels.connecting import ForbiddenAddressError, connect, is_public
 from notifications.channels.email import EmailChannel
 from notifications.models import Encryption, State
+from notifications.senders import PORTAL
 from tests.notifications.email.scripted_smtp import Script, scripted_smtp
 from tests.notifications.email.test_smtp import messages, sender
 
@@ -77,7 +78,7 @@ def test_an_identity_without_encryption_is_refused_outside_the_demo() -> None:
 
 def test_the_portals_own_relay_may_be_on_its_own_network() -> None:
     with scripted_smtp(Script()) as script, override_settings(DEMO=False):
-        own = sender(script, account="portal")
+        own = sender(script, account=PORTAL)
         assert [outcome.state for outcome in EmailChannel(own).send(messages(1))] == [
             State.ACCEPTED
         ]

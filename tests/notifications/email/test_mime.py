@@ -5,7 +5,7 @@ from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from notifications.channels import Outgoing
@@ -116,8 +116,9 @@ def test_any_text_and_any_value_are_read_back(lines: list[str], name: str, other
     assert got == [line.rstrip() for line in expected.splitlines()]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(LINES, LINES)
+@example("", "000\xa0\xa0\xa0\xa0\xa0\xa0𐀀𐀀𐀀0")
 def test_lines_are_short_and_end_by_crlf_whatever_is_filled_in(text: str, name: str) -> None:
     content = made(layout(text=f"{text}{SALUTATION}{text}\n"), blanks={SALUTATION: name})
     assert b"\r" not in content.replace(b"\r\n", b"")

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from notifications.channels import ChannelDownError, Outcome, Outgoing, SenderRefusedError
+from notifications.channels.base import Foreseen
 from notifications.channels.email import EmailChannel
 from notifications.models import Encryption, State
 from notifications.receipt_tokens import read_token
@@ -45,8 +46,8 @@ def outgoing(number: int, *, address: str = "") -> Outgoing:
     )
 
 
-def messages(count: int) -> Iterator[Outgoing]:
-    return (outgoing(number) for number in range(1, count + 1))
+def messages(count: int) -> Foreseen:
+    return Foreseen([outgoing(number) for number in range(1, count + 1)])
 
 
 @contextmanager
@@ -97,6 +98,17 @@ def test_the_next_message_is_not_sent_before_this_one_is_recorded() -> None:
         assert len(script.taken) == 2
         outcomes.close()  # type: ignore[attr-defined]
     assert len(script.taken) == 2
+
+
+def test_a_gate_that_closes_keeps_back_a_message_that_was_announced() -> None:
+    def first_two(found: list[Outgoing]) -> Iterator[Outgoing]:
+        yield from found[:2]
+
+    with serving("PIPELINING") as script:
+        outcomes = send_all(script, Foreseen([outgoing(n) for n in (1, 2, 3)], first_two))
+    assert states(outcomes) == [State.ACCEPTED] * 2
+    assert "RCPT TO:<p3@example.fr>" in script.commands
+    assert [recipient for recipient, _ in script.taken] == ["p1@example.fr", "p2@example.fr"]
 
 
 def test_the_return_path_names_the_message_to_the_worker_alone() -> None:
@@ -200,7 +212,7 @@ def test_a_refused_sender_stops_everything(extensions: tuple[str, ...]) -> None:
 
 def test_an_address_that_smtp_cannot_carry_fails_alone() -> None:
     with serving("PIPELINING") as script:
-        sent = iter([outgoing(1), outgoing(2, address="a b@example.fr"), outgoing(3)])
+        sent = Foreseen([outgoing(1), outgoing(2, address="a b@example.fr"), outgoing(3)])
         outcomes = send_all(script, sent)
     assert outcomes[1] == Outcome(2, State.FAILED, "smtp-syntax")
     assert states(outcomes) == [State.ACCEPTED, State.FAILED, State.ACCEPTED]
