@@ -30,6 +30,7 @@ KINDS = {
     "second_factor": _("Seconds facteurs"),
     "access": _("Accès"),
     "directory": _("Annuaire"),
+    "identity": _("Identités d’envoi"),
 }
 ACTIONS = {
     "declaration.saved": _("Déclaration enregistrée"),
@@ -72,6 +73,10 @@ ACTIONS = {
     "second_factor.reset": _("Codes de secours remplacés"),
     "access.refused": _("Page demandée sans en avoir le droit"),
     "directory.loaded": _("Annuaire chargé"),
+    "identity.proposed": _("Identité d’envoi proposée"),
+    "identity.approved": _("Identité d’envoi mise en service"),
+    "identity.refused": _("Identité d’envoi refusée"),
+    "identity.ended": _("Identité d’envoi terminée"),
 }
 # What the operator does in the administration, on any of its tables.
 ADMIN_VERBS = {
@@ -94,6 +99,7 @@ SUBJECTS = {
     "account": _("compte"),
     "page": _("page"),
     "directory": _("annuaire"),
+    "identity": _("identité d’envoi"),
 }
 DETAILS = {
     "account": _("compte"),
@@ -131,6 +137,7 @@ DETAILS = {
     "scopes": _("droits"),
     "sha256": "SHA-256",
     "size_bytes": _("octets"),
+    "transport": _("envoi par"),
     "version": _("version"),
 }
 

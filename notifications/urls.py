@@ -3,6 +3,7 @@ from django.urls import path
 from notifications import (
     campaign_views,
     crowded_views,
+    identity_views,
     notice_views,
     register_views,
     space_views,
@@ -63,6 +64,11 @@ urlpatterns = [
         "espace/campagnes/<int:campaign_id>/adresses-partagees/",
         crowded_views.crowded_addresses,
         name="crowded_addresses",
+    ),
+    path(
+        "espace/equipe/<slug:slug>/courriel/",
+        identity_views.sending_identities,
+        name="sending_identities",
     ),
     path("registre/", register_views.register, name="register"),
     path(

@@ -109,6 +109,10 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, max_length=60, verbose_name="sélecteur DKIM"),
                 ),
                 (
+                    "dkim_record",
+                    models.TextField(blank=True, verbose_name="enregistrement TXT à publier"),
+                ),
+                (
                     "messages_per_second",
                     models.PositiveIntegerField(null=True, verbose_name="messages par seconde"),
                 ),

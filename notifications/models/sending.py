@@ -64,6 +64,7 @@ class SendingIdentity(models.Model):
     mailbox_port = models.PositiveIntegerField(_("port IMAP"), null=True, blank=True)
     dkim_domain = models.CharField(_("domaine DKIM"), max_length=190, blank=True)
     dkim_selector = models.CharField(_("sélecteur DKIM"), max_length=60, blank=True)
+    dkim_record = models.TextField(_("enregistrement TXT à publier"), blank=True)
     messages_per_second = models.PositiveIntegerField(_("messages par seconde"), null=True)
     messages_per_day = models.PositiveIntegerField(_("messages par jour"), null=True)
     proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
