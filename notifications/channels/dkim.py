@@ -1,7 +1,7 @@
 """Sign an e-mail for a domain (DKIM, RFC 6376; Ed25519 by RFC 8463), relaxed headers, simple body.
 
 With the keys of `cryptography`, loaded once: dkimpy, which the tests verify with, signs a tenth
-as fast (docs/decisions/0010).
+as fast (docs/decisions/0012).
 """
 
 import hashlib

@@ -2,7 +2,7 @@
 
 Text and HTML are quoted-printable: seven bits and short lines pass every server unchanged, so a
 DKIM signature over them holds (RFC 6376, 5.3), and a blank can be filled in between two soft line
-breaks without encoding the rest again. docs/decisions/0010 says what was measured.
+breaks without encoding the rest again. docs/decisions/0012 says what was measured.
 """
 
 import hashlib
