@@ -131,6 +131,7 @@ def scripted_smtp(script: Script) -> Iterator[Script]:
     """Serve on a free port of 127.0.0.1 for the duration of the block."""
     listener = socket.create_server(("127.0.0.1", 0))
     script.port = listener.getsockname()[1]
+    conversations: list[threading.Thread] = []
 
     def converse(wire: socket.socket) -> None:
         conversation = _Conversation(script, wire)
@@ -142,7 +143,9 @@ def scripted_smtp(script: Script) -> Iterator[Script]:
         with suppress(OSError):
             while True:
                 wire, _address = listener.accept()
-                threading.Thread(target=converse, args=(wire,), daemon=True).start()
+                thread = threading.Thread(target=converse, args=(wire,), daemon=True)
+                conversations.append(thread)
+                thread.start()
 
     threading.Thread(target=serve, daemon=True).start()
     try:
@@ -151,3 +154,5 @@ def scripted_smtp(script: Script) -> Iterator[Script]:
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+        for thread in conversations:
+            thread.join(5)  # What the client wrote last has been read.
