@@ -100,6 +100,9 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_dispatchticket": (None, WRITE),
     "notifications_smspart": (None, WRITE),
     "notifications_letterexport": ("SELECT, INSERT, UPDATE", "SELECT, UPDATE"),
+    "notifications_sendingidentity": ("SELECT, INSERT, UPDATE", READ),
+    "notifications_sealedreceipt": ("INSERT", "SELECT, UPDATE, DELETE"),
+    "notifications_suppression": (None, WRITE),
 }
 
 OWN = "insurer_id = ANY (portal_insurers())"
@@ -172,6 +175,12 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
     ),
     "notifications_letterexport": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_listreach": (_of("insurers_affectedlist", "affected_list_id"), "false"),
+    # A provider's webhook sees the identity it names, to check its signature, and no other. What
+    # the operator approved, the insurer's staff no longer change.
+    "notifications_sendingidentity": (
+        f"{OWN} OR {OPERATOR} OR id::text = portal_webhook()",
+        f"({OWN} AND {STAFF} AND state IN ('proposed', 'ended')) OR {OPERATOR}",
+    ),
     "audit_auditentry": (
         "scope = ANY (portal_scopes()) OR (scope = 'portal' AND portal_role() IN"
         " ('operator', 'auditor'))",
@@ -191,6 +200,8 @@ CREATE OR REPLACE FUNCTION portal_user() RETURNS text LANGUAGE sql STABLE AS $$
     SELECT coalesce(current_setting('portal.user', true), '') $$;
 CREATE OR REPLACE FUNCTION portal_token() RETURNS text LANGUAGE sql STABLE AS $$
     SELECT coalesce(current_setting('portal.token', true), '') $$;
+CREATE OR REPLACE FUNCTION portal_webhook() RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce(current_setting('portal.webhook', true), '') $$;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {WEB}, {WORKER};
 """
 

@@ -152,9 +152,14 @@ CELERY_TASK_ROUTES = {
     # The sweep never waits behind what it is there to look after.
     "notifications.tasks.resume_campaigns": {"queue": "default"},
     "notifications.tasks.sms_receipts": {"queue": "default"},
+    "notifications.tasks.read_receipts": {"queue": "default"},
+    "notifications.tasks.read_mailboxes": {"queue": "default"},
+    "notifications.tasks.read_mailbox": {"queue": "default"},
     "notifications.tasks.*": {"queue": "dispatch"},
 }
 CELERY_BEAT_SCHEDULE = {
+    "read-receipts": {"task": "notifications.tasks.read_receipts", "schedule": 5.0},
+    "read-mailboxes": {"task": "notifications.tasks.read_mailboxes", "schedule": 60.0},
     "resume-lists": {"task": "insurers.tasks.resume_lists", "schedule": 10.0},
     "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},
     "sms-receipts": {"task": "notifications.tasks.sms_receipts", "schedule": 30.0},
@@ -241,6 +246,19 @@ EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
 EMAIL_TIMEOUT = 30
 _SENDER = "portail@example.fr" if DEMO else "" if ROLE == "owner" else None
 DEFAULT_FROM_EMAIL = env.read("DEFAULT_FROM_EMAIL", _SENDER)
+# The domain whose mailbox `bounce+…` takes what cannot be delivered; without it bounces go to the
+# sender's address. BOUNCE_MAILDIR is where the worker finds them (docs/production.md).
+BOUNCE_DOMAIN = env.read("BOUNCE_DOMAIN", "")
+BOUNCE_MAILDIR = Path(env.read("BOUNCE_MAILDIR")) if env.read("BOUNCE_MAILDIR", "") else None
+# The portal signs only where it is given a key; else the MTA in front does.
+DKIM_DOMAIN = env.read("DKIM_DOMAIN", "")
+DKIM_SELECTOR = env.read("DKIM_SELECTOR", "")
+DKIM_PRIVATE_KEY = env.read("DKIM_PRIVATE_KEY", "") if ROLE == "worker" else ""
+# Providers' interfaces, those in the European Union where there are several; keys are sealed.
+ANYMAIL = {
+    "MAILGUN_API_URL": "https://api.eu.mailgun.net/v3",
+    "SPARKPOST_API_URL": "https://api.eu.sparkpost.com/api/v1",
+}
 # A folder that stands in for an SMS provider; without one campaigns go by e-mail only.
 SMS_OUTBOX_DIR = Path(env.read("SMS_OUTBOX_DIR")) if env.read("SMS_OUTBOX_DIR", "") else None
 SMS_ACCOUNT = env.sms_account(with_secrets=ROLE == "worker")
@@ -288,6 +306,7 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "httpx": {"level": "WARNING"},  # It logs addresses with their query.
+        "flufl.bounce": {"level": "CRITICAL"},  # It tells of each letter that it cannot read.
     },
 }
 

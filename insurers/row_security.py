@@ -36,3 +36,9 @@ def show_token_row(secret_sha256: bytes) -> None:
     """Let the open transaction see the one API token whose secret has this SHA-256."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('portal.token', %s, true)", [secret_sha256.hex()])
+
+
+def show_webhook_row(identity_id: UUID) -> None:
+    """Let the open transaction see the one sending identity that a provider's webhook names."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('portal.webhook', %s, true)", [str(identity_id)])

@@ -34,6 +34,7 @@ KINDS = {
     "address_key": _("Clés des adresses"),
     "fingerprint_key": _("Clés d’empreinte"),
     "sealing_key": _("Clé de scellement"),
+    "identity": _("Identités d’envoi"),
 }
 ACTIONS = {
     "declaration.saved": _("Déclaration enregistrée"),
@@ -87,6 +88,10 @@ ACTIONS = {
     "second_factor.reset": _("Codes de secours remplacés"),
     "access.refused": _("Page demandée sans en avoir le droit"),
     "directory.loaded": _("Annuaire chargé"),
+    "identity.proposed": _("Identité d’envoi proposée"),
+    "identity.approved": _("Identité d’envoi mise en service"),
+    "identity.refused": _("Identité d’envoi refusée"),
+    "identity.ended": _("Identité d’envoi terminée"),
 }
 # What the operator does in the administration, on any of its tables.
 ADMIN_VERBS = {
@@ -109,6 +114,7 @@ SUBJECTS = {
     "account": _("compte"),
     "page": _("page"),
     "directory": _("annuaire"),
+    "identity": _("identité d’envoi"),
 }
 DETAILS = {
     "account": _("compte"),
@@ -150,6 +156,7 @@ DETAILS = {
     "scopes": _("droits"),
     "sha256": "SHA-256",
     "size_bytes": _("octets"),
+    "transport": _("envoi par"),
     "version": _("version"),
 }
 

@@ -8,6 +8,7 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         from insurers.signals import (
+            address_key_destroyed,
             contacts_going,
             contacts_gone,
             fingerprints_wrapped,
@@ -23,6 +24,7 @@ class NotificationsConfig(AppConfig):
         fingerprints_wrapped.connect(wrap_who_was_told, dispatch_uid="notifications.wrap_told")
         purge_asked.connect(refuse_purge_in_use, dispatch_uid="notifications.refuse_purge")
         contacts_going.connect(note_shared, dispatch_uid="notifications.note_shared")
+        address_key_destroyed.connect(forget_bounces, dispatch_uid="notifications.forget_bounces")
         contacts_gone.connect(erase_addresses_of, dispatch_uid="notifications.erase_addresses")
 
 
@@ -76,3 +78,10 @@ def erase_addresses_of(*, affected_list: Any, **kwargs: Any) -> None:
     from notifications.purged import erase_addresses
 
     erase_addresses(affected_list=affected_list)
+
+
+def forget_bounces(*, insurer_id: Any, **kwargs: Any) -> None:
+    """Forget which addresses of an insurer bounced: nothing can be compared with them any more."""
+    from notifications.suppression import forget_suppressions
+
+    forget_suppressions(insurer_id=insurer_id)

@@ -15,23 +15,33 @@ from django.utils import timezone
 from insurers.lists.contacts import ContactOpener, open_contacts
 from notifications.channels import (
     ChannelDownError,
+    Outcome,
     Outgoing,
     SenderRefusedError,
     channel_for,
     connections_of,
     window_of,
 )
+from notifications.channels.base import Foreseen
 from notifications.halting import REFUSED_IN_A_ROW, halt_campaign, halt_if_failing
 from notifications.leases import BATCH_SIZE, abandon_batch, claim_batch, close_batch
-from notifications.models import Campaign, Channel
+from notifications.models import Campaign, Channel, State
 from notifications.notices import NoticeContent
 from notifications.outcomes import finish_if_done, note_sending, record_outcome
 from notifications.pacing import Slots, give_back_slots, pace_of, reserve, rest, sender_of
 from notifications.references import derive, message_id
-from notifications.rendering import LANGUAGES, Language, MessageLayout, lay_out
+from notifications.rendering import (
+    LANGUAGES,
+    EmailText,
+    Language,
+    Message,
+    MessageLayout,
+    lay_out,
+)
 from notifications.settling import settle
 from notifications.sms_cost import sms_plan
 from notifications.states import FAILURES
+from notifications.suppression import suppressed_in
 from notifications.turns import Turn, is_sending, turns_in_order
 
 DOWN_DELAY = timedelta(seconds=30)
@@ -102,7 +112,7 @@ def _one_batch(turns: list[Turn], hand: Hand, waits: list[datetime]) -> bool:
         letterhead = _letterhead_of(turn.campaign_id, hand)
         campaign = letterhead.campaign
         sender = sender_of(campaign=campaign, channel=turn.channel)
-        pace = pace_of(channel=turn.channel)
+        pace = pace_of(campaign=campaign, channel=turn.channel)
         slots = reserve(sender=sender, pace=pace, at_most=BATCH_SIZE, now=timezone.now())
         if not slots.count:
             waits.append(slots.start)
@@ -165,6 +175,7 @@ def _dispatch_batch(
         give_back_slots(sender=sender, count=slots.count)
         return False
     try:
+        _leave_out_suppressed(batch_id)
         messages = [_address(letterhead, channel, leased) for leased in _leased(batch_id)]
         give_back_slots(sender=sender, count=slots.count - len(messages))
     except Exception:
@@ -203,7 +214,8 @@ def _send(
     gate = _Gate(campaign_id=campaign_id, slots=slots)
     now = None
     try:
-        for number, outcome in enumerate(channel_for(channel).send(gate.let_through(messages))):
+        via = channel_for(channel, insurer_id=hand.letterheads[campaign_id].campaign.insurer_id)
+        for number, outcome in enumerate(via.send(gate.let_through(messages))):
             now = timezone.now()
             gate.is_open = record_outcome(batch_id=batch_id, outcome=outcome, now=now)
             if number == 0:
@@ -234,8 +246,11 @@ class _Gate:
     slots: Slots
     is_open: bool = True
 
-    def let_through(self, messages: list[Outgoing]) -> Iterator[Outgoing]:
-        """Yield what may be sent; a message that is not yielded was not sent."""
+    def let_through(self, messages: list[Outgoing]) -> Foreseen:
+        """Return what may be sent; a message that does not come out was not sent."""
+        return Foreseen(messages, self._pass)
+
+    def _pass(self, messages: list[Outgoing]) -> Iterator[Outgoing]:
         looked = False
         for number, message in enumerate(messages):
             wait = self.slots.start + self.slots.spacing * number - timezone.now()
@@ -249,6 +264,13 @@ class _Gate:
             if not self.is_open:
                 return
             yield message
+
+
+def _leave_out_suppressed(batch_id: int) -> None:
+    """Give the people of addresses that bounced, or complained, to their next channel."""
+    for notification_id in suppressed_in(batch_id=batch_id, now=timezone.now()):
+        outcome = Outcome(notification_id, State.SUPPRESSED, "suppressed")
+        record_outcome(batch_id=batch_id, outcome=outcome, now=timezone.now())
 
 
 def _leased(batch_id: int) -> Iterator[Leased]:
@@ -267,6 +289,7 @@ def _address(letterhead: Letterhead, channel: Channel, leased: Leased) -> Outgoi
     contact = letterhead.contacts.open(leased.ordinal, leased.contact)
     reference = derive(leased.notification_id)
     layout = letterhead.layouts["en" if contact.language == "en" else "fr"]
+    message: EmailText | Message
     if channel == Channel.EMAIL:
         message = layout.email(contact=contact, people=leased.people, reference=reference)
     else:

@@ -15,7 +15,7 @@ from notifications.campaigns import OVER, CampaignRefused, checklist_of, facts_o
 from notifications.forms import NoticeForm, SubmitForm
 from notifications.models import Campaign, CampaignState, Notice, NoticeVersion
 from notifications.notices import NoticeContent, create_notice, save_version
-from notifications.rendering import Language, Message, lay_out
+from notifications.rendering import EmailText, Language, Message, lay_out
 from notifications.sms_cost import SAMPLE_REFERENCE, sms_texts
 
 # Fictional recipients of every kind; a preview never shows a real one.
@@ -133,7 +133,7 @@ def notice_submit(request: HttpRequest, notice_id: int) -> HttpResponse:
     return redirect("campaign", campaign.pk)
 
 
-def previews(version: NoticeVersion) -> list[tuple[str, Message, Message]]:
+def previews(version: NoticeVersion) -> list[tuple[str, EmailText, Message]]:
     """Return, for each kind of fictional recipient, the e-mail and the SMS."""
     content = NoticeContent.from_json(version.content)
     rendered = []

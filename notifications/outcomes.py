@@ -15,12 +15,13 @@ from audit.trail import insurer_scope, record
 from notifications.channels import Outcome
 from notifications.doubts import DOUBT_DELAY, awaits_second_attempt
 from notifications.fallback import fall_back
-from notifications.models import Campaign, CampaignState, Notification, State
+from notifications.models import Campaign, CampaignState, Channel, Notification, State
 from notifications.moves import move
 from notifications.receipts import apply_waiting
 from notifications.references import derive, fingerprint
 from notifications.retries import ATTEMPTS, retry_delay
 from notifications.states import FAILURES, IN_PROGRESS, OUTCOMES
+from notifications.suppression import SUPPRESSING, suppress_address_of
 
 RECORD = """
 WITH moved AS (
@@ -97,6 +98,8 @@ def _record_failure(batch_id: int, outcome: Outcome, now: datetime) -> tuple[str
             return _move(batch_id, outcome, due_at=due_at, now=now)
         state = State.FAILED if outcome.state == State.DEFERRED else outcome.state
         found = _move(batch_id, replace(outcome, state=state), due_at=now, now=now)
+        if state in SUPPRESSING and message.channel == Channel.EMAIL:
+            suppress_address_of(notification_id=message.pk, reason=outcome.reason, now=now)
         fall_back(message, state=state, reason=outcome.reason, now=now)
     return found
 

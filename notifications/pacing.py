@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from notifications.models import Campaign, SenderPace
+from notifications.models import Campaign, Channel, SenderPace
 from notifications.quiet_hours import PARIS
+from notifications.senders import PORTAL, account_of, approved_identity
 
 LONGEST_REST = timedelta(minutes=5)
 AHEAD = timedelta(seconds=1)  # slots are reserved no further, so that a pause finds few of them
@@ -41,13 +42,20 @@ class Slots:
 def sender_of(*, campaign: Campaign, channel: str) -> str:
     """Name the sending identity of a campaign's messages on a channel: who the provider knows.
 
-    Pace, rest and receipts are kept by this name.
+    Pace, rest and receipts are kept by this name. Insurers without an identity of their own
+    share the portal's.
     """
+    if channel == Channel.EMAIL:
+        identity = approved_identity(campaign.insurer_id)
+        return PORTAL if identity is None else account_of(identity)
     return f"{channel}:{campaign.insurer_id}"
 
 
-def pace_of(*, channel: str) -> Pace:
-    """Return what a sender of a channel may do, from the settings."""
+def pace_of(*, campaign: Campaign, channel: str) -> Pace:
+    """Return what a campaign's sender may do: as its identity says, else the settings."""
+    identity = approved_identity(campaign.insurer_id) if channel == Channel.EMAIL else None
+    if identity is not None:
+        return Pace(identity.messages_per_second, identity.messages_per_day)
     per_second, per_day = settings.SENDING_PACE.get(channel, (None, None))
     return Pace(per_second=per_second, per_day=per_day)
 

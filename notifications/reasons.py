@@ -9,6 +9,7 @@ LABELS = {
     "no_contact": gettext_noop("ni courriel ni mobile sur la liste"),
     "invalid_contact": gettext_noop("contact inutilisable"),
     "shared_address": gettext_noop("adresse partagée par plus de huit personnes, non confirmée"),
+    "suppressed": gettext_noop("adresse qui a refusé un envoi, ou s’en est plainte, depuis un an"),
     "earlier_campaign": gettext_noop("déjà informée par une autre campagne"),
     "corrected": gettext_noop("contact corrigé : suivie sur une liste suivante"),
     "replaced": gettext_noop("absente de la liste qui remplace celle-ci, ou reprise par elle"),
@@ -39,6 +40,7 @@ LABELS = {
 PROVIDER_CODE = re.compile(r"smtp-(\d{3})")
 SMS_CODE = re.compile(r"(?:smpp|ovh)-([0-9a-f]{3,8})")
 RECEIPT_DETAIL = re.compile(r"(sms-[a-z]+)-[0-9a-f]+")
+REPORTED = re.compile(r"(?:dsn|bounce)-(\d\.\d+\.\d+)")
 
 
 def reason_label(code: str) -> str:
@@ -49,4 +51,8 @@ def reason_label(code: str) -> str:
         return _("réponse %(code)s du prestataire SMS") % {"code": match[1]}
     if match := RECEIPT_DETAIL.fullmatch(code):
         code = match[1]
+    if match := REPORTED.fullmatch(code):
+        return _("non remis, code %(code)s") % {"code": match[1]}
+    if code.startswith("complaint-"):
+        return _("signalée comme indésirable par son destinataire")
     return _(LABELS[code]) if code in LABELS else code

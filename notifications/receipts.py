@@ -16,6 +16,7 @@ from django.db import models, transaction
 from notifications.fallback import claim_again, fall_back, release, reopen
 from notifications.models import (
     Campaign,
+    Channel,
     Notification,
     ProviderReference,
     Receipt,
@@ -25,6 +26,7 @@ from notifications.models import (
 from notifications.moves import move
 from notifications.retries import retry_delay
 from notifications.states import FAILURES, TOLD, after_receipt
+from notifications.suppression import SUPPRESSING, suppress_address_of
 
 ADDRESS = re.compile(r"\S+@\S+")
 # Whoever is behind such a message was let go: another campaign may tell them.
@@ -143,6 +145,8 @@ def _apply(message: Notification, receipt: Receipt, now: datetime) -> None:
         return  # Nothing new; or all its people left the list meanwhile.
     reason = receipt.code or f"receipt-{receipt.kind}"
     move(message, to=to, reason=reason, due_at=now + retry_delay(message.attempts), now=now)
+    if to in SUPPRESSING and message.channel == Channel.EMAIL:
+        suppress_address_of(notification_id=message.pk, reason=reason, now=now)
     campaign = Campaign.objects.get(pk=message.campaign_id)
     if to == State.DEFERRED:
         reopen(campaign_id=campaign.pk)

@@ -1,7 +1,9 @@
 """Turn a notice into messages: laid out once per language, filled in per recipient."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from django.conf import settings
@@ -26,6 +28,7 @@ SALUTATION, COVERED, REFERENCE = (
     "\ue000covered\ue001",
     "\ue000reference\ue001",
 )
+BLANKS = (SALUTATION, COVERED, REFERENCE)
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,36 @@ class Message:
 
 
 @dataclass(frozen=True)
+class EmailText:
+    """A layout and what its blanks hold: filled in as text here, as bytes by the channel."""
+
+    layout: "MessageLayout"
+    blanks: dict[str, str]
+
+    @property
+    def subject(self) -> str:
+        """The subject, the same for everybody."""
+        return self.layout.subject
+
+    @property
+    def text(self) -> str:
+        """The plain text, filled in."""
+        return self._filled(self.layout.text, self.blanks)
+
+    @property
+    def html(self) -> str:
+        """The HTML, filled in."""
+        escaped = {blank: escape(value) for blank, value in self.blanks.items()}
+        return self._filled(self.layout.html, escaped)
+
+    @staticmethod
+    def _filled(content: str, values: Mapping[str, str]) -> str:
+        for blank, value in values.items():
+            content = content.replace(blank, value)
+        return content
+
+
+@dataclass(frozen=True)
 class MessageLayout:
     """A notice in one language with its three blanks: salutation, people covered, reference."""
 
@@ -47,17 +80,14 @@ class MessageLayout:
     html: str
     sms: str
 
-    def email(self, *, contact: Contact, people: int, reference: str) -> Message:
+    def email(self, *, contact: Contact, people: int, reference: str) -> EmailText:
         """Fill in an e-mail. A message that covers several people names nobody."""
         blanks = {
             SALUTATION: salutation(contact, people=people, language=self.language),
             COVERED: covered(people=people, language=self.language),
             REFERENCE: reference,
         }
-        text, html = self.text, self.html
-        for blank, value in blanks.items():
-            text, html = text.replace(blank, value), html.replace(blank, escape(value))
-        return Message(subject=self.subject, text=text, html=html)
+        return EmailText(self, blanks)
 
     def short_message(self, *, reference: str) -> Message:
         """Fill in an SMS; it names nobody."""
@@ -105,6 +135,7 @@ def salutation(contact: Contact, *, people: int, language: Language) -> str:
         return _("Madame, Monsieur,")
 
 
+@lru_cache(maxsize=256)
 def covered(*, people: int, language: Language) -> str:
     """Return the sentence that says how many people the message covers."""
     with translation.override(language):

@@ -3,7 +3,10 @@
 Redis may forget any of them: `resume_campaigns` finds in PostgreSQL what remains to be done.
 """
 
+import logging
+
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from insurers.models import AffectedList
@@ -14,14 +17,19 @@ from notifications.dispatch import dispatch_by_turns
 from notifications.doubts import resolve_doubts
 from notifications.leases import recover_batches
 from notifications.letters import make_export
-from notifications.models import Campaign, CampaignState, LetterExport
+from notifications.mailboxes import MailboxError, mailboxes_to_read, read_imap, read_maildir
+from notifications.models import Campaign, CampaignState, LetterExport, SendingIdentity
 from notifications.outbox import build_outbox, count_reach
 from notifications.outcomes import finish_if_done, give_up
 from notifications.receipts import apply_what_waits
+from notifications.reports import apply_sealed_receipts
 from notifications.settling import settle_stale
 from notifications.sms_receipts import collect_sms_receipts
+from notifications.suppression import purge_suppressions
 from notifications.tickets import issue_tickets, next_ticket, slot_held
 from notifications.turns import turns_in_order
+
+logger = logging.getLogger(__name__)
 
 SLICE_SECONDS = 5.0  # then other tasks have their turn
 
@@ -97,6 +105,33 @@ def resume_campaigns() -> None:
     for campaign in Campaign.objects.filter(state=CampaignState.SENDING):
         finish_if_done(campaign_id=campaign.pk, now=timezone.now())
     wake_dispatchers()
+
+
+@shared_task(expires=30)
+def read_receipts() -> None:
+    """Apply what webhooks brought, and have every mailbox of bounces read."""
+    now = timezone.now()
+    apply_sealed_receipts(now=now)
+    purge_suppressions(now=now)
+    if settings.BOUNCE_MAILDIR is not None:
+        read_maildir(folder=settings.BOUNCE_MAILDIR, now=now)
+
+
+@shared_task(expires=50)
+def read_mailboxes() -> None:
+    """Have the insurers' mailboxes of bounces read, each by a task of its own."""
+    for identity_id in mailboxes_to_read(now=timezone.now()):
+        read_mailbox.apply_async(kwargs={"identity_id": str(identity_id)}, retry=False, expires=50)
+
+
+@shared_task
+def read_mailbox(*, identity_id: str) -> None:
+    """Read one; a server that is away is asked again in a minute."""
+    identity = SendingIdentity.objects.get(pk=identity_id)
+    try:
+        read_imap(identity=identity, now=timezone.now())
+    except MailboxError:
+        logger.warning("the mailbox of sending identity %s cannot be read now", identity_id)
 
 
 def wake_dispatchers() -> None:

@@ -3,10 +3,12 @@ from django.urls import path
 from notifications import (
     campaign_views,
     crowded_views,
+    identity_views,
     letter_views,
     notice_views,
     register_views,
     space_views,
+    webhook_views,
 )
 
 urlpatterns = [
@@ -72,10 +74,20 @@ urlpatterns = [
         letter_views.letters_download,
         name="letters_download",
     ),
+    path(
+        "espace/equipe/<slug:slug>/courriel/",
+        identity_views.sending_identities,
+        name="sending_identities",
+    ),
     path("registre/", register_views.register, name="register"),
     path(
         "registre/<slug:breach_slug>/<slug:insurer_slug>/",
         register_views.register_insurer,
         name="register_insurer",
+    ),
+    path(
+        "avis-de-remise/<uuid:identity_id>/",
+        webhook_views.provider_webhook,
+        name="provider_webhook",
     ),
 ]

@@ -11,7 +11,6 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -90,7 +89,7 @@ def survey_file(affected_list: AffectedList, *, rewrite: bool = False) -> Survey
     the hash is known, and UploadDamagedError.
     """
     digest = hashlib.sha256()
-    chunks = _read_ahead(_hashing(clear_chunks(affected_list), digest))
+    chunks = _hashing(clear_chunks(affected_list), digest)
     try:
         source = _find_text(affected_list, chunks)
     except FileRefusedError:
@@ -110,15 +109,6 @@ def _hashing(chunks: Iterator[bytes], digest: "hashlib._Hash") -> Iterator[bytes
     for chunk in chunks:
         digest.update(chunk)
         yield chunk
-
-
-def _read_ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the same pieces, each opened and hashed by a second thread while the last is read."""
-    with ThreadPoolExecutor(1) as thread:
-        following = thread.submit(next, pieces, None)
-        while (piece := following.result()) is not None:
-            following = thread.submit(next, pieces, None)
-            yield piece
 
 
 def _keep_whole_hash(

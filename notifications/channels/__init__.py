@@ -17,17 +17,18 @@ from notifications.channels.sms_account import sms_account
 from notifications.channels.sms_folder import FolderSmsChannel
 from notifications.channels.sms_parts import keep_parts
 from notifications.models import Channel as ChannelName
+from notifications.senders import sender_for
 
 
 def channel_for(name: str, *, insurer_id: UUID | None = None) -> Channel:
-    """Return the channel that a notification's `channel` names."""
-    return EmailChannel() if name == ChannelName.EMAIL else _sms_channel()
+    """Return the channel that a notification's `channel` names, with its insurer's sender."""
+    return EmailChannel(sender_for(insurer_id)) if name == ChannelName.EMAIL else _sms_channel()
 
 
 def window_of(name: str) -> int:
     """Return how many messages of a batch may be without an answer at once, on this channel.
 
-    So many are in doubt when a worker is killed (docs/decisions/0010-sms-window.md).
+    So many are in doubt when a worker is killed (docs/decisions/0012-sms-window.md).
     """
     account = sms_account() if name == ChannelName.SMS else None
     return account.window if account is not None and account.provider == "smpp" else 1

@@ -1,11 +1,11 @@
 """The contract of a channel."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from notifications.models import State
-from notifications.rendering import Message
+from notifications.rendering import EmailText, Message
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Outgoing:
     address: str
     sender_name: str
     reply_to: str
-    message: Message
+    message: Message | EmailText
     message_id: str
 
     def __repr__(self) -> str:
@@ -35,6 +35,28 @@ class Outcome:
     state: State
     reason: str = ""
     provider_reference: str = ""
+
+
+class Foreseen(Iterator[Outgoing]):
+    """Messages that `gate` lets through, with sight of the next one before it may be sent.
+
+    A channel may announce the next message's address; its content waits until it comes out.
+    """
+
+    def __init__(
+        self, messages: list[Outgoing], gate: Callable[[list[Outgoing]], Iterator[Outgoing]] = iter
+    ) -> None:
+        self._messages, self._passing, self._count = messages, gate(messages), 0
+
+    def __next__(self) -> Outgoing:
+        message = next(self._passing)
+        self._count += 1
+        return message
+
+    @property
+    def upcoming(self) -> Outgoing | None:
+        """The message after the one that came out last, None where there is none."""
+        return self._messages[self._count] if self._count < len(self._messages) else None
 
 
 class ChannelDownError(Exception):

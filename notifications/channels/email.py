@@ -1,115 +1,121 @@
-"""E-mail over SMTP (RFC 5321), through Django's mail settings."""
+"""E-mail: over SMTP (RFC 5321), or through a provider of django-anymail, as the sender says."""
 
-import smtplib
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from email.utils import formataddr
 
-from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
-from django.core.mail.backends.smtp import EmailBackend
-
-from notifications.channels.base import ChannelDownError, Outcome, Outgoing, SenderRefusedError
-from notifications.models import State
+from notifications.channels.base import (
+    ChannelDownError,
+    Foreseen,
+    Outcome,
+    Outgoing,
+    SenderRefusedError,
+)
+from notifications.channels.dkim import sign
+from notifications.channels.mime import compose, visible_sender, wire_address
+from notifications.channels.providers import send_through_provider
+from notifications.channels.smtp import (
+    Answer,
+    Envelope,
+    LostConnectionError,
+    Session,
+    smtp_session,
+)
+from notifications.models import State, Transport
+from notifications.receipt_tokens import receipt_token, return_path
+from notifications.senders import Sender
 
 NO_ANSWER, DROPPED = "smtp-no-answer", "smtp-dropped"
+SYNTAX = "smtp-syntax"
 # After these the connection is of no more use (RFC 5321, 3.8).
 CLOSING = {"smtp-421", DROPPED, NO_ANSWER}
 
 
 class EmailChannel:
-    """Sends a batch over one SMTP connection."""
+    """Sends a batch over one connection, for one sender."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     def send(self, messages: Iterable[Outgoing]) -> Iterator[Outcome]:
-        backend = EmailBackend()
-        try:
-            backend.open()
-            server = backend.connection
-            assert server is not None
-            server.ehlo_or_helo_if_needed()
-        except (OSError, smtplib.SMTPException) as error:
-            raise ChannelDownError("connection refused") from error
-        try:
+        if self._sender.transport != Transport.SMTP:
+            yield from send_through_provider(self._sender, messages)
+            return
+        with smtp_session(self._sender) as session:
+            foreseen: tuple[Outgoing, Envelope | None] | None = None
             for outgoing in messages:
-                outcome = _send_one(server, outgoing)
+                if foreseen is not None and foreseen[0] is outgoing:
+                    envelope = foreseen[1]
+                else:
+                    envelope = self._envelope(outgoing)
+                foreseen = self._foresee(messages)
+                if envelope is None:
+                    yield Outcome(outgoing.notification_id, State.FAILED, SYNTAX)
+                    continue
+                following = foreseen[1] if foreseen is not None else None
+                outcome = self._send_one(session, outgoing, envelope, following)
                 yield outcome
                 if outcome.reason in CLOSING:
                     raise ChannelDownError("the server is closing the connection")
-        finally:
-            backend.fail_silently = True
-            backend.close()
+
+    def _foresee(self, messages: Iterable[Outgoing]) -> tuple[Outgoing, Envelope | None] | None:
+        """Return the next message with its envelope, where the caller shows it beforehand."""
+        upcoming = messages.upcoming if isinstance(messages, Foreseen) else None
+        return None if upcoming is None else (upcoming, self._envelope(upcoming))
+
+    def _envelope(self, outgoing: Outgoing) -> Envelope | None:
+        """Return a message's envelope, None where SMTP cannot carry its address."""
+        address = wire_address(outgoing.address)
+        if address is None:
+            return None
+        token = receipt_token(outgoing.notification_id, account=self._sender.account)
+        domain = self._sender.bounce_domain
+        sender = return_path(token, domain=domain) if domain else self._sender.from_address
+        return Envelope(sender, address, token)
+
+    def _send_one(
+        self, session: Session, outgoing: Outgoing, envelope: Envelope, following: Envelope | None
+    ) -> Outcome:
+        content = compose(
+            outgoing,
+            sender=visible_sender(self._sender, outgoing),
+            address=envelope.recipient,
+            receipt_token=envelope.token,
+        )
+        if self._sender.dkim is not None:
+            content = sign(content, self._sender.dkim)
+        try:
+            answer = session.deliver(envelope, content, following)
+        except LostConnectionError as lost:
+            return _lost(outgoing, lost)
+        return _outcome(outgoing, answer)
 
 
-def _send_one(server: smtplib.SMTP, outgoing: Outgoing) -> Outcome:
-    # Django's own MIME classes take a line separator; the standard library's stubs do not know.
-    content = mime(outgoing).message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
-    refusal = _announce(server, outgoing)
-    if refusal is not None:
-        return refusal
-    try:
-        code, _answer = server.data(content)
-    except smtplib.SMTPDataError as error:
-        code = error.smtp_code
-    except (OSError, smtplib.SMTPException):
-        # The server may have taken the message before the connection broke (RFC 1047).
+def _lost(outgoing: Outgoing, lost: LostConnectionError) -> Outcome:
+    """Tell what surely did not leave from what the server may have taken (RFC 1047)."""
+    if lost.sent:
         return Outcome(outgoing.notification_id, State.UNCERTAIN, NO_ANSWER)
-    if code == 250:
-        return Outcome(outgoing.notification_id, State.ACCEPTED, "smtp-250")
-    return _refused(server, outgoing, "DATA", code)
+    if lost.verb in ("RSET", "MAIL"):
+        raise ChannelDownError("disconnected before the message") from lost
+    # This very address, or content, may be what the server cannot bear: its attempt counts.
+    return Outcome(outgoing.notification_id, State.DEFERRED, DROPPED)
 
 
-def _announce(server: smtplib.SMTP, outgoing: Outgoing) -> Outcome | None:
-    """Give sender and recipient; return the outcome where the server does not want them."""
-    try:
-        code, _answer = server.mail(settings.DEFAULT_FROM_EMAIL, _body_type(server))
-    except (OSError, smtplib.SMTPException) as error:
-        raise ChannelDownError("disconnected before the message") from error
-    if code != 250:
-        return _refused(server, outgoing, "MAIL", code)
-    try:
-        code, _answer = server.rcpt(outgoing.address)
-    except UnicodeEncodeError:
-        return Outcome(outgoing.notification_id, State.FAILED, "smtp-syntax")
-    except (OSError, smtplib.SMTPException):
-        # This very address may be what the server cannot bear: its attempt counts.
-        return Outcome(outgoing.notification_id, State.DEFERRED, DROPPED)
-    return None if code in (250, 251) else _refused(server, outgoing, "RCPT", code)
+def _outcome(outgoing: Outgoing, answer: Answer) -> Outcome:
+    """Tell a permanent refusal (5yz) of the address, or of the rest, from a temporary one (4yz).
 
-
-def _refused(server: smtplib.SMTP, outgoing: Outgoing, verb: str, code: int) -> Outcome:
-    """Tell a permanent refusal (5yz) of the address, or of the rest, from a temporary one (4yz)."""
-    if verb == "MAIL" and code >= 500:
-        raise SenderRefusedError
-    if verb == "MAIL" and code in (-1, 421):
+    An address is refused for itself at RCPT, or where the enhanced code says so (RFC 3463, X.1);
+    X.7 is policy and X.2.2 a full mailbox. 552 at RCPT stands for 452 (RFC 5321, 4.5.3.1.10).
+    """
+    code, verb = answer.code, answer.verb
+    reason = f"smtp-{code}"
+    if verb == "CONTENT" and code == 250:
+        return Outcome(outgoing.notification_id, State.ACCEPTED, reason)
+    if verb in ("RSET", "MAIL") and code >= 500:
+        raise SenderRefusedError("the server does not take our sender")
+    if verb in ("RSET", "MAIL") and code == 421:
         raise ChannelDownError("service not available")
-    with suppress(OSError, smtplib.SMTPException):
-        server.rset()  # A server that closes the connection is met at the next message.
-    if code == -1:
-        return Outcome(outgoing.notification_id, State.DEFERRED, DROPPED)
-    if 400 <= code < 500:
-        state = State.DEFERRED
-    else:
-        state = State.BOUNCED if verb == "RCPT" else State.FAILED
-    return Outcome(outgoing.notification_id, state, f"smtp-{code}")
-
-
-def _body_type(server: smtplib.SMTP) -> list[str]:
-    """Say that the body has 8-bit lines where the server can take them (RFC 6152)."""
-    return ["body=8bitmime"] if server.has_extn("8bitmime") else []
-
-
-def mime(outgoing: Outgoing) -> EmailMultiAlternatives:
-    """Build the MIME message: text and HTML, no link to follow, no tracking, no list headers."""
-    message = EmailMultiAlternatives(
-        subject=outgoing.message.subject,
-        body=outgoing.message.text,
-        from_email=formataddr((outgoing.sender_name, settings.DEFAULT_FROM_EMAIL)),
-        to=[outgoing.address],
-        reply_to=[outgoing.reply_to] if outgoing.reply_to else None,
-        headers={
-            "Message-ID": outgoing.message_id,
-            "Auto-Submitted": "auto-generated",  # RFC 3834
-        },
-    )
-    message.attach_alternative(outgoing.message.html, "text/html")
-    return message
+    if code < 500 or answer.enhanced == "5.2.2" or (verb == "RCPT" and code == 552):
+        return Outcome(outgoing.notification_id, State.DEFERRED, reason)
+    of_the_address = answer.enhanced.startswith("5.1.")
+    if of_the_address or (verb == "RCPT" and not answer.enhanced.startswith("5.7.")):
+        return Outcome(outgoing.notification_id, State.BOUNCED, reason)
+    return Outcome(outgoing.notification_id, State.FAILED, reason)

@@ -1,9 +1,10 @@
 """Where the portal may connect to: a public address, unless it is the demonstration."""
 
-import ipaddress
 import socket
 
 from django.conf import settings
+
+from notifications.channels.connecting import is_public
 
 
 class HostRefusedError(Exception):
@@ -22,6 +23,6 @@ def public_address(host: str, port: int) -> str:
     except OSError as error:
         raise HostRefusedError("the host is unknown") from error
     addresses = [str(entry[4][0]) for entry in found]
-    if not settings.DEMO and not all(ipaddress.ip_address(a).is_global for a in addresses):
+    if not settings.DEMO and not all(map(is_public, addresses)):
         raise HostRefusedError("the host has a private address")
     return addresses[0]

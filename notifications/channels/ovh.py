@@ -1,4 +1,4 @@
-"""SMS through OVHcloud's own API, by its documentation: no SDK (docs/decisions/0011-ovhcloud.md).
+"""SMS through OVHcloud's own API, by its documentation: no SDK (docs/decisions/0013-ovhcloud.md).
 
 `POST /sms/{serviceName}/jobs` for each message, `GET /sms/{serviceName}/outgoing` for what became
 of it; every request is signed (https://help.ovhcloud.com, « Premiers pas avec les API OVHcloud »).

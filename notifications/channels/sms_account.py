@@ -15,7 +15,7 @@ class SmsAccount:
     """What a channel needs to reach a provider and sign in; the web process holds no secret.
 
     `window` is how many messages of a connection may be without an answer, hence how many a
-    killed process leaves in doubt (docs/decisions/0010-sms-window.md); `connections`, how many
+    killed process leaves in doubt (docs/decisions/0012-sms-window.md); `connections`, how many
     the provider admits at once for sending. `receipt_ids` says how
     the provider writes a message's id in answers and in receipts: "same", "hex-then-decimal"
     or "decimal-then-hex".

@@ -25,6 +25,14 @@ from notifications.models.outbox import (
     Tally,
     Told,
 )
+from notifications.models.sending import (
+    Encryption,
+    IdentityState,
+    SealedReceipt,
+    SendingIdentity,
+    Suppression,
+    Transport,
+)
 from notifications.models.sms import SmsPart
 
 __all__ = [
@@ -37,6 +45,8 @@ __all__ = [
     "DeliveryEvent",
     "DispatchBatch",
     "DispatchTicket",
+    "Encryption",
+    "IdentityState",
     "Kind",
     "LetterExport",
     "ListReach",
@@ -47,9 +57,13 @@ __all__ = [
     "ProviderReference",
     "Receipt",
     "ReceiptKind",
+    "SealedReceipt",
     "SenderPace",
+    "SendingIdentity",
     "SmsPart",
     "State",
+    "Suppression",
     "Tally",
     "Told",
+    "Transport",
 ]

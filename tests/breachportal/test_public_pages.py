@@ -29,6 +29,8 @@ PUBLIC = {
     "problems",
     "upload",
     "uploads",
+    # Where providers tell what became of messages, signed.
+    "provider_webhook",
     # The directory.
     "accessibility",
     "advice",

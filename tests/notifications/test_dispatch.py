@@ -132,7 +132,7 @@ def test_an_unexpected_fault_halts_and_leaves_one_message_in_doubt(
     mail: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     campaign = built([member(n, email=f"p{n}@example.fr") for n in range(3)])
-    monkeypatch.delattr("notifications.channels.email.mime")
+    monkeypatch.delattr("notifications.channels.email.compose")
     with pytest.raises(NameError):
         send(campaign)
     with as_role("worker"):

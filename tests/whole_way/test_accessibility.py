@@ -37,6 +37,7 @@ APPROVER = [
     "/espace/campagnes/1/adresses-partagees/",
     "/espace/equipe/",
     f"/espace/equipe/{PHARE}/inviter/",
+    f"/espace/equipe/{PHARE}/courriel/",
 ]
 STAFF = [
     "/espace/",

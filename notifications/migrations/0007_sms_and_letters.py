@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('insurers', '0009_upload_effect'),
-        ('notifications', '0004_sending'),
+        ('notifications', '0006_sending_identities'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

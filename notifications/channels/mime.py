@@ -1,0 +1,161 @@
+"""An e-mail as bytes (RFC 5322, 2045): encoded once per campaign, filled in per recipient.
+
+Text and HTML are quoted-printable: seven bits and short lines pass every server unchanged, so a
+DKIM signature over them holds (RFC 6376, 5.3), and a blank can be filled in between two soft line
+breaks without encoding the rest again. docs/decisions/0014 says what was measured.
+"""
+
+import hashlib
+import re
+from binascii import b2a_qp
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from functools import lru_cache
+
+from django.utils import timezone
+from django.utils.html import escape
+
+from notifications.channels.base import Outgoing
+from notifications.rendering import BLANKS, EmailText, MessageLayout
+from notifications.senders import Sender
+
+RECEIPT_HEADER = "X-Receipt-Token"
+SOFT_BREAK = b"=\r\n"
+LONGEST_LINE = 76  # RFC 2045, 6.7, the soft break included
+_BLANK = re.compile("(" + "|".join(map(re.escape, BLANKS)) + ")")
+# What SMTP and a To header carry without quoting: a dot-atom (RFC 5321, 4.1.2).
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+
+
+@dataclass(frozen=True)
+class From:
+    """Who a message comes from, as its reader sees it."""
+
+    name: str
+    address: str
+    reply_to: str = ""
+
+
+@dataclass(frozen=True)
+class MimeTemplate:
+    """The bytes of a message, cut at its blanks; `blanks` says what goes after each piece."""
+
+    pieces: tuple[bytes, ...]
+    blanks: tuple[tuple[str, bool], ...]
+
+    def fill(self, head: bytes, values: dict[str, str]) -> bytes:
+        """Return the whole message, with the headers that are the recipient's own in front."""
+        filled = [head, self.pieces[0]]
+        for (blank, is_html), piece in zip(self.blanks, self.pieces[1:], strict=True):
+            value = values[blank]
+            filled += (_quoted(escape(value) if is_html else value), piece)
+        return b"".join(filled)
+
+
+def visible_sender(sender: Sender, outgoing: Outgoing) -> From:
+    """Return the From and Reply-To of a message: the identity's, or else the notice's."""
+    return From(
+        sender.from_name or outgoing.sender_name,
+        sender.from_address,
+        sender.reply_to or outgoing.reply_to,
+    )
+
+
+def wire_address(address: str) -> str | None:
+    """Return an address as SMTP takes it, its domain in IDNA; None where it cannot."""
+    local, _, domain = address.rpartition("@")
+    if not domain.isascii():
+        try:
+            domain = domain.encode("idna").decode("ascii")
+        except UnicodeError:
+            return None
+    found = f"{local}@{domain}"
+    fits = len(local) <= 64 and len(found) <= 254 and ADDRESS.fullmatch(found)
+    return found if fits else None
+
+
+def compose(outgoing: Outgoing, *, sender: From, address: str, receipt_token: str) -> bytes:
+    """Return a message's bytes, lines ended by CRLF, without dots doubled."""
+    message = outgoing.message
+    if not isinstance(message, EmailText):
+        raise TypeError("an e-mail is made of a layout and its blanks")
+    head = (
+        f"Date: {_date(int(timezone.now().timestamp()))}\r\n"
+        f"To: {address}\r\n"
+        f"Message-ID: {outgoing.message_id}\r\n"
+        f"{RECEIPT_HEADER}: {receipt_token}\r\n"
+    )
+    return template_for(message.layout, sender).fill(head.encode("ascii"), message.blanks)
+
+
+@lru_cache(maxsize=64)
+def template_for(layout: MessageLayout, sender: From) -> MimeTemplate:
+    """Encode what all messages of a campaign in one language share."""
+    boundary = "=_" + hashlib.sha256(f"{layout.text}{layout.html}".encode()).hexdigest()[:32]
+    pieces, blanks = [_shared_headers(layout, sender, boundary)], []
+    for subtype, content in (("plain", layout.text), ("html", layout.html)):
+        pieces[-1] += (
+            f"--{boundary}\r\n"
+            f'Content-Type: text/{subtype}; charset="utf-8"\r\n'
+            "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+        ).encode()
+        first, *rest = _BLANK.split(_lines(content))
+        pieces[-1] += _quoted(first)
+        for blank, text in zip(rest[::2], rest[1::2], strict=True):
+            pieces[-1] += SOFT_BREAK
+            pieces.append(SOFT_BREAK + _quoted(text))
+            blanks.append((blank, subtype == "html"))
+        pieces[-1] += b"\r\n"
+    pieces[-1] += f"--{boundary}--\r\n".encode()
+    return MimeTemplate(tuple(pieces), tuple(blanks))
+
+
+def _shared_headers(layout: MessageLayout, sender: From, boundary: str) -> bytes:
+    """Return the headers that do not change, encoded words where needed (RFC 2047)."""
+    message = EmailMessage(policy=SMTP)
+    message["From"] = header_address(sender.name, sender.address)
+    if sender.reply_to:
+        message["Reply-To"] = sender.reply_to
+    message["Subject"] = layout.subject
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply, please.
+    message["Content-Language"] = layout.language
+    message["MIME-Version"] = "1.0"
+    kind = f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'
+    return message.as_bytes().rstrip(b"\r\n") + b"\r\n" + kind.encode()
+
+
+def header_address(name: str, address: str) -> str:
+    """Return `"Name" <address>` as a header takes it; control characters of a name are dropped."""
+    plain = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    quoted = plain.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}" <{address}>' if plain else address
+
+
+def _lines(content: str) -> str:
+    """End lines by CRLF, without spaces before: they would have to be encoded."""
+    return "\r\n".join(line.rstrip() for line in content.splitlines()) + "\r\n"
+
+
+def _quoted(content: str) -> bytes:
+    """Return quoted-printable, whose last line has room for a soft break after it.
+
+    The C encoder copies the newlines it finds and breaks lines with bare LF where it found none.
+    """
+    encoded = b2a_qp(content.encode(), istext=True)
+    if b"\r\n" not in encoded:
+        encoded = encoded.replace(b"\n", b"\r\n")
+    last = len(encoded) - encoded.rfind(b"\n") - 1
+    if last < LONGEST_LINE:
+        return encoded
+    cut = len(encoded) - 3  # What is left on the line is 76 long: three or more go to the next.
+    cut -= next((back for back in (1, 2) if encoded[cut - back : cut - back + 1] == b"="), 0)
+    return encoded[:cut] + SOFT_BREAK + encoded[cut:]
+
+
+@lru_cache(maxsize=4)
+def _date(timestamp: int) -> str:
+    return format_datetime(datetime.fromtimestamp(timestamp, timezone.get_default_timezone()))

@@ -1,0 +1,219 @@
+"""One SMTP connection (RFC 5321), several commands a write where the server pipelines (RFC 2920).
+
+A message's content leaves together with the envelope of the next, so that each message costs one
+round trip; the content of the next waits until the caller has recorded this one's outcome. The
+first message of a connection goes step by step: an address that a server cannot bear is then
+known for what it is.
+"""
+
+import smtplib
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from notifications.channels.base import ChannelDownError, SenderRefusedError
+from notifications.channels.connecting import TIMEOUT, ForbiddenAddressError, connect, tls_context
+from notifications.models import Encryption
+from notifications.senders import PORTAL, Sender
+
+CLOSING, START_MAIL_INPUT, OK = 421, 354, (250, 251)
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Who a message is from and for, as the servers see it; `token` comes back in bounces."""
+
+    sender: str
+    recipient: str
+    token: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What ended a message's turn: the command, its code, and its enhanced code (RFC 3463)."""
+
+    verb: str
+    code: int
+    enhanced: str = ""
+
+
+class LostConnectionError(Exception):
+    """The connection broke; `verb` is what was not answered, `sent` whether all had left."""
+
+    def __init__(self, verb: str, *, sent: bool = False) -> None:
+        super().__init__(verb)
+        self.verb, self.sent = verb, sent
+
+
+class Session:
+    """A conversation with a server that has taken our greeting and our credentials."""
+
+    def __init__(self, server: smtplib.SMTP) -> None:
+        self._server = server
+        self._pipelines = server.has_extn("pipelining")
+        self._dsn = server.has_extn("dsn")
+        self._announced: Envelope | None = None
+        self._is_first = True
+        self._left_open = False  # a refused transaction, to be reset
+
+    def deliver(self, envelope: Envelope, content: bytes, following: Envelope | None) -> Answer:
+        """Send one message and announce the one after it; return the answer that decided.
+
+        Raises LostConnectionError. `following` is announced only where the server pipelines.
+        """
+        if self._announced not in (None, envelope):
+            raise AssertionError("another message was announced")
+        refusal = self._ask_all(envelope) if self._announced is envelope else self._ask(envelope)
+        self._announced, self._is_first = None, False
+        if refusal is not None:
+            return refusal
+        return self._transmit(content, following if self._pipelines else None)
+
+    def close(self) -> None:
+        """Take leave; where an envelope is open the server forgets it."""
+        if self._announced is None:
+            with suppress(OSError, smtplib.SMTPException):
+                self._server.quit()
+        self._server.close()
+
+    def _commands(self, envelope: Envelope) -> list[tuple[str, bytes]]:
+        ret = f" RET=HDRS ENVID={envelope.token}" if self._dsn else ""
+        notify = " NOTIFY=FAILURE,DELAY" if self._dsn else ""
+        commands = [
+            ("MAIL", f"MAIL FROM:<{envelope.sender}>{ret}\r\n".encode("ascii")),
+            ("RCPT", f"RCPT TO:<{envelope.recipient}>{notify}\r\n".encode("ascii")),
+            ("DATA", b"DATA\r\n"),
+        ]
+        return [("RSET", b"RSET\r\n"), *commands] if self._left_open else commands
+
+    def _ask(self, envelope: Envelope) -> Answer | None:
+        """Announce a message now; return the refusal, or None where its content may come."""
+        if self._pipelines and not self._is_first:
+            self._write("MAIL", b"".join(line for _verb, line in self._commands(envelope)))
+            return self._ask_all(envelope)
+        for verb, line in self._commands(envelope):
+            self._write(verb, line)
+            answer = self._read(verb)
+            if _refuses(answer):
+                self._left_open = verb != "MAIL"
+                return answer
+        self._left_open = False
+        return None
+
+    def _ask_all(self, envelope: Envelope) -> Answer | None:
+        """Read the answers to an envelope that was written whole."""
+        refusal, answer = None, Answer("", 0)
+        for verb, _line in self._commands(envelope):
+            answer = self._read(verb)
+            if _refuses(answer) and refusal is None:
+                refusal = answer
+            if answer.code == CLOSING:
+                return answer
+        if refusal is not None and answer.code == START_MAIL_INPUT:
+            # The server waits for content although nobody is to get it (RFC 2920, 3.1).
+            self._write("DATA", b".\r\n")
+            self._read("DATA")
+        self._left_open = refusal is not None and refusal.verb != "MAIL"
+        return refusal
+
+    def _transmit(self, content: bytes, following: Envelope | None) -> Answer:
+        body = content.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+        after = b""
+        if following is not None:
+            after = b"".join(line for _verb, line in self._commands(following))
+            self._announced = following
+        self._write("CONTENT", body + after, whole=len(body))
+        return self._read("CONTENT", sent=True)
+
+    def _write(self, verb: str, data: bytes, *, whole: int | None = None) -> None:
+        """Write, and know how much had left where the connection breaks."""
+        wire, left, written = self._server.sock, memoryview(data), 0
+        try:
+            assert wire is not None
+            while written < len(data):
+                written += wire.send(left[written:])
+        except OSError as error:
+            sent = whole is not None and written >= whole
+            raise LostConnectionError(verb, sent=sent) from error
+
+    def _read(self, verb: str, *, sent: bool = False) -> Answer:
+        try:
+            code, text = self._server.getreply()
+        except (OSError, smtplib.SMTPException) as error:
+            raise LostConnectionError(verb, sent=sent) from error
+        if code == -1:
+            raise LostConnectionError(verb, sent=sent)
+        first = text.split(b" ", 1)[0]
+        is_enhanced = first[:2] in (b"2.", b"4.", b"5.") and first.replace(b".", b"").isdigit()
+        return Answer(verb, code, first.decode() if is_enhanced else "")
+
+
+def _refuses(answer: Answer) -> bool:
+    return answer.code not in (OK if answer.verb != "DATA" else (START_MAIL_INPUT,))
+
+
+class _Server(smtplib.SMTP):
+    """smtplib, connecting only where it may, with TLS from the first byte where asked."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        super().__init__(timeout=TIMEOUT, local_hostname=settings.PORTAL_HOST or None)
+        self._host = sender.host  # the name that STARTTLS checks in the certificate
+
+    def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:
+        wire = connect(host, port, timeout=timeout, trusted=self._sender.account == PORTAL)
+        if self._sender.encryption != Encryption.TLS:
+            return wire
+        return tls_context().wrap_socket(wire, server_hostname=host)
+
+
+@contextmanager
+def smtp_session(sender: Sender) -> Iterator[Session]:
+    """Connect, protect, sign in; close at the end.
+
+    Raises ChannelDownError where the server is not there now, SenderRefusedError where it is not
+    the server we may talk to, or does not want us: a person has to look.
+    """
+    if sender.encryption == Encryption.NONE and not (settings.DEMO or sender.account == PORTAL):
+        raise SenderRefusedError("no encryption")
+    server = _Server(sender)
+    try:
+        _greet(server, sender)
+    except (ssl.SSLCertVerificationError, ForbiddenAddressError) as error:
+        server.close()
+        raise SenderRefusedError("not a server we may talk to") from error
+    except smtplib.SMTPNotSupportedError as error:
+        server.close()
+        raise SenderRefusedError("STARTTLS or AUTH is not offered") from error
+    except smtplib.SMTPAuthenticationError as error:
+        server.close()
+        if error.smtp_code >= 500:
+            raise SenderRefusedError("credentials refused") from error
+        raise ChannelDownError("credentials not checked now") from error
+    except (OSError, smtplib.SMTPException) as error:
+        server.close()
+        raise ChannelDownError("connection refused") from error
+    session = Session(server)
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def _greet(server: _Server, sender: Sender) -> None:
+    code, _text = server.connect(sender.host, sender.port)
+    if code != 220:
+        raise smtplib.SMTPConnectError(code, b"")
+    server.ehlo_or_helo_if_needed()
+    if sender.encryption == Encryption.STARTTLS:
+        code, _text = server.starttls(context=tls_context())
+        if code != 220:
+            raise smtplib.SMTPResponseException(code, b"")
+        server.ehlo()
+    if user := sender.credentials.get("user"):
+        server.login(user, sender.credentials.get("password", ""))

@@ -1,0 +1,220 @@
+"""An insurer proposes how its e-mail leaves; only the portal operator puts it into service."""
+
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, ProgrammingError, transaction
+from django.test import override_settings
+from django.urls import reverse
+
+from audit.models import AuditEntry
+from insurers.row_security import row_scope
+from notifications.identities import (
+    IdentityRefused,
+    Proposal,
+    approve_identity,
+    end_identity,
+    propose_identity,
+    refuse_identity,
+)
+from notifications.models import IdentityState, SendingIdentity
+from notifications.senders import PORTAL, sender_for
+from notifications.webhooks import open_secret
+from tests import cast
+from tests.conftest import WebClient, as_role
+from tests.notifications.email.senders import identity
+from tests.notifications.story import built, member, send
+from tests.smtp import Recorder
+
+pytestmark = pytest.mark.django_db
+
+SMTP = {
+    "from_name": "Mutuelle du Phare",
+    "from_address": "avis@phare.example.fr",
+    "transport": "smtp",
+    "host": "smtp.phare.example.fr",
+    "port": "587",
+    "encryption": "starttls",
+    "user": "phare",
+    "password": "le mot de passe du serveur",
+}
+
+
+def page(client: WebClient, person: Any, data: dict[str, str] | None = None) -> Any:
+    cast.sign_in(client, person)
+    url = reverse("sending_identities", args=[cast.phare().slug])
+    return client.post(url, data) if data is not None else client.get(url)
+
+
+def proposed(**changed: Any) -> SendingIdentity:
+    fields: dict[str, Any] = {
+        "from_name": "Mutuelle du Phare",
+        "from_address": "avis@phare.example.fr",
+        "transport": "smtp",
+        "host": "127.0.0.1",
+        "port": 2525,
+        "encryption": "none",
+        "credentials": {"user": "", "password": ""},
+    }
+    return propose_identity(
+        insurer=cast.phare(),
+        proposal=Proposal(**(fields | changed)),
+        proposed_by_id=cast.armand().pk,
+        now=cast.NOW,
+    ).identity
+
+
+def approve(found: SendingIdentity) -> None:
+    approve_identity(identity_id=found.pk, approved_by_id=cast.odile().pk, now=cast.NOW)
+
+
+def actions() -> list[str]:
+    entries = AuditEntry.objects.filter(action__startswith="identity.").order_by("sequence")
+    return list(entries.values_list("action", flat=True))
+
+
+def test_an_approver_proposes_and_the_trail_says_so(client: WebClient) -> None:
+    answer = page(client, cast.armand(), SMTP)
+    found = SendingIdentity.objects.get()
+    assert (answer.status_code, found.state) == (201, IdentityState.PROPOSED)
+    assert (found.host, found.port) == ("smtp.phare.example.fr", 587)
+    assert actions() == ["identity.proposed"]
+
+
+def test_what_was_typed_in_is_sealed_and_shown_to_nobody(client: WebClient) -> None:
+    answer = page(client, cast.armand(), SMTP)
+    again = page(client, cast.armand())
+    assert SMTP["password"].encode() not in bytes(SendingIdentity.objects.get().sealed_credentials)
+    assert SMTP["password"] not in answer.content.decode() + again.content.decode()
+
+
+def test_a_form_with_an_error_does_not_give_passwords_back(client: WebClient) -> None:
+    answer = page(client, cast.armand(), SMTP | {"port": ""})
+    assert answer.status_code == 422
+    assert SMTP["password"] not in answer.content.decode()
+
+
+@pytest.mark.parametrize("name", ["paule", "vera", "didier", "aude"])
+def test_nobody_but_an_approver_proposes(client: WebClient, name: str) -> None:
+    assert page(client, getattr(cast, name)(), SMTP).status_code in (403, 404)
+    assert not SendingIdentity.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"host": ""}, "host"),
+        ({"port": "23"}, "port"),
+        ({"host": "127.0.0.1"}, "host"),
+        ({"host": "localhost"}, "host"),
+        ({"encryption": "none"}, "encryption"),
+        ({"from_name": "Phare\x07"}, "from_name"),
+        ({"from_address": "avis"}, "from_address"),
+        ({"transport": "mailgun"}, "api_key"),
+        ({"transport": "mailjet", "api_key": "k"}, "secret_key"),
+        ({"mailbox_host": "imap.phare.example.fr"}, "mailbox_password"),
+    ],
+)
+def test_a_proposal_that_cannot_work_says_what_is_missing(
+    client: WebClient, changed: dict[str, str], field: str
+) -> None:
+    with override_settings(DEMO=False):
+        answer = page(client, cast.armand(), SMTP | changed)
+    assert answer.status_code == 422
+    assert field in answer.context["form"].errors
+
+
+def test_a_provider_that_does_not_sign_is_given_a_password_once(client: WebClient) -> None:
+    answer = page(client, cast.armand(), SMTP | {"transport": "postmark", "api_key": "k"})
+    secret = open_secret(SendingIdentity.objects.get().webhook_secret)
+    assert secret in answer.content.decode()
+    assert secret not in page(client, cast.armand()).content.decode()
+
+
+def test_the_portal_signs_for_a_domain_with_a_key_that_only_the_worker_holds(
+    client: WebClient,
+) -> None:
+    answer = page(client, cast.armand(), SMTP | {"signs": "on"})
+    found = SendingIdentity.objects.get()
+    assert found.dkim_record in answer.context["identity"].dkim_record
+    approve(found)
+    with as_role("worker"):
+        key = sender_for(cast.phare().pk).dkim
+    assert key is not None
+    assert (key.domain, key.selector) == ("phare.example.fr", found.dkim_selector)
+
+
+def test_without_an_identity_in_service_the_portal_sends() -> None:
+    proposed()
+    assert sender_for(cast.phare().pk).account == PORTAL
+
+
+def test_what_the_operator_puts_into_service_sends_from_then_on(mail: Recorder) -> None:
+    approve(proposed(port=mail.port, bounce_domain="retours.phare.example.fr"))
+    send(built([member(1, email="camille@example.fr")]))
+    (message,) = mail.messages
+    assert message["From"] == "Mutuelle du Phare <avis@phare.example.fr>"
+
+
+def test_one_identity_is_in_service_and_one_proposal_waits() -> None:
+    first, second = proposed(), proposed()
+    approve(second)
+    third = proposed()
+    approve(third)
+    states = dict(SendingIdentity.objects.values_list("pk", "state"))
+    assert [states[found.pk] for found in (first, second, third)] == ["ended", "ended", "approved"]
+
+
+def test_the_operator_refuses_and_ends(mail: Recorder) -> None:
+    refused, kept = proposed(), None
+    refuse_identity(identity_id=refused.pk, refused_by_id=cast.odile().pk, now=cast.NOW)
+    kept = proposed()
+    approve(kept)
+    end_identity(identity_id=kept.pk, ended_by_id=cast.odile().pk, now=cast.NOW)
+    with pytest.raises(IdentityRefused):
+        approve(refused)
+    assert actions() == [
+        "identity.proposed",
+        "identity.refused",
+        "identity.proposed",
+        "identity.approved",
+        "identity.ended",
+    ]
+
+
+def test_the_operator_decides_in_the_administration(client: WebClient) -> None:
+    found = proposed()
+    cast.sign_in(client, cast.odile())
+    url = reverse("admin:notifications_sendingidentity_changelist")
+    answer = client.post(url, {"action": "approve", "_selected_action": [str(found.pk)]})
+    found.refresh_from_db()
+    assert (answer.status_code, found.state) == (302, IdentityState.APPROVED)
+    assert found.decided_by == cast.odile()
+
+
+def test_staff_cannot_put_into_service_what_the_operator_has_not_seen() -> None:
+    found = proposed()
+    with as_role("web"), row_scope(insurers=[cast.phare().pk], role="staff", user_id=1):
+        with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+            SendingIdentity.objects.filter(pk=found.pk).update(
+                state="approved", decided_by=cast.armand()
+            )
+
+
+def test_staff_cannot_change_what_is_in_service() -> None:
+    found = identity()
+    with as_role("web"), row_scope(insurers=[cast.phare().pk], role="staff", user_id=1):
+        changed = SendingIdentity.objects.filter(pk=found.pk).update(host="evil.example.fr")
+    assert changed == 0
+
+
+def test_staff_of_another_insurer_see_nothing() -> None:
+    identity()
+    with as_role("web"), row_scope(insurers=[cast.dune().pk], role="staff", user_id=1):
+        assert not SendingIdentity.objects.exists()
+
+
+def test_two_identities_are_never_in_service_together() -> None:
+    identity()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        identity()
