@@ -147,7 +147,8 @@ def own_database(name: str, folder: Path, *, servers: Path | None = None) -> Ite
     """Copy the template, point Django and its folders at the copy for the block, drop it."""
     host = str(servers or os.environ["PORTAL_TEST_FOLDER"])
     default = connections["default"]
-    before = default.settings_dict
+    address = default.settings_dict  # the one that the connections of other threads are made from
+    before = dict(address)
     _administer(
         host,
         sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER breachportal_owner").format(
@@ -155,14 +156,14 @@ def own_database(name: str, folder: Path, *, servers: Path | None = None) -> Ite
         ),
     )
     default.close()
-    default.settings_dict = before | {"NAME": name, "HOST": host}
+    address.update(NAME=name, HOST=host)
     try:
         folders = {key: Path(value) for key, value in _folders(folder).items()}
         with override_settings(**folders):
             yield
     finally:
         default.close()
-        default.settings_dict = before
+        address.update(before)
         _administer(host, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
