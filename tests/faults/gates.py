@@ -53,6 +53,16 @@ class Gates:
             with suppress(psycopg.Error):
                 holder.close()
 
+    def is_closed(self, phase: str) -> bool:
+        """Whether the gate is held; a PostgreSQL that ended has opened it."""
+        with psycopg.connect(self._address) as admin:
+            found = admin.execute(
+                "SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                " AND mode = 'ExclusiveLock' AND classid = %s AND objid = %s",
+                [_CLASS, PHASES.index(phase)],
+            )
+            return found.fetchone() is not None
+
     def somebody_stands_before(self, phase: str) -> bool:
         """Whether a worker waits in that phase, according to PostgreSQL."""
         with psycopg.connect(self._address) as admin:

@@ -151,10 +151,12 @@ def test_a_list_is_not_withdrawn_during_a_rotation() -> None:
     decide_to_withdraw(affected_list=found, decided_by=cast.paule(), now=cast.NOW)
     started()
     withdraw_list(list_id=found.pk)
-    assert not ListingMark.objects.exists()
+    found.refresh_from_db()
+    assert (found.state, found.members_ended) == (ListState.WITHDRAWING, 0)
     rotation.wrap_breach(breach_id=cast.breach().pk, now=cast.NOW)
     withdraw_list(list_id=found.pk)
-    assert ListingMark.objects.get().ended == "withdrawn"
+    found.refresh_from_db()
+    assert (found.state, found.members_ended) == (ListState.WITHDRAWN, 1)
 
 
 def test_a_bounce_during_a_rotation_releases_whoever_another_campaign_left_out() -> None:
