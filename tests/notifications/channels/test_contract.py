@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,8 +18,10 @@ from notifications.channels.sms_account import SmsAccount
 from notifications.channels.sms_folder import FolderSmsChannel
 from notifications.models import Channel as ChannelName
 from notifications.models import State
+from notifications.rendering import EmailText, Message
 from notifications.states import OUTCOMES
 from tests.notifications.channels.outgoing import number, outgoing, until_down
+from tests.notifications.email.test_mime import BLANKS, layout
 from tests.providers import Controls
 from tests.smtp import smtp_server
 
@@ -41,6 +43,7 @@ class Rig:
     taken: Callable[[], list[str]]
     refuse: Callable[[str, bool], None] = lambda _address, _is_permanent: None
     stop: Callable[[], None] = lambda: None
+    message: Message | EmailText | None = None  # where the channel takes no plain text
 
 
 def forget(_message: int, _ids: object) -> None:
@@ -59,6 +62,7 @@ def email() -> Iterator[Rig]:
                     {address: f"{550 if is_permanent else 451} <{address}> no"}
                 ),
                 lambda: setattr(mail, "drop_at", 1),
+                EmailText(layout(), BLANKS),
             )
 
 
@@ -125,7 +129,8 @@ def rig(request: pytest.FixtureRequest) -> Rig:
 
 
 def batch(rig: Rig, count: int = 5) -> list[Outgoing]:
-    return [outgoing(n, address=rig.address(n)) for n in range(1, count + 1)]
+    plain = [outgoing(n, address=rig.address(n)) for n in range(1, count + 1)]
+    return [replace(one, message=rig.message or one.message) for one in plain]
 
 
 def test_a_batch_gives_one_outcome_a_message_in_order(rig: Rig) -> None:
