@@ -135,6 +135,18 @@ def test_a_list_read_after_the_start_is_of_the_new_version_and_is_compared() -> 
     assert (later.members, later.rows_already_listed) == (1, 1)
 
 
+def test_a_list_that_waits_for_a_long_rotation_is_not_given_up() -> None:
+    accepted_list([member(1)])
+    started()
+    later = read(csv_file("B2;1981-01-01;;;;"))
+    for _sweep in range(12):
+        go_on_reading(later)
+    assert later.state == ListState.INGESTING
+    rotation.wrap_breach(breach_id=cast.breach().pk, now=cast.NOW)
+    go_on_reading(later)
+    assert later.state == ListState.REVIEW
+
+
 def test_a_list_is_not_published_during_a_rotation() -> None:
     waiting = read(csv_file("B2;1981-01-01;;;;"))
     decide_to_accept(affected_list=waiting, decided_by=None, now=cast.NOW)
