@@ -260,12 +260,16 @@ def language(text: str) -> str:
 
 
 def name(text: str) -> str:
-    """Return a name in composed letters, without control characters, at most 100 long."""
+    """Return a name in composed letters, without control characters, at most 100 long.
+
+    What has no letter or digit, such as « - », stands for no name: it would make a twin.
+    """
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     if not text.isprintable():
         text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(text.split())[:LONGEST_NAME].rstrip()
+    text = " ".join(text.split())[:LONGEST_NAME].rstrip()
+    return text if any(map(str.isalnum, text)) else ""
 
 
 def letters(text: str) -> str:

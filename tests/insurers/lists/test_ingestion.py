@@ -96,6 +96,13 @@ def test_twins_are_two_people() -> None:
     assert first.email_fingerprint == second.email_fingerprint
 
 
+@pytest.mark.parametrize("nobody", ["-", "'-'", "?", "- -"])
+def test_a_name_without_letters_makes_no_twin(nobody: str) -> None:
+    row = "A1;2015-02-02;{name};{name};m@example.fr;"
+    affected_list = read(csv_file(row.format(name=nobody), row.format(name="Marin")))
+    assert (affected_list.members, affected_list.rows_duplicate) == (1, 1)
+
+
 def test_an_identical_row_is_a_duplicate() -> None:
     affected_list = accepted(csv_file(LISE, OMAR, LISE))
     assert (affected_list.members, affected_list.rows_duplicate) == (2, 1)
