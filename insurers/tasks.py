@@ -18,6 +18,7 @@ from insurers.lists.withdrawal import withdraw_list as withdraw
 from insurers.models import AffectedList, ListState
 from insurers.queueing import enqueue
 
+PUBLISHED = (ListState.ACCEPTED, ListState.WITHDRAWING, ListState.WITHDRAWN)
 READERS = 4  # workers that read one list side by side
 SLICE_SECONDS = 20.0
 SWEPT_FOR = 30.0  # seconds that what a sweep queues is worth; the next one queues it again
@@ -51,7 +52,7 @@ def erase_list(*, list_id: int) -> None:
     affected_list = AffectedList.objects.get(pk=list_id)
     if affected_list.state == ListState.REFUSED:
         erase_refused(affected_list=affected_list)
-    elif affected_list.state == ListState.ACCEPTED:
+    elif affected_list.state in PUBLISHED:
         forget_upload(affected_list=affected_list)
 
 
@@ -80,7 +81,7 @@ def resume_lists() -> None:
     for list_id in lists.filter(state=ListState.WITHDRAWING).values_list("pk", flat=True):
         again(withdraw_list, list_id=list_id)
     refuse_undecided(now=timezone.now())
-    decided = lists.filter(state__in=(ListState.ACCEPTED, ListState.REFUSED), chunk_count__gt=0)
+    decided = lists.filter(state__in=(ListState.REFUSED, *PUBLISHED), chunk_count__gt=0)
     for list_id in decided.values_list("pk", flat=True):
         again(erase_list, list_id=list_id)
     forget_uploads(now=timezone.now())

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from django.apps import apps
 from django.contrib.humanize.templatetags.humanize import intcomma
+from django.db.models import TextChoices
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEntry
-from insurers.models import Role
+from insurers.lists.problems import Field
+from insurers.models import ListEffect, PurgeKind, Role
 
 # What an entry is about (the first half of its action), then each action.
 KINDS = {
@@ -104,7 +106,7 @@ ADMIN_VERBS = {
 SUBJECTS = {
     "list": _("liste"),
     "upload": _("envoi"),
-    "columns": _("colonne"),
+    "column": _("colonne"),
     "token": _("jeton"),
     "notice": _("avis"),
     "campaign": _("campagne"),
@@ -117,6 +119,7 @@ SUBJECTS = {
     "identity": _("identité d’envoi"),
 }
 DETAILS = {
+    **{field.value: field.label for field in Field},
     "account": _("compte"),
     "addresses": _("adresses"),
     "already_listed": _("déjà sur une liste"),
@@ -158,6 +161,14 @@ DETAILS = {
     "size_bytes": _("octets"),
     "transport": _("envoi par"),
     "version": _("version"),
+}
+
+# Details that are one of these; their labels are shown.
+CHOICES: dict[str, type[TextChoices]] = {
+    "role": Role,
+    "effect": ListEffect,
+    "purge": PurgeKind,
+    "field": Field,
 }
 
 
@@ -204,8 +215,8 @@ def _detail(name: str, value: object) -> Detail:
     shown = str(DETAILS.get(name, name))
     if isinstance(value, bool):
         return Detail(shown, gettext("oui") if value else gettext("non"), is_code=False)
-    if name == "role" and value in Role.values:
-        return Detail(shown, str(Role(value).label), is_code=False)
+    if name in CHOICES and value in CHOICES[name].values:
+        return Detail(shown, str(CHOICES[name](value).label), is_code=False)
     if isinstance(value, int):
         return Detail(shown, intcomma(value), is_code=False)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from insurers.lists.byte_columns import split
 from insurers.lists.fingerprint_keys import UnknownKeyVersionError, breach_key_name
@@ -30,6 +30,18 @@ FROM unnest(%(old)s::uuid[], %(new)s::uuid[]) AS pair (old, new), insurers_opera
 WHERE told.breach_id = %(breach)s AND told.insurer_id = %(insurer)s
     AND told.operator_id = operator.id AND told.fingerprint = pair.old
     AND told.key_version = %(version)s
+"""
+
+# A receipt that came late claimed again, under the new version already, whom another campaign had
+# claimed under the old one: the constraint could not tell. The first claim stays.
+_DROP_LATER = """
+DELETE FROM notifications_told AS later
+USING notifications_told AS told, unnest(%(old)s::uuid[], %(new)s::uuid[]) AS pair (old, new)
+WHERE told.breach_id = %(breach)s AND told.insurer_id = %(insurer)s
+    AND told.fingerprint = pair.old AND told.key_version = %(version)s
+    AND later.breach_id = %(breach)s AND later.insurer_id = %(insurer)s
+    AND later.operator_id = told.operator_id AND later.fingerprint = pair.new
+    AND later.name_tag = told.name_tag AND later.key_version = %(newest)s
 """
 
 
@@ -64,6 +76,10 @@ def _wrap_slice(members: MemberFingerprints, version: int, values: dict[str, Any
         old = [row[0] for row in cursor.fetchall()]
         wrapped = members.wrap(b"".join([told.bytes for told in old]), version=version)
         new = [UUID(bytes=fingerprint) for fingerprint in split(wrapped, FINGERPRINT_BYTES)]
-        cursor.execute(
-            _WRAP, {**values, "version": version, "newest": members.version, "old": old, "new": new}
-        )
+        values |= {"version": version, "newest": members.version, "old": old, "new": new}
+        try:
+            with transaction.atomic():
+                cursor.execute(_WRAP, values)
+        except IntegrityError:
+            cursor.execute(_DROP_LATER, values)
+            cursor.execute(_WRAP, values)

@@ -141,7 +141,7 @@ def mobile_phones(cells: pl.Series) -> Column:
 
 # Letters that are one code point each and have no other form (ß folds into two).
 _LETTER = "A-Za-zÀ-ÖØ-Þà-öø-ÿŒœ"
-_NAME = f"^(?:[{_LETTER}'’-]+(?: [{_LETTER}'’-]+)*)?$"
+_NAME = f"^(?:[{_LETTER}][{_LETTER}'’-]*(?: [{_LETTER}'’-]+)*)?$"
 
 
 def names(cells: pl.Series, rule: Callable[[str], str]) -> Column:

@@ -21,9 +21,9 @@ from insurers.models import AffectedList, Ended, ListEffect, ListState
 class Earlier:
     """Accepted lists of the same breach and insurer, as the list to come relates to them.
 
-    `covering` name at least its operators, `same` exactly its operators, `narrower` none but
-    its operators; the last two are of its population. `whole` are the same ones that no
-    approved campaign uses, for a list that replaces: they leave whole, at once.
+    Of those neither withdrawn nor purged, `covering` name at least its operators, `same` exactly
+    its operators, `narrower` none but its operators; the last two are of its population. `whole`
+    are the same ones that no approved campaign uses, for a list that replaces: they leave at once.
     """
 
     every: list[int]
@@ -57,10 +57,10 @@ def earlier_lists(affected_list: AffectedList) -> Earlier:
     )
     for list_id, operator_id in lists.values_list("pk", "operators"):
         operators[list_id].add(operator_id)
+    standing = lists.filter(state=ListState.ACCEPTED, purged_at=None)
+    staying = set(standing.values_list("pk", flat=True))
     alike = set(
-        lists.filter(
-            population_id=affected_list.population_id, state=ListState.ACCEPTED
-        ).values_list("pk", flat=True)
+        standing.filter(population_id=affected_list.population_id).values_list("pk", flat=True)
     )
     unused = set(lists.filter(is_in_use=False).values_list("pk", flat=True))
     every = sorted(operators)
@@ -68,7 +68,7 @@ def earlier_lists(affected_list: AffectedList) -> Earlier:
     replaces = affected_list.effect == ListEffect.REPLACE
     return Earlier(
         every=every,
-        covering=[pk for pk in every if wanted <= operators[pk]],
+        covering=[pk for pk in every if wanted <= operators[pk] and pk in staying],
         same=same,
         narrower=[pk for pk in every if operators[pk] <= wanted and pk in alike],
         whole=[pk for pk in same if pk in unused] if replaces else [],

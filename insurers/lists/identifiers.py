@@ -38,10 +38,11 @@ class BadValueError(ValueError):
 # Member numbers.
 
 # Spaces and dashes of every width, and what is invisible: copied from documents, not typed.
-_BLANKS = "\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u200b\u200c\u200d\u2060\ufeff\u00ad"
-_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"
-_UNSEEN = f" \t\r\n{_BLANKS}"
-_SEPARATORS = str.maketrans("", "", f"{_UNSEEN}{_DASHES}./_'’")
+BLANKS = "\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u200b\u200c\u200d\u2060\ufeff\u00ad"
+DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"
+_UNSEEN = f" \t\r\n{BLANKS}"
+SEPARATORS = f"{_UNSEEN}{DASHES}./_'’"
+_NO_SEPARATORS = str.maketrans("", "", SEPARATORS)
 _MEMBER_NUMBER = re.compile(r"[0-9A-Z]{1,40}")
 # `1,23457E+11` is Excel's, `1.23457E11` Java's; `123457.0` an integer made a decimal number,
 # whose leading zeros are gone.
@@ -61,7 +62,7 @@ def member_number(text: str) -> str:
         text = unicodedata.normalize("NFKC", text)
     if _SPREADSHEET_NUMBER.fullmatch(text.strip()):
         raise BadValueError(Problem.MEMBER_NUMBER_SPREADSHEET)
-    number = text.translate(_SEPARATORS).upper()
+    number = text.translate(_NO_SEPARATORS).upper()
     if not number or number in _NO_VALUE:
         raise BadValueError(Problem.MEMBER_NUMBER_MISSING)
     if _MEMBER_NUMBER.fullmatch(number):
@@ -185,7 +186,7 @@ def email(text: str) -> str:
 _FRENCH_MOBILE = re.compile(
     r"(?:\+33|0033|33)?0?((?:6(?:[0-24-8]\d|3[0-8]|9[589])|7[3-9]\d)\d{6}|63998\d{4})", re.ASCII
 )
-_PHONE_SEPARATORS = str.maketrans("", "", f"{_UNSEEN}{_DASHES}./()'’")
+_PHONE_SEPARATORS = str.maketrans("", "", f"{_UNSEEN}{DASHES}./()'’")
 _NATIONAL = re.compile(r"(?:\+33|0033|33)?0?([67]\d{8})", re.ASCII)
 _DIALLED = re.compile(r"\+?\d{6,17}", re.ASCII)
 # A number that a spreadsheet or a program made a decimal one.
@@ -259,12 +260,16 @@ def language(text: str) -> str:
 
 
 def name(text: str) -> str:
-    """Return a name in composed letters, without control characters, at most 100 long."""
+    """Return a name in composed letters, without control characters, at most 100 long.
+
+    What has no letter or digit, such as « - », stands for no name: it would make a twin.
+    """
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     if not text.isprintable():
         text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(text.split())[:LONGEST_NAME].rstrip()
+    text = " ".join(text.split())[:LONGEST_NAME].rstrip()
+    return text if any(map(str.isalnum, text)) else ""
 
 
 def letters(text: str) -> str:

@@ -295,8 +295,10 @@ def _finish(affected_list: AffectedList, now: datetime) -> None:
         bring_up_to_date(fresh)
         index_table(fresh.pk)
         with transaction.atomic():
-            if is_comparable(fresh):  # Else the key is being rotated: the sweep tries again.
+            if is_comparable(fresh):
                 _complete(fresh)
+            else:  # The key is being rotated: the sweep tries again, as often as that takes.
+                AffectedList.objects.filter(pk=fresh.pk).update(finish_attempt=0)
 
 
 def _count_finish(affected_list: AffectedList) -> None:

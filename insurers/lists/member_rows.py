@@ -134,7 +134,10 @@ class MemberRows:
     def _member_number(self, text: str) -> str:
         if self._refuses_nir and nir.has_valid_key(text):
             raise BadValueError(Problem.MEMBER_NUMBER_NIR)
-        return identifiers.member_number(text)
+        number = identifiers.member_number(text)
+        if self._refuses_nir and nir.has_valid_key(number):  # In other digits.
+            raise BadValueError(Problem.MEMBER_NUMBER_NIR)
+        return number
 
     def _names(self, column: pl.Series) -> Column:
         return common_forms.names(column, self._name)

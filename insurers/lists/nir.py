@@ -12,11 +12,13 @@ import polars as pl
 from django.conf import settings
 
 from insurers.lists.headers import Layout
+from insurers.lists.identifiers import BLANKS, DASHES, SEPARATORS
 from insurers.lists.problems import Refusal
 from insurers.lists.refusal import FileRefusedError
 
-_BETWEEN = r"\s\u00a0\u2009\u202f./'’_-"
-_SEPARATORS = str.maketrans("", "", " \t\r\n\u00a0\u2009\u202f./'’_-")
+# All that a member number loses, or a sign that nobody sees would let a NIR pass for one.
+_BETWEEN = rf"\s{BLANKS}./'’_{DASHES[1:]}-"
+_SEPARATORS = str.maketrans("", "", SEPARATORS)
 _START = frozenset("123478")
 _PERMISSIVE = re.compile(
     r"([1-478]\d\d(?:0[1-9]|1[0-2]|[23]\d|4[0-2]|[5-9]\d)(?:\d\d|2[AB])\d{6})(\d\d)?"
@@ -36,7 +38,7 @@ SHARE = 0.2
 
 def _compact(text: str) -> str:
     # Most cells leave here: too short, or not starting like one.
-    if len(text) < 13 or text.lstrip(" \t\r\n\u00a0\u2009\u202f'’")[:1] not in _START:
+    if len(text) < 13 or text.lstrip(SEPARATORS)[:1] not in _START:
         return ""
     compact = text.removesuffix(".0").translate(_SEPARATORS).upper()
     return compact if len(compact) in (13, 15) else ""

@@ -69,6 +69,9 @@ def test_no_role_of_the_portal_goes_round_row_security() -> None:
 @pytest.mark.parametrize(
     "table",
     [
+        "insurers_addresskey",
+        "insurers_fingerprintkey",
+        "insurers_keyreport",
         "members.affected_member",
         "members.listing_mark",
         "notifications_notification",

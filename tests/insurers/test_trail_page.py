@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from audit.models import AuditEntry
 from audit.trail import PORTAL, account, insurer_scope, record
 from insurers.trail_views import PAGE
-from insurers.trail_words import ACTIONS, KINDS, action_words
+from insurers.trail_words import ACTIONS, KINDS, action_words, detail_words, subject_words
 from tests import cast
 from tests.conftest import WebClient
 
@@ -93,6 +94,27 @@ def test_figures_and_roles_of_an_entry_are_read_by_people(client: WebClient) -> 
     assert row.subject == "liste n° 7"
     said = {detail.name: detail.value.replace("\xa0", " ") for detail in row.details}
     assert said == {"personnes": "49 974", "rôle": "approbateur", "concerné": "oui"}
+
+
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [
+        ({"effect": "replace"}, ("effet", "remplacer")),
+        ({"purge": "list"}, ("objet de l’effacement", "liste entière")),
+        ({"field": "birth_date"}, ("donnée", "date de naissance")),
+        ({"member_number": 3}, ("numéro d’adhérent", "3")),
+    ],
+)
+def test_codes_of_lists_are_said_in_words(
+    detail: dict[str, object], words: tuple[str, str]
+) -> None:
+    record(action="list.uploaded", scope=phare_scope(), detail=detail)
+    (said,) = detail_words(AuditEntry.objects.get())
+    assert (said.name, said.value) == words
+
+
+def test_what_is_forgotten_is_a_column() -> None:
+    assert subject_words("column:7") == "colonne n° 7"
 
 
 def test_entries_are_filtered_by_action_and_day(client: WebClient) -> None:

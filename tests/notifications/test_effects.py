@@ -6,6 +6,7 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
+from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
 from insurers.models import AffectedMember, ListState
 from notifications.campaigns import CampaignRefused, approve_campaign
 from notifications.channels import Outcome
@@ -233,6 +234,20 @@ def test_a_withdrawal_cancels_what_is_not_sent(mail: Recorder) -> None:
     assert send(first).state == CampaignState.FINISHED
     assert mail.recipients == ["omar@example.fr"]
     assert people() == {Standing.TOLD: 1}
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+def test_nobody_stays_on_a_list_that_is_about_to_be_withdrawn(is_used: bool) -> None:
+    wrong = add(member(1, email="a@example.fr"))
+    if is_used:
+        prepare(wrong)
+    decide_to_withdraw(affected_list=wrong, decided_by=cast.paule(), now=cast.NOW)
+    right = accepted_list([member(1, email="a@example.fr"), member(2)])
+    assert (right.members, right.rows_already_listed) == (2, 0)
+    with as_role("worker"):
+        withdraw_list(list_id=wrong.pk)
+        settle_stale(now=cast.NOW)
+    assert check_figures().listed == 2
 
 
 def test_a_withdrawal_leaves_no_member_key_or_campaign_of_its_own() -> None:

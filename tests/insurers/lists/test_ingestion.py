@@ -74,6 +74,12 @@ def test_a_lone_nir_is_rejected_by_its_key_only() -> None:
     assert problems_of(affected_list) == [(23, "member_number", Problem.MEMBER_NUMBER_NIR)]
 
 
+def test_a_nir_in_wide_digits_is_a_nir() -> None:
+    wide = "".join(chr(ord(digit) + 0xFEE0) for digit in "255081416802538")
+    affected_list = read(csv_file(f"{wide};1955-08-01;;;;", OMAR))
+    assert problems_of(affected_list) == [(2, "member_number", Problem.MEMBER_NUMBER_NIR)]
+
+
 def test_a_nir_among_names_is_never_stored() -> None:
     affected_list = accepted(csv_file("A1;1980-01-01;255081416802538;Lise;;", OMAR))
     first, _omar = members_of(affected_list)
@@ -88,6 +94,13 @@ def test_twins_are_two_people() -> None:
     assert first.fingerprint == second.fingerprint
     assert first.name_tag != second.name_tag
     assert first.email_fingerprint == second.email_fingerprint
+
+
+@pytest.mark.parametrize("nobody", ["-", "'-'", "?", "- -"])
+def test_a_name_without_letters_makes_no_twin(nobody: str) -> None:
+    row = "A1;2015-02-02;{name};{name};m@example.fr;"
+    affected_list = read(csv_file(row.format(name=nobody), row.format(name="Marin")))
+    assert (affected_list.members, affected_list.rows_duplicate) == (1, 1)
 
 
 def test_an_identical_row_is_a_duplicate() -> None:

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from insurers import tasks
-from insurers.lists.acceptance import decide_to_accept
+from insurers.lists.acceptance import decide_to_accept, publish_list
 from insurers.lists.problems import Refusal
 from insurers.lists.refusing import refuse_list
+from insurers.lists.withdrawal import decide_to_withdraw
 from insurers.models import AffectedList, ListState
 from tests import cast
 from tests.conftest import as_role
@@ -78,6 +80,25 @@ def test_an_acceptance_that_was_cut_is_finished() -> None:
     decide_to_accept(affected_list=affected_list, decided_by=None, now=cast.NOW)
     sweep()
     assert len(members_of(affected_list)) == 1
+
+
+def test_the_file_of_a_list_withdrawn_at_once_is_erased(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    affected_list = read(csv_file(LISE), now=timezone.now())
+    decide_to_accept(affected_list=affected_list, decided_by=None, now=cast.NOW)
+    with monkeypatch.context() as killed, as_role("worker"):
+        killed.setattr("insurers.lists.acceptance.forget_upload", _die)
+        with pytest.raises(KeyboardInterrupt):
+            publish_list(list_id=affected_list.pk)
+    decide_to_withdraw(affected_list=affected_list, decided_by=cast.paule(), now=cast.NOW)
+    sweep()
+    sweep()
+    assert list((tmp_path / "uploads").iterdir()) == []
+
+
+def _die(**kwargs: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_what_staff_refuse_is_erased_by_a_worker() -> None:

@@ -5,6 +5,7 @@ import random
 import polars as pl
 import pytest
 
+from insurers.lists.identifiers import BLANKS, DASHES
 from insurers.lists.nir import ColumnWatch, has_valid_key, holds_one, looks_like_one
 
 
@@ -96,6 +97,8 @@ def test_separators_hide_no_number() -> None:
         "1/85/03/75/116/001",
         "1\u00a085\u202f03\u200975 116 001",
         "1850375116001.0",
+        "\u200b1850375116001",
+        *(mark.join(("1", "85", "03", "75116001")) for mark in f"{BLANKS}{DASHES}"),
     ]
     assert watching(spaced).suspect == [len(spaced)]
 

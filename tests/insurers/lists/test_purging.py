@@ -52,7 +52,14 @@ from tests.insurers.lists.files import (
     read,
     table_exists,
 )
-from tests.notifications.story import accepted_list, approved, built, member, submitted
+from tests.notifications.story import (
+    accepted_list,
+    approved,
+    built,
+    member,
+    reviewed_list,
+    submitted,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -306,3 +313,10 @@ def test_people_who_count_on_a_purged_list_do_not_count_twice() -> None:
         settle_stale(now=cast.NOW)
     line = register_lines(breach=cast.breach(), insurers=[cast.phare()])[0]
     assert line.figures.listed == 1
+
+
+def test_nobody_of_a_purged_list_is_said_to_be_gone() -> None:
+    campaign = finished([member(1, email="a@example.fr"), member(2, email="b@example.fr")])
+    run(purge_list(affected_list=campaign.affected_list, requested_by=None, now=cast.NOW))
+    later = reviewed_list([member(1, email="a@example.fr")])
+    assert (later.report.gone, later.report.previous_id) == (0, None)

@@ -29,9 +29,18 @@ from insurers.models import (
 )
 from notifications.channels import Outcome
 from notifications.leases import claim_batch
-from notifications.models import CampaignState, Channel, Notification, State, Told
+from notifications.models import (
+    Campaign,
+    CampaignState,
+    Channel,
+    Notification,
+    ReceiptKind,
+    State,
+    Told,
+)
 from notifications.outbox import build_outbox
 from notifications.outcomes import record_outcome
+from notifications.receipts import record_receipt
 from notifications.register import register_lines
 from notifications.settling import settle_stale
 from tests import cast
@@ -135,6 +144,18 @@ def test_a_list_read_after_the_start_is_of_the_new_version_and_is_compared() -> 
     assert (later.members, later.rows_already_listed) == (1, 1)
 
 
+def test_a_list_that_waits_for_a_long_rotation_is_not_given_up() -> None:
+    accepted_list([member(1)])
+    started()
+    later = read(csv_file("B2;1981-01-01;;;;"))
+    for _sweep in range(12):
+        go_on_reading(later)
+    assert later.state == ListState.INGESTING
+    rotation.wrap_breach(breach_id=cast.breach().pk, now=cast.NOW)
+    go_on_reading(later)
+    assert later.state == ListState.REVIEW
+
+
 def test_a_list_is_not_published_during_a_rotation() -> None:
     waiting = read(csv_file("B2;1981-01-01;;;;"))
     decide_to_accept(affected_list=waiting, decided_by=None, now=cast.NOW)
@@ -178,6 +199,43 @@ def test_a_bounce_during_a_rotation_releases_whoever_another_campaign_left_out()
     assert not ListingMark.objects.filter(is_stale=True).exists()
     figures = register_lines(breach=cast.breach(), insurers=[cast.phare()])[0].figures
     assert figures.listed == 1
+
+
+def send(campaign: Campaign, message: Notification, state: State) -> None:
+    with as_role("worker"):
+        batch = claim_batch(campaign_id=campaign.pk, channel=Channel.EMAIL, now=cast.NOW)
+        assert batch is not None
+        record_outcome(batch_id=batch, outcome=Outcome(message.pk, state, "250"), now=cast.NOW)
+
+
+def receive(message: Notification, kind: ReceiptKind) -> None:
+    with as_role("worker"):
+        record_receipt(
+            sender="email:phare",
+            kind=kind,
+            receipt_id=kind.value,
+            notification_id=message.pk,
+            code="5.1.1" if kind == ReceiptKind.HARD else "",
+            now=cast.NOW,
+        )
+
+
+def test_a_late_receipt_during_a_rotation_leaves_the_claim_of_another_campaign() -> None:
+    first = built([member(1, email="a@example.fr")])
+    (message,) = Notification.objects.all()
+    send(first, message, State.ACCEPTED)
+    receive(message, ReceiptKind.HARD)
+    second = built([member(1, email="b@example.fr")])
+    assert Told.objects.get().campaign == second
+    started()
+
+    def late(wrapped: AffectedList) -> None:
+        if wrapped == first.affected_list:
+            receive(message, ReceiptKind.COMPLAINED)
+
+    assert rotation.wrap_breach(breach_id=cast.breach().pk, now=cast.NOW, report=late)
+    told = Told.objects.get()
+    assert (told.campaign, told.key_version) == (second, 2)
 
 
 def test_a_list_that_waits_for_a_decision_is_wrapped_too() -> None:
