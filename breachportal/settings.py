@@ -151,6 +151,7 @@ CELERY_TASK_ROUTES = {
     "insurers.tasks.*": {"queue": "ingest"},
     # The sweep never waits behind what it is there to look after.
     "notifications.tasks.resume_campaigns": {"queue": "default"},
+    "notifications.tasks.watch": {"queue": "default"},
     "notifications.tasks.sms_receipts": {"queue": "default"},
     "notifications.tasks.read_receipts": {"queue": "default"},
     "notifications.tasks.read_mailboxes": {"queue": "default"},
@@ -161,6 +162,7 @@ CELERY_BEAT_SCHEDULE = {
     "read-receipts": {"task": "notifications.tasks.read_receipts", "schedule": 5.0},
     "read-mailboxes": {"task": "notifications.tasks.read_mailboxes", "schedule": 60.0},
     "resume-lists": {"task": "insurers.tasks.resume_lists", "schedule": 10.0},
+    "watch": {"task": "notifications.tasks.watch", "schedule": 10.0},
     "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},
     "sms-receipts": {"task": "notifications.tasks.sms_receipts", "schedule": 30.0},
 }
