@@ -205,6 +205,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 
 SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^sante/$"]  # asked from within, without TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
@@ -298,6 +299,10 @@ EXPANDED_MAX_BYTES = int(env.read("EXPANDED_MAX_BYTES", str(UPLOAD_MAX_BYTES)))
 # Workbooks are held whole by the process that opens them.
 SPREADSHEET_MAX_BYTES = int(env.read("SPREADSHEET_MAX_BYTES", str(200 * 1024**2)))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
+
+# Where `manage.py metrics` listens: an internal network only, it asks for no password.
+METRICS_ADDRESS = env.read("METRICS_ADDRESS", "127.0.0.1")
+METRICS_PORT = int(env.read("METRICS_PORT", "9108"))
 
 LOGGING = {
     "version": 1,

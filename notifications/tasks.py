@@ -9,7 +9,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import before_task_publish
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import Error, connection
 from django.utils import timezone
 
 from insurers.models import AffectedList
@@ -123,8 +123,13 @@ def watch() -> None:
 @before_task_publish.connect(sender="notifications.tasks.watch")
 def beat_lives(**kwargs: Any) -> None:
     """Note that beat lives: it alone queues `watch`, as often as its schedule says."""
-    close_old_connections()
-    note_heartbeat(process="beat", now=timezone.now())
+    try:
+        note_heartbeat(process="beat", now=timezone.now())
+    except Error:
+        logger.warning("beat could not note that it lives: PostgreSQL does not answer")
+    finally:
+        if not connection.in_atomic_block:
+            connection.close()
 
 
 @shared_task(expires=30)
