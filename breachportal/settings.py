@@ -304,11 +304,19 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
 METRICS_ADDRESS = env.read("METRICS_ADDRESS", "127.0.0.1")
 METRICS_PORT = int(env.read("METRICS_PORT", "9108"))
 
+# Lines for people in the demo, one JSON object a line for whoever collects them elsewhere.
+LOG_FORMAT = env.read("LOG_FORMAT", "text" if DEMO else "json")
+if LOG_FORMAT not in {"text", "json"}:
+    raise ImproperlyConfigured("LOG_FORMAT is text or json.")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"scrubbed": {"()": "breachportal.logs.ScrubbingFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "scrubbed"}},
+    "formatters": {
+        "text": {"()": "breachportal.logs.ScrubbingFormatter"},
+        "json": {"()": "breachportal.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},

@@ -1,8 +1,12 @@
 """What Prometheus reads: figures from PostgreSQL, labels without anybody in them."""
 
+import os
 import re
+import subprocess
+import sys
 from datetime import timedelta
 
+import httpx
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -91,3 +95,16 @@ def test_a_scrape_reads_no_message_but_the_oldest_due(mail: Recorder) -> None:
     reading = [found["sql"] for found in queries if "notifications_notification" in found["sql"]]
     assert len(reading) == 1
     assert "LIMIT 1" in reading[0]
+
+
+def test_the_listener_answers_at_its_address_and_stops_when_told() -> None:
+    command = [sys.executable, "manage.py", "metrics"]
+    with subprocess.Popen(
+        command, env=os.environ | {"METRICS_PORT": "0"}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:")
+        assert "portal_database_up 1.0" in httpx.get(address, timeout=20).text
+        process.terminate()
+    assert process.returncode == 0

@@ -1,5 +1,6 @@
 from typing import Any
 
+from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone, translation
@@ -28,6 +29,8 @@ class Command(BaseCommand):
         parser.add_argument("--all", action="store_true", help="those that ended too")
 
     def handle(self, *args: Any, campaign: list[int], **options: Any) -> None:
+        if settings.ROLE == "web":
+            raise CommandError("Le web ne voit que ce que voit une personne : PORTAL_ROLE=worker.")
         found = Campaign.objects.select_related("insurer", "affected_list").order_by("pk")
         if campaign:
             found = found.filter(pk__in=campaign)
