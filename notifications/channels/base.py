@@ -36,7 +36,7 @@ class Outcome:
     state: State
     reason: str = ""
     provider_reference: str = ""
-    answer: str = field(default="", repr=False)
+    answer: str = field(default="", repr=False, compare=False)
 
 
 class Foreseen(Iterator[Outgoing]):

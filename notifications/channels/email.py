@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from notifications.answers import without_address
+from notifications.answers import without_addresses
 from notifications.channels.base import (
     ChannelDownError,
     Foreseen,
@@ -108,7 +108,7 @@ def _outcome(outgoing: Outgoing, answer: Answer) -> Outcome:
     """
     code, verb = answer.code, answer.verb
     reason = f"smtp-{code}"
-    said = without_address(f"{code} {answer.text}", outgoing.address)
+    said = without_addresses(f"{code} {answer.text}", [outgoing.address])
     if verb == "CONTENT" and code == 250:
         return Outcome(outgoing.notification_id, State.ACCEPTED, reason)
     if verb in ("RSET", "MAIL") and code >= 500:
