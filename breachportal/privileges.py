@@ -103,6 +103,10 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_sendingidentity": ("SELECT, INSERT, UPDATE", READ),
     "notifications_sealedreceipt": ("INSERT", "SELECT, UPDATE, DELETE"),
     "notifications_suppression": (None, WRITE),
+    "notifications_campaignsample": (READ, WRITE),
+    "notifications_answerexample": (READ, APPEND),
+    # Beat connects as web, and notes that it lives.
+    "notifications_heartbeat": ("SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE"),
 }
 
 OWN = "insurer_id = ANY (portal_insurers())"
@@ -173,6 +177,8 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
         _of("notifications_campaign", "campaign_id"),
         f"{_of('notifications_campaign', 'campaign_id')} AND {STAFF}",
     ),
+    "notifications_campaignsample": (_of("notifications_campaign", "campaign_id"), "false"),
+    "notifications_answerexample": (_of("notifications_campaign", "campaign_id"), "false"),
     "notifications_letterexport": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_listreach": (_of("insurers_affectedlist", "affected_list_id"), "false"),
     # A provider's webhook sees the identity it names, to check its signature, and no other. What

@@ -151,6 +151,7 @@ CELERY_TASK_ROUTES = {
     "insurers.tasks.*": {"queue": "ingest"},
     # The sweep never waits behind what it is there to look after.
     "notifications.tasks.resume_campaigns": {"queue": "default"},
+    "notifications.tasks.watch": {"queue": "default"},
     "notifications.tasks.sms_receipts": {"queue": "default"},
     "notifications.tasks.read_receipts": {"queue": "default"},
     "notifications.tasks.read_mailboxes": {"queue": "default"},
@@ -161,6 +162,7 @@ CELERY_BEAT_SCHEDULE = {
     "read-receipts": {"task": "notifications.tasks.read_receipts", "schedule": 5.0},
     "read-mailboxes": {"task": "notifications.tasks.read_mailboxes", "schedule": 60.0},
     "resume-lists": {"task": "insurers.tasks.resume_lists", "schedule": 10.0},
+    "watch": {"task": "notifications.tasks.watch", "schedule": 10.0},
     "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},
     "sms-receipts": {"task": "notifications.tasks.sms_receipts", "schedule": 30.0},
 }
@@ -203,6 +205,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 
 SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^sante/$"]  # asked from within, without TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
@@ -297,11 +300,23 @@ EXPANDED_MAX_BYTES = int(env.read("EXPANDED_MAX_BYTES", str(UPLOAD_MAX_BYTES)))
 SPREADSHEET_MAX_BYTES = int(env.read("SPREADSHEET_MAX_BYTES", str(200 * 1024**2)))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
 
+# Where `manage.py metrics` listens: an internal network only, it asks for no password.
+METRICS_ADDRESS = env.read("METRICS_ADDRESS", "127.0.0.1")
+METRICS_PORT = int(env.read("METRICS_PORT", "9108"))
+
+# Lines for people in the demo, one JSON object a line for whoever collects them elsewhere.
+LOG_FORMAT = env.read("LOG_FORMAT", "text" if DEMO else "json")
+if LOG_FORMAT not in {"text", "json"}:
+    raise ImproperlyConfigured("LOG_FORMAT is text or json.")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"scrubbed": {"()": "breachportal.logs.ScrubbingFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "scrubbed"}},
+    "formatters": {
+        "text": {"()": "breachportal.logs.ScrubbingFormatter"},
+        "json": {"()": "breachportal.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},

@@ -7,11 +7,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
 from breachportal.account_views import admin_sign_in
+from breachportal.health import health
 
 admin.site.site_title = admin.site.site_header = _("Administration du portail")
 admin.site.index_title = _("Ce que l’exploitant tient à jour")
 
 urlpatterns = [
+    path("sante/", health, name="health"),
     path("admin/login/", admin_sign_in),
     path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),

@@ -53,6 +53,7 @@ class Report:
     tokens: tuple[str, ...]
     message_ids: tuple[str, ...]
     recipients: tuple[str, ...] = field(repr=False)
+    text: str = field(default="", repr=False)  # the server's sentence, as it is
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class _Line:
     said: Said
     status: str
     recipients: tuple[str, ...] = field(repr=False)
+    text: str = field(default="", repr=False)
 
 
 def read_report(content: bytes) -> Report | None:
@@ -81,6 +83,7 @@ def read_report(content: bytes) -> Report | None:
         tokens=tokens,
         message_ids=message_ids,
         recipients=tuple(dict.fromkeys(r for found in lines for r in found.recipients)),
+        text=line.text,
     )
 
 
@@ -136,7 +139,8 @@ def _delivery_lines(part: Mail) -> Iterator[_Line]:
                 for name in ("Original-Recipient", "Final-Recipient")
                 if block[name]
             )
-            yield _Line(said, status or action, addresses)
+            text = str(block.get("Diagnostic-Code", "")).partition(";")[2].strip()
+            yield _Line(said, status or action, addresses, text)
 
 
 def _said(action: str, status: str) -> Said | None:

@@ -24,6 +24,7 @@ from notifications.campaigns import (
     resume_paused,
     return_campaign,
 )
+from notifications.course import course_of, failures_with_examples, speed_of
 from notifications.crowded import waiting_choices
 from notifications.doubts import DoubtPolicy
 from notifications.forms import ApprovalForm, LettersForm, ReturnForm
@@ -62,6 +63,7 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "notifications/campaign.html",
         {
             **_progress(found),
+            **_course(found),
             "sha256": bytes(found.sha256).hex(),
             "previews": previews(found.notice_version)[:1],
             "reach": reach,
@@ -91,6 +93,13 @@ def campaign_progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Return the part of the page that htmx renews, from tallies only."""
     found = campaign_of(request, campaign_id)
     return render(request, "notifications/_campaign_progress.html", _progress(found))
+
+
+@require_safe
+def campaign_course(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Return the chart over time and its table, which htmx renews less often."""
+    found = campaign_of(request, campaign_id)
+    return render(request, "notifications/_campaign_course.html", _course(found))
 
 
 @require_POST
@@ -250,10 +259,18 @@ def _letters(request: HttpRequest, found: Campaign) -> dict[str, object]:
     }
 
 
+def _course(found: Campaign) -> dict[str, object]:
+    points = course_of(campaign=found, figures=campaign_figures(found), now=timezone.now())
+    return {"campaign": found, "points": points, "is_live": found.state in LIVE}
+
+
 def _progress(found: Campaign) -> dict[str, object]:
+    figures = campaign_figures(found)
     return {
         "campaign": found,
-        "figures": campaign_figures(found),
+        "figures": figures,
+        "speed": speed_of(campaign=found, figures=figures, now=timezone.now()),
+        "failures": failures_with_examples(campaign=found),
         "is_live": found.state in LIVE,
         "halt_told": get_user_model().objects.filter(pk__in=found.halt_told).order_by("name"),
     }

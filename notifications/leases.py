@@ -161,6 +161,7 @@ def _recover(batch_id: int, *, now: datetime) -> int:
             now=now,
         )
     _close(batch_id, now=now, due_at=now)
+    DispatchBatch.objects.filter(pk=batch_id).update(was_recovered=True)
     return len(in_doubt)
 
 

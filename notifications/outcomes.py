@@ -12,6 +12,7 @@ from django.db.models import Value
 from django.db.models.functions import Coalesce
 
 from audit.trail import insurer_scope, record
+from notifications.answers import keep_example
 from notifications.channels import Outcome
 from notifications.doubts import DOUBT_DELAY, awaits_second_attempt
 from notifications.fallback import fall_back
@@ -93,6 +94,7 @@ def _record_failure(batch_id: int, outcome: Outcome, now: datetime) -> tuple[str
     """Defer a temporary failure while attempts remain; else try the people's next channel."""
     with transaction.atomic():
         message = Notification.objects.select_for_update().get(pk=outcome.notification_id)
+        keep_example(message=message, reason=outcome.reason, text=outcome.answer)
         if outcome.state == State.DEFERRED and message.attempts + 1 < ATTEMPTS:
             due_at = now + retry_delay(message.attempts + 1)
             return _move(batch_id, outcome, due_at=due_at, now=now)

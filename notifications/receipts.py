@@ -8,11 +8,11 @@ SMS after a bounce) is not called back.
 """
 
 import hashlib
-import re
 from datetime import datetime
 
 from django.db import models, transaction
 
+from notifications.answers import keep_example, scrubbed
 from notifications.fallback import claim_again, fall_back, release, reopen
 from notifications.models import (
     Campaign,
@@ -25,13 +25,11 @@ from notifications.models import (
 )
 from notifications.moves import move
 from notifications.retries import retry_delay
-from notifications.states import FAILURES, TOLD, after_receipt
+from notifications.states import FAILURES, NOT_ARRIVED, TOLD, after_receipt
 from notifications.suppression import SUPPRESSING, suppress_address_of
 
-ADDRESS = re.compile(r"\S+@\S+")
 # Whoever is behind such a message was let go: another campaign may tell them.
 RELEASED = FAILURES | {State.SUPPRESSED, State.CANCELLED}
-LONG_NUMBER = re.compile(r"\+?\d[\d .-]{5,}")
 
 
 def record_receipt(
@@ -108,11 +106,6 @@ def apply_what_waits(*, now: datetime) -> None:
         apply_waiting(notification_id=notification_id, now=now)
 
 
-def scrubbed(text: str) -> str:
-    """Return a provider's sentence without what may be an address or a number of somebody."""
-    return LONG_NUMBER.sub("…", ADDRESS.sub("…", " ".join(text.split())))[:200]
-
-
 def _by_reference(sender: str, reference: str) -> int | None:
     found = ProviderReference.objects.filter(sender=sender, reference=reference[:120])
     return found.values_list("notification_id", flat=True).first()
@@ -144,6 +137,8 @@ def _apply(message: Notification, receipt: Receipt, now: datetime) -> None:
     if to == before or message.people == 0:
         return  # Nothing new; or all its people left the list meanwhile.
     reason = receipt.code or f"receipt-{receipt.kind}"
+    if to in NOT_ARRIVED:
+        keep_example(message=message, reason=reason, text=receipt.text)
     move(message, to=to, reason=reason, due_at=now + retry_delay(message.attempts), now=now)
     if to in SUPPRESSING and message.channel == Channel.EMAIL:
         suppress_address_of(notification_id=message.pk, reason=reason, now=now)

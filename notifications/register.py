@@ -12,7 +12,7 @@ from insurers.lists.rejected import rows_to_correct
 from insurers.models import AffectedList, Breach, Declaration, Insurer, ListState
 from notifications.models import Campaign, CampaignKind, CampaignState, State, Tally
 from notifications.reasons import reason_label
-from notifications.states import FAILURES, IN_PROGRESS, STANDING_OF, Standing
+from notifications.states import FAILURES, IN_PROGRESS, NOT_ARRIVED, STANDING_OF, Standing
 
 # Their outbox was made. (Before that a campaign is returned, never cancelled.)
 BUILT = (
@@ -212,6 +212,18 @@ def add_tallies(figures: Figures, tallies: QuerySet[Tally]) -> None:
     """Sum tallies over hours and shards into figures."""
     for row in _sums(tallies):
         figures.add(row.state, row.reason, row.people, row.messages)
+
+
+def failures_of(*, campaign: Campaign) -> list[tuple[str, State, str, int]]:
+    """Return channel, state, reason and messages of what did not arrive, the most first."""
+    rows = (
+        Tally.objects.filter(campaign=campaign, state__in=NOT_ARRIVED)
+        .values_list("channel", "state", "reason")
+        .annotate(messages=Sum("messages"))
+        .filter(messages__gt=0)
+        .order_by("-messages", "channel", "state", "reason")
+    )
+    return [(row[0], State(row[1]), row[2], row[3]) for row in rows]
 
 
 def ended_and_failed(campaign_id: int) -> tuple[int, int]:

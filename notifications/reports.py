@@ -23,6 +23,7 @@ from django.utils.module_loading import import_string
 from insurers.lists.fingerprints import address_fingerprints
 from insurers.lists.sealing import DamagedError, open_sealed
 from insurers.models import AddressKey
+from notifications.answers import without_addresses
 from notifications.bounces import Report, read_report
 from notifications.channels.providers import METADATA, PROVIDERS
 from notifications.models import Campaign, Channel, Notification, ReceiptKind, SealedReceipt
@@ -62,6 +63,7 @@ def apply_letter(*, content: bytes, account: str, insurer_id: UUID | None, now: 
         receipt_id=hashlib.sha256(content).hexdigest(),
         notification_id=notification_id,
         code=report.code,
+        text=without_addresses(report.text, report.recipients),
         now=now,
     )
     return True
@@ -152,7 +154,7 @@ def _told_by(receipt: SealedReceipt) -> Iterator[_Told]:
                 receipt_id=str(event.event_id or f"{receipt.pk}:{number}"),
                 notification_id=notification_id,
                 code=f"{receipt.identity.transport}-{event.reject_reason or event.event_type}",
-                text=str(event.mta_response or ""),
+                text=without_addresses(str(event.mta_response or ""), [str(event.recipient or "")]),
             )
 
 

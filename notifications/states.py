@@ -52,6 +52,13 @@ OUTCOMES = frozenset(
     }
 )
 FAILURES = frozenset({State.BOUNCED, State.FAILED})
+# What people look into: it did not arrive, not yet, or nobody knows, or it was not welcome.
+NOT_ARRIVED = FAILURES | {
+    State.DEFERRED,
+    State.UNCERTAIN,
+    State.SUPPRESSED,
+    State.COMPLAINED,
+}
 IN_PROGRESS = frozenset(
     s for s, standing in STANDING_OF.items() if standing == Standing.IN_PROGRESS
 )

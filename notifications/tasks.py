@@ -4,17 +4,22 @@ Redis may forget any of them: `resume_campaigns` finds in PostgreSQL what remain
 """
 
 import logging
+from typing import Any
 
 from celery import shared_task
+from celery.signals import before_task_publish
 from django.conf import settings
+from django.db import Error, connection
 from django.utils import timezone
 
 from insurers.models import AffectedList
 from insurers.queueing import enqueue
 from notifications.cancelling import cancel_messages, cancel_what_waits
+from notifications.course import take_samples
 from notifications.crowded import confirmed_and_waiting, tell_confirmed
 from notifications.dispatch import dispatch_by_turns
 from notifications.doubts import resolve_doubts
+from notifications.heartbeats import note_heartbeat
 from notifications.leases import recover_batches
 from notifications.letters import make_export
 from notifications.mailboxes import MailboxError, mailboxes_to_read, read_imap, read_maildir
@@ -105,6 +110,26 @@ def resume_campaigns() -> None:
     for campaign in Campaign.objects.filter(state=CampaignState.SENDING):
         finish_if_done(campaign_id=campaign.pk, now=timezone.now())
     wake_dispatchers()
+
+
+@shared_task(expires=10)
+def watch() -> None:
+    """Note that a worker serves the queue, and how far each campaign is."""
+    now = timezone.now()
+    note_heartbeat(process="worker", now=now)
+    take_samples(now=now)
+
+
+@before_task_publish.connect(sender="notifications.tasks.watch")
+def beat_lives(**kwargs: Any) -> None:
+    """Note that beat lives: it alone queues `watch`, as often as its schedule says."""
+    try:
+        note_heartbeat(process="beat", now=timezone.now())
+    except Error:
+        logger.warning("beat could not note that it lives: PostgreSQL does not answer")
+    finally:
+        if not connection.in_atomic_block:
+            connection.close()
 
 
 @shared_task(expires=30)

@@ -27,6 +27,11 @@ urlpatterns = [
         name="campaign_progress",
     ),
     path(
+        "espace/campagnes/<int:campaign_id>/evolution/",
+        campaign_views.campaign_course,
+        name="campaign_course",
+    ),
+    path(
         "espace/campagnes/<int:campaign_id>/approuver/",
         campaign_views.campaign_approve,
         name="campaign_approve",

@@ -132,6 +132,36 @@ def stacked_bar(segments: Sequence[tuple[str, str, int]], label: str) -> SafeStr
     )
 
 
+@register.simple_tag
+def stacked_course(points: Sequence[Any], label: str) -> SafeString:
+    """Return areas stacked over time: points have `at` and `standings`, (code, number) from below.
+
+    The figure is one image to screen readers, named `label`: a table beside it must say the same.
+    """
+    if len(points) < 2:
+        return mark_safe("")
+    first = points[0].at
+    seconds = (points[-1].at - first).total_seconds() or 1.0
+    most = max(sum(number for _code, number in point.standings) for point in points) or 1
+    places = [f"{1000 * (point.at - first).total_seconds() / seconds:.1f}" for point in points]
+    floor, areas = [0] * len(points), []
+    for index, (code, _number) in enumerate(points[0].standings):
+        top = [
+            under + point.standings[index][1] for under, point in zip(floor, points, strict=True)
+        ]
+        if top != floor:
+            upper = [f"{x},{200 - 200 * y / most:.1f}" for x, y in zip(places, top, strict=True)]
+            lower = [f"{x},{200 - 200 * y / most:.1f}" for x, y in zip(places, floor, strict=True)]
+            areas.append((code, " ".join([*upper, *reversed(lower)])))
+        floor = top
+    return format_html(
+        '<svg class="chart chart-course" viewBox="0 0 1000 200" preserveAspectRatio="none"'
+        ' role="img" aria-label="{}" focusable="false">{}</svg>',
+        label,
+        format_html_join("", '<polygon class="bar bar-{}" points="{}"/>', areas),
+    )
+
+
 @register.filter
 def day(date: datetime.date) -> str:
     """Write a day in full, as the page's language does: 1er février 2024, 1 February 2024."""

@@ -1,7 +1,7 @@
 """The contract of a channel."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from notifications.models import State
@@ -28,13 +28,15 @@ class Outcome:
     """What became of a message: a state, and the provider's answer as a code.
 
     `provider_reference` is what the provider calls the message in its receipts, where that is
-    not what the message itself carries.
+    not what the message itself carries. `answer` is the provider's sentence about a failure,
+    without the address (`notifications/answers.py` scrubs it).
     """
 
     notification_id: int
     state: State
     reason: str = ""
     provider_reference: str = ""
+    answer: str = field(default="", repr=False, compare=False)
 
 
 class Foreseen(Iterator[Outgoing]):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from notifications.answers import without_addresses
 from notifications.channels.base import (
     ChannelDownError,
     Foreseen,
@@ -107,6 +108,7 @@ def _outcome(outgoing: Outgoing, answer: Answer) -> Outcome:
     """
     code, verb = answer.code, answer.verb
     reason = f"smtp-{code}"
+    said = without_addresses(f"{code} {answer.text}", [outgoing.address])
     if verb == "CONTENT" and code == 250:
         return Outcome(outgoing.notification_id, State.ACCEPTED, reason)
     if verb in ("RSET", "MAIL") and code >= 500:
@@ -114,8 +116,8 @@ def _outcome(outgoing: Outgoing, answer: Answer) -> Outcome:
     if verb in ("RSET", "MAIL") and code == 421:
         raise ChannelDownError("service not available")
     if code < 500 or answer.enhanced == "5.2.2" or (verb == "RCPT" and code == 552):
-        return Outcome(outgoing.notification_id, State.DEFERRED, reason)
+        return Outcome(outgoing.notification_id, State.DEFERRED, reason, answer=said)
     of_the_address = answer.enhanced.startswith("5.1.")
     if of_the_address or (verb == "RCPT" and not answer.enhanced.startswith("5.7.")):
-        return Outcome(outgoing.notification_id, State.BOUNCED, reason)
-    return Outcome(outgoing.notification_id, State.FAILED, reason)
+        return Outcome(outgoing.notification_id, State.BOUNCED, reason, answer=said)
+    return Outcome(outgoing.notification_id, State.FAILED, reason, answer=said)

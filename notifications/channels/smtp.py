@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
@@ -40,6 +40,7 @@ class Answer:
     verb: str
     code: int
     enhanced: str = ""
+    text: str = field(default="", repr=False)
 
 
 class LostConnectionError(Exception):
@@ -150,7 +151,8 @@ class Session:
             raise LostConnectionError(verb, sent=sent)
         first = text.split(b" ", 1)[0]
         is_enhanced = first[:2] in (b"2.", b"4.", b"5.") and first.replace(b".", b"").isdigit()
-        return Answer(verb, code, first.decode() if is_enhanced else "")
+        words = text.decode("ascii", "replace")
+        return Answer(verb, code, first.decode() if is_enhanced else "", words)
 
 
 def _refuses(answer: Answer) -> bool:

@@ -34,10 +34,13 @@ from notifications.models.sending import (
     Transport,
 )
 from notifications.models.sms import SmsPart
+from notifications.models.watching import AnswerExample, CampaignSample, Heartbeat
 
 __all__ = [
+    "AnswerExample",
     "Campaign",
     "CampaignKind",
+    "CampaignSample",
     "CampaignState",
     "Channel",
     "CrowdedAddress",
@@ -46,6 +49,7 @@ __all__ = [
     "DispatchBatch",
     "DispatchTicket",
     "Encryption",
+    "Heartbeat",
     "IdentityState",
     "Kind",
     "LetterExport",

@@ -56,10 +56,12 @@ class DispatchBatch(models.Model):
     window = models.PositiveSmallIntegerField(db_default=1, default=1)
     claimed_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
+    was_recovered = models.BooleanField(db_default=False, default=False)
 
     class Meta:
         indexes = (
             models.Index(fields=("id",), condition=Q(closed_at=None), name="open_batches"),
+            models.Index(fields=("id",), condition=Q(was_recovered=True), name="recovered_batches"),
             models.Index(fields=("campaign", "id"), name="latest_batch_of_a_campaign"),
         )
 

@@ -31,6 +31,8 @@ PUBLIC = {
     "uploads",
     # Where providers tell what became of messages, signed.
     "provider_webhook",
+    # For whatever watches the web processes: yes or no.
+    "health",
     # The directory.
     "accessibility",
     "advice",

@@ -8,6 +8,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from notifications.answers import scrubbed
 from notifications.channels import Outcome
 from notifications.leases import claim_batch
 from notifications.models import (
@@ -21,7 +22,7 @@ from notifications.models import (
     Told,
 )
 from notifications.outcomes import give_up, record_outcome
-from notifications.receipts import apply_what_waits, record_receipt, scrubbed
+from notifications.receipts import apply_what_waits, record_receipt
 from notifications.retries import ATTEMPTS
 from tests.conftest import as_role
 from tests.notifications.effects import check_figures

@@ -117,6 +117,15 @@ def test_a_staff_page_is_accessible(paule: Page, address: str) -> None:
     check(paule, address)
 
 
+def test_the_course_of_a_campaign_is_accessible_as_a_table(paule: Page) -> None:
+    paule.set_viewport_size({"width": 320, "height": 640})
+    paule.goto("/espace/campagnes/1/")
+    paule.locator("summary", has_text="tableau").click()
+    assert paule.locator("#course-table tbody tr").count() >= 2
+    assert Axe().run(paule).response["violations"] == []
+    assert paule.evaluate("document.documentElement.scrollWidth") <= 320
+
+
 def test_no_column_of_figures_is_cut_on_a_wide_screen(paule: Page) -> None:
     paule.set_viewport_size({"width": 1280, "height": 800})
     for address in ("/registre/", "/registre/journal/", "/espace/campagnes/"):

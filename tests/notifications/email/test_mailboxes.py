@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from notifications.mailboxes import MailboxError, mailboxes_to_read, read_imap, read_maildir
-from notifications.models import IdentityState, Notification, SendingIdentity, State, Suppression
+from notifications.models import (
+    AnswerExample,
+    IdentityState,
+    Notification,
+    SendingIdentity,
+    State,
+    Suppression,
+)
 from notifications.receipt_tokens import receipt_token
 from notifications.references import message_id
 from notifications.reports import apply_letter
@@ -63,6 +70,13 @@ def test_a_letter_moves_its_message(
     sent.refresh_from_db()
     assert sent.state == state
     assert Suppression.objects.count() == suppressed
+
+
+def test_the_servers_words_are_kept_without_the_address(sent: Notification) -> None:
+    said = letters.block("failed", "5.1.1", diagnostic="550 5.1.1 <camille@example.fr> no camille")
+    assert apply(about(sent, letters.letter(letters.WORDS, letters.status(said))))
+    example = AnswerExample.objects.get()
+    assert (example.reason, example.text) == ("dsn-5.1.1", "550 5.1.1 <…> no …")
 
 
 @pytest.mark.parametrize(

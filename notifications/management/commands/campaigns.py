@@ -1,0 +1,79 @@
+from typing import Any
+
+from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone, translation
+
+from notifications.course import failures_with_examples, speed_of
+from notifications.models import Campaign, CampaignState
+from notifications.register import Figures, campaign_figures
+
+ENDED = (CampaignState.FINISHED, CampaignState.CANCELLED, CampaignState.RETURNED)
+WIDTH = 40
+BAR = {
+    "told": "█",
+    "in_progress": "░",
+    "unreachable": "×",
+    "exempt": "-",
+    "told_already": "▓",
+    "cancelled": "/",
+}
+
+
+class Command(BaseCommand):
+    help = "Print how campaigns go: people, messages, rate, end, failures by reason."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("campaign", nargs="*", type=int, help="numbers; else all that run")
+        parser.add_argument("--all", action="store_true", help="those that ended too")
+
+    def handle(self, *args: Any, campaign: list[int], **options: Any) -> None:
+        if settings.ROLE == "web":
+            raise CommandError("Le web ne voit que ce que voit une personne : PORTAL_ROLE=worker.")
+        found = Campaign.objects.select_related("insurer", "affected_list").order_by("pk")
+        if campaign:
+            found = found.filter(pk__in=campaign)
+        elif not options["all"]:
+            found = found.exclude(state__in=ENDED)
+        campaigns = list(found)
+        if campaign and len(campaigns) < len(set(campaign)):
+            raise CommandError("Aucune campagne de ce numéro.")
+        with translation.override("fr"):
+            for one in campaigns:
+                self._print(one)
+            if not campaigns:
+                self.stdout.write("Aucune campagne en cours (--all montre les autres).")
+
+    def _print(self, campaign: Campaign) -> None:
+        now = timezone.now()
+        figures = campaign_figures(campaign)
+        state = f"{campaign.get_state_display()} {campaign.halt_reason}".strip()
+        self.stdout.write(f"Campagne n° {campaign.pk}, {campaign.insurer.slug} : {state}")
+        self.stdout.write(f"  {_bar(figures)} {intcomma(figures.listed)} personnes")
+        for standing, people in figures.standings:
+            if people:
+                self.stdout.write(f"  {BAR[standing]} {standing.label} : {intcomma(people)}")
+        if figures.messages_total:
+            done, total = intcomma(figures.messages_done), intcomma(figures.messages_total)
+            self.stdout.write(f"  messages traités : {done} sur {total}")
+        speed = speed_of(campaign=campaign, figures=figures, now=now)
+        if speed is not None:
+            end = timezone.localtime(speed.end_at) if speed.end_at else None
+            at = f", fin vers le {end:%d/%m/%Y à %H:%M}" if end else ""
+            self.stdout.write(f"  en ce moment : {speed.per_second:.1f} messages par seconde{at}")
+        for failure in failures_with_examples(campaign=campaign):
+            self.stdout.write(
+                f"  {failure.state.label}, {failure.channel.label}, {failure.reason_label} : "
+                f"{intcomma(failure.messages)}"
+                + (f" (« {failure.example} »)" if failure.example else "")
+            )
+
+
+def _bar(figures: Figures) -> str:
+    """Return the standings side by side, WIDTH characters in all."""
+    total, drawn, so_far = figures.listed or 1, "", 0
+    for standing, people in figures.standings:
+        so_far += people
+        drawn = drawn.ljust(round(WIDTH * so_far / total), BAR[standing])
+    return drawn.ljust(WIDTH, " ")
