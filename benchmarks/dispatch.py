@@ -1,7 +1,8 @@
 """How fast messages leave: `make bench-dispatch N=100000`.
 
 From a campaign's outbox to every outcome recorded, by real Celery workers on production settings
-and a durable PostgreSQL, over SMTP to a sink that offers PIPELINING. The floor is a loop of
+and a durable PostgreSQL, over SMTP to a sink that offers PIPELINING. One connection, whose every outcome is on disk before the next message leaves, cannot be
+faster than the disk is flushed: that is said too. The floor is a loop of
 `smtplib.sendmail` over prebuilt bytes on one connection. The peers send the same message to the
 same sink, in the same run: Django on one connection (it records nothing), one Celery task per
 message, django-post_office. They are compared with two worker processes, and those that can have
@@ -41,7 +42,9 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=100_000, help="messages")
     parser.add_argument("--no-peers", action="store_true", help="the portal and its floor only")
     parser.add_argument("--profile", action="store_true", help="where one process's time goes")
+    parser.add_argument("--connections", type=int, default=1, help="of each worker process")
     options = parser.parse_args()
+    os.environ["SENDING_CONNECTIONS"] = str(options.connections)
     say_machine()
     with sink() as port:
         os.environ |= {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(port)}
@@ -57,6 +60,7 @@ def measure(stage: Stage, port: int, count: int, *, with_peers: bool) -> None:
     letter = letter_of(campaign_of("letter", 1))
     keep(letter, stage.folder)
     say("size of the message", len(letter.wire), "bytes")
+    say("flushes of the disk, one after another", flushes(stage), "flushes/s")
     base = floor(letter, port, count)
     one = portal(stage, count, processes=1)
     say("one worker process", one, "messages/s", floor=base, target=0.9)
@@ -78,6 +82,18 @@ def floor(letter: Letter, port: int, count: int) -> float:
         for number in range(count):
             server.sendmail(SENDER, [address(number)], content)
         return count / (time.monotonic() - started)
+
+
+def flushes(stage: Stage) -> float:
+    """Return how often a second a page reaches the disk: what bounds one durable connection."""
+    page, times = bytes(8192), 300
+    with (stage.folder / "flushed").open("wb", buffering=0) as file:
+        started = time.monotonic()
+        for _ in range(times):
+            file.seek(0)
+            file.write(page)
+            os.fdatasync(file.fileno())
+        return times / (time.monotonic() - started)
 
 
 def portal(stage: Stage, count: int, *, processes: int) -> float:
