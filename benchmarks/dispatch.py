@@ -1,12 +1,14 @@
 """How fast messages leave: `make bench-dispatch N=100000`.
 
 From a campaign's outbox to every outcome recorded, by real Celery workers on production settings
-and a durable PostgreSQL, over SMTP to a sink that offers PIPELINING. One connection, whose every outcome is on disk before the next message leaves, cannot be
-faster than the disk is flushed: that is said too. The floor is a loop of
-`smtplib.sendmail` over prebuilt bytes on one connection. The peers send the same message to the
-same sink, in the same run: Django on one connection (it records nothing), one Celery task per
-message, django-post_office. They are compared with two worker processes, and those that can have
-two processes too.
+and a durable PostgreSQL, over SMTP to a sink that offers PIPELINING. A connection whose every
+outcome is on disk before its next message leaves cannot be faster than the disk: how often a
+second that can be flushed is said too.
+
+The floor is a loop of `smtplib.sendmail` over prebuilt bytes on one connection. The peers send the
+same message to the same sink, in the same run: Django on one connection (it records nothing), one
+Celery task per message, django-post_office. They are compared with two worker processes, and those
+that can have two processes too.
 """
 
 import argparse
