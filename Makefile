@@ -10,7 +10,7 @@ WITH_PRODUCTION_SETTINGS := $(PY) -m tests.production
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo reset-demo test test-full check messages lock bench-ingest bench-workbook \
-	bench-rotation bench-comparison bench-outbox
+	bench-rotation bench-comparison bench-outbox bench-dispatch
 
 help:
 	@echo 'make demo         everything set up and running in front of you (PORT=… MEMBERS=…)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make bench-rotation  how fast keys are rotated and lists purged (ROWS=…)'
 	@echo 'make bench-comparison  how fast lists are compared and published (ROWS=…)'
 	@echo 'make bench-outbox  how fast the messages of a campaign are made (N=…)'
+	@echo 'make bench-dispatch  how fast messages are sent (N=…)'
 	@echo 'make check        formatting, types, imports, migrations, settings, translations'
 	@echo 'make messages     bring the English catalogue in step with the source'
 	@echo 'make lock         lock the dependencies of pyproject.toml (needs uv)'
@@ -54,6 +55,9 @@ bench-comparison: $(READY)
 
 bench-outbox: $(READY)
 	$(PY) -m benchmarks.outbox $(if $(N),-n $(N)) $(ARGS)
+
+bench-dispatch: $(READY)
+	$(PY) -m benchmarks.dispatch $(if $(N),-n $(N)) $(ARGS)
 
 check: $(READY)
 	$(PY) -m ruff check .

@@ -10,7 +10,7 @@ tables with the same indexes.
 import argparse
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from benchmarks.figures import note, say, say_machine
 from benchmarks.stage import Stage, servers
 
 if TYPE_CHECKING:
+    from insurers.models import AffectedList
     from notifications.models import Campaign
 
 SECONDS_A_MILLION = 12.0
@@ -56,9 +57,9 @@ def main() -> None:
         note(f"writing {options.n} members")
         campaign = approved_campaign(options.n)
         with profiled(options.profile):
-            before, started = _processor_seconds(), time.monotonic()
+            before, started = processor_seconds(), time.monotonic()
             assert build_outbox(campaign_id=campaign.pk, now=timezone.now())
-            seconds, busy = time.monotonic() - started, _processor_seconds() - before
+            seconds, busy = time.monotonic() - started, processor_seconds() - before
         campaign.refresh_from_db()
         figures = campaign_figures(campaign)
         assert figures.adds_up, figures
@@ -75,23 +76,33 @@ def main() -> None:
         say("messages made", Notification.objects.count(), "messages")
 
 
-def approved_campaign(rows: int) -> "Campaign":
-    """Make an accepted list of so many members, and a campaign over it that is approved."""
-    from django.db import connection
+def approved_campaign(
+    rows: int,
+    *,
+    name: str = "outbox",
+    fill: "Callable[[AffectedList], None] | None" = None,
+    content: dict[str, Any] | None = None,
+    channels: Sequence[str] = ("email", "sms"),
+) -> "Campaign":
+    """Make an accepted list of so many members, and a campaign over it that is approved.
+
+    `fill` writes the members into the list's table; without it they are many and have no contact
+    that can be opened.
+    """
     from django.utils import timezone
 
     from benchmarks.ingest import organisation
     from breachportal.models import User
-    from insurers.lists.tables import attach_table, index_table, make_table, table_name
+    from insurers.lists.tables import attach_table, index_table, make_table
     from insurers.models import AffectedList, ListState, Operator, Population
     from notifications.models import Campaign, CampaignState, Notice, NoticeVersion
 
     now = timezone.now()
-    breach, insurer = organisation("outbox")
+    breach, insurer = organisation(name)
     population = Population.objects.get(code="insured_people")
     preparer, approver = (
-        User.objects.create_user(f"{name}@example.fr", "", name=name)
-        for name in ("paule", "armand")
+        User.objects.create_user(f"{who}.{name}@example.fr", "", name=who)
+        for who in ("paule", "armand")
     )
     found = AffectedList.objects.create(
         breach=breach,
@@ -107,22 +118,26 @@ def approved_campaign(rows: int) -> "Campaign":
     )
     found.operators.add(Operator.objects.get(code="alphapay"))
     make_table(found.pk)
-    with connection.cursor() as cursor:
-        cursor.execute(MEMBERS.format(table=table_name(found.pk)), {"list": found.pk, "rows": rows})
+    (fill or numbered_members)(found)
     index_table(found.pk)
     attach_table(found.pk)
     notice = Notice.objects.create(
         breach=breach, insurer=insurer, population=population, created_by=preparer, created_at=now
     )
     version = NoticeVersion.objects.create(
-        notice=notice, number=1, content={}, sha256=b"", edited_by=preparer, edited_at=now
+        notice=notice,
+        number=1,
+        content=content or {},
+        sha256=b"",
+        edited_by=preparer,
+        edited_at=now,
     )
     return Campaign.objects.create(
         insurer=insurer,
         breach=breach,
         notice_version=version,
         affected_list=found,
-        plan={"channels": ["email", "sms"]},
+        plan={"channels": list(channels)},
         sha256=b"",
         state=CampaignState.APPROVED,
         submitted_by=preparer,
@@ -130,6 +145,17 @@ def approved_campaign(rows: int) -> "Campaign":
         approved_by=approver,
         approved_at=now,
     )
+
+
+def numbered_members(found: "AffectedList") -> None:
+    """Write the members of a list, by the number that it says it has."""
+    from django.db import connection
+
+    from insurers.lists.tables import table_name
+
+    with connection.cursor() as cursor:
+        statement = MEMBERS.format(table=table_name(found.pk))
+        cursor.execute(statement, {"list": found.pk, "rows": found.members})
 
 
 def floor(stage: Stage, campaign: "Campaign") -> float:
@@ -151,11 +177,11 @@ def profiled(wanted: bool) -> Iterator[None]:
     from django.db import connection
 
     def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        before, started = _processor_seconds(), time.monotonic()
+        before, started = processor_seconds(), time.monotonic()
         try:
             return execute(sql, params, many, context)
         finally:
-            seconds, busy = time.monotonic() - started, _processor_seconds() - before
+            seconds, busy = time.monotonic() - started, processor_seconds() - before
             if wanted and seconds > 0.05:
                 note(f"{seconds:7.2f} s  {busy:7.2f} s  {' '.join(sql.split())[:100]}")
 
@@ -163,7 +189,7 @@ def profiled(wanted: bool) -> Iterator[None]:
         yield
 
 
-def _processor_seconds() -> float:
+def processor_seconds() -> float:
     """Return what PostgreSQL has used of a processor for this connection."""
     from django.db import connection
 

@@ -86,14 +86,20 @@ def _environment(folder: Path, cluster: Cluster, redis: RedisServer) -> dict[str
 
 
 @contextmanager
-def workers(stage: Stage, *, processes: int = 2) -> Iterator["subprocess.Popen[bytes]"]:
+def workers(
+    stage: Stage,
+    *,
+    processes: int = 2,
+    app: str = "breachportal",
+    queues: str = "ingest,dispatch,default",
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Run one Celery worker of so many processes for the block."""
     log = stage.folder / "worker.log"
     with log.open("ab") as output:
         worker = subprocess.Popen(
             [
-                *(sys.executable, "-m", "celery", "-A", "breachportal", "worker"),
-                *("--queues", "ingest,default", "--concurrency", str(processes), "-l", "WARNING"),
+                *(sys.executable, "-m", "celery", "-A", app, "worker"),
+                *("--queues", queues, "--concurrency", str(processes), "-l", "WARNING"),
                 *("--without-gossip", "--without-mingle", "--without-heartbeat"),
             ],
             env=stage.roles,

@@ -275,6 +275,9 @@ SENDING_PACE = {
     )
     for channel in ("email", "sms")
 }
+# How many messages a worker process has in hand at once, each on a connection of its own: what a
+# killed process leaves in doubt. More of them share PostgreSQL's writes to a slow disk.
+SENDING_CONNECTIONS = int(env.read("SENDING_CONNECTIONS", "1"))
 
 # Sealing and keys (docs/security.md). The web process seals and cannot open.
 UPLOAD_DIR = Path(env.read("UPLOAD_DIR", "" if ROLE == "owner" else None))

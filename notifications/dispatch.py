@@ -6,6 +6,7 @@ No database transaction is open while a provider is called.
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -78,9 +79,25 @@ class Hand:
     refused_in_a_row: Counter[int] = field(default_factory=Counter)
 
 
-def dispatch_by_turns(*, seconds: float) -> bool:
-    """Send for all campaigns for about `seconds`; return whether messages remain due now."""
-    return _dispatch(seconds, only=None)
+def dispatch_by_turns(*, seconds: float, connections: int = 1) -> bool:
+    """Send for all campaigns for about `seconds`; return whether messages remain due now.
+
+    Over so many connections at once, each with a lease and a message in hand of its own:
+    PostgreSQL writes their outcomes to disk together, which is what a single one waits for.
+    """
+    if connections == 1:
+        return _dispatch(seconds, only=None)
+    with ThreadPoolExecutor(connections) as pool:
+        ends = [pool.submit(_dispatch_beside, seconds) for _ in range(connections)]
+    remains = [end.result() for end in ends]
+    return any(remains)
+
+
+def _dispatch_beside(seconds: float) -> bool:
+    try:
+        return _dispatch(seconds, only=None)
+    finally:
+        connection.close()  # This thread's own, and with it any lease.
 
 
 def dispatch_campaign(*, campaign_id: int, seconds: float) -> bool:

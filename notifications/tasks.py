@@ -50,7 +50,9 @@ def start_campaign(*, campaign_id: int) -> None:
 def dispatch(*, slot: int, ticket: int) -> None:
     """Send for a while, then queue again, so that other tasks share the workers."""
     with slot_held(slot=slot, ticket=ticket) as is_ours:
-        if not is_ours or not dispatch_by_turns(seconds=SLICE_SECONDS):
+        if not is_ours or not dispatch_by_turns(
+            seconds=SLICE_SECONDS, connections=settings.SENDING_CONNECTIONS
+        ):
             return
         again = next_ticket(slot=slot)
     enqueue(dispatch, slot=slot, ticket=again)

@@ -196,10 +196,11 @@ class DeliveryEvent(models.Model):
     """Append-only: a message, or a number of people, left a state and entered another.
 
     A trigger adds each event to the tallies in the same transaction (migration 0002); a
-    constraint refuses a move that `notifications/states.py` does not have (migration 0004).
+    constraint refuses a move that `notifications/states.py` does not have (migration 0008).
     """
 
-    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+")
+    # Not checked: that would lock the campaign's row for each message (and see BULK).
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+", db_constraint=False)
     notification_id = models.BigIntegerField(null=True)
     channel = models.CharField(max_length=10, blank=True)
     state = models.CharField(max_length=15, choices=State.choices)

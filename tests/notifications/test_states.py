@@ -44,8 +44,7 @@ def test_the_database_has_the_same_transitions() -> None:
         )
         (definition,) = cursor.fetchone() or ("",)
     names = "|".join(state.value for state in State)
-    words = re.findall(rf"'({names})'", definition)
-    found = set(zip(words[::2], words[1::2], strict=True))
+    found = set(re.findall(rf"\b({names})>({names})\b", definition))
     assert found == {(a.value, b.value) for a, b in allowed_moves()}
 
 
