@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('notifications', '0007_sms_and_letters'),
+        ('notifications', '0008_cheap_events'),
     ]
 
     operations = [
