@@ -24,8 +24,9 @@ WHERE m.list_id = %s AND o.list_id = %s AND m.ordinal = o.ordinal
 """
 CLAIM = """
 INSERT INTO notifications_told
-    (breach_id, insurer_id, operator_id, fingerprint, name_tag, campaign_id, list_id, ordinal)
-SELECT %s, %s, %s, fingerprint, name_tag, 0, 0, ordinal
+    (breach_id, insurer_id, operator_id, fingerprint, key_version, name_tag, campaign_id, list_id,
+     ordinal)
+SELECT %s, %s, %s, fingerprint, key_version, name_tag, 0, 0, ordinal
 FROM members.affected_member WHERE list_id = %s ORDER BY ordinal LIMIT 20
 """
 
