@@ -71,7 +71,7 @@ def _group(process: Path) -> int:
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except FileNotFoundError:  # Closed or removed since it was listed.
+    except (FileNotFoundError, IsADirectoryError):  # Closed, removed or taken anew since then.
         return b""
 
 
