@@ -6,7 +6,7 @@ of workers, and is forgotten by no broker.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -74,6 +74,8 @@ def reserve(*, sender: str, pace: Pace, at_most: int, now: datetime) -> Slots:
             count = max(0, min(count, -(-(now + AHEAD - start) // spacing)))
         if pace.per_day is not None:
             count = min(count, max(0, pace.per_day - row.sent_today))
+            if row.sent_today >= pace.per_day:
+                start = _tomorrow(now)
         if not count:
             return Slots(0, start, spacing)
         row.next_at = start + spacing * count
@@ -99,6 +101,12 @@ def rest(*, sender: str, until: datetime, now: datetime) -> None:
         row = _locked(sender, now)
         row.rests_until_at = until
         row.save(update_fields=["rests_until_at"])
+
+
+def _tomorrow(now: datetime) -> datetime:
+    """Return when the next day begins in Paris."""
+    following = now.astimezone(PARIS).date() + timedelta(days=1)
+    return datetime.combine(following, time(), tzinfo=PARIS)
 
 
 def _locked(sender: str, now: datetime) -> SenderPace:

@@ -88,6 +88,17 @@ def test_messages_leave_no_faster_than_the_pace(mail: Recorder) -> None:
     assert timezone.now() - before > timedelta(seconds=29 / 20)
 
 
+def test_a_day_that_is_used_up_says_to_ask_again_tomorrow() -> None:
+    evening = datetime(
+        2026, 3, 28, 22, 30, tzinfo=UTC
+    )  # 23:30 in Paris, an hour is lost that night
+    assert count(evening, Pace(per_day=5)) == 5
+    with as_role("worker"):
+        slots = reserve(sender="email:phare", pace=Pace(per_day=5), at_most=1, now=evening)
+    assert slots.count == 0
+    assert slots.start == datetime(2026, 3, 28, 23, 0, tzinfo=UTC)
+
+
 @override_settings(SENDING_PACE={"email": (None, 5)})
 def test_what_the_day_does_not_allow_stays(mail: Recorder) -> None:
     send(built([member(n, email=f"p{n}@example.fr") for n in range(8)]))
