@@ -277,7 +277,7 @@ SENDING_PACE = {
 }
 # How many messages a worker process has in hand at once, each on a connection of its own: what a
 # killed process leaves in doubt. More of them share PostgreSQL's writes to a slow disk.
-SENDING_CONNECTIONS = int(env.read("SENDING_CONNECTIONS", "1"))
+SENDING_CONNECTIONS = int(env.read("SENDING_CONNECTIONS", "8"))
 
 # Sealing and keys (docs/security.md). The web process seals and cannot open.
 UPLOAD_DIR = Path(env.read("UPLOAD_DIR", "" if ROLE == "owner" else None))

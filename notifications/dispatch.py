@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from insurers.lists.contacts import ContactOpener, open_contacts
+from notifications.acceptances import apply_acceptances
 from notifications.channels import (
     ChannelDownError,
     Outcome,
@@ -30,6 +31,7 @@ from notifications.models import Campaign, Channel, State
 from notifications.notices import NoticeContent
 from notifications.outcomes import finish_if_done, note_sending, record_outcome
 from notifications.pacing import Slots, give_back_slots, pace_of, reserve, rest, sender_of
+from notifications.recorder import Recorder
 from notifications.references import derive, message_id
 from notifications.rendering import (
     LANGUAGES,
@@ -47,6 +49,7 @@ from notifications.turns import Turn, is_sending, turns_in_order
 
 DOWN_DELAY = timedelta(seconds=30)
 PATIENCE = timedelta(seconds=5)  # longer waits are left to the sweep
+STOCK_MESSAGES, STOCK_SECONDS = 100, 1.0
 KEPT = 8  # campaigns whose layouts and keys a worker keeps in hand
 
 
@@ -73,8 +76,9 @@ class Leased:
 
 @dataclass
 class Hand:
-    """What a worker keeps from one batch to the next."""
+    """What a connection's sender keeps from one batch to the next."""
 
+    recorder: Recorder
     letterheads: OrderedDict[int, Letterhead] = field(default_factory=OrderedDict)
     refused_in_a_row: Counter[int] = field(default_factory=Counter)
 
@@ -82,33 +86,39 @@ class Hand:
 def dispatch_by_turns(*, seconds: float, connections: int = 1) -> bool:
     """Send for all campaigns for about `seconds`; return whether messages remain due now.
 
-    Over so many connections at once, each with a lease and a message in hand of its own:
-    PostgreSQL writes their outcomes to disk together, which is what a single one waits for.
+    Over so many connections at once, each with a lease and a message in hand of its own; what
+    servers took is written to disk for all of them together.
     """
     if connections == 1:
-        return _dispatch(seconds, only=None)
-    with ThreadPoolExecutor(connections) as pool:
-        ends = [pool.submit(_dispatch_beside, seconds) for _ in range(connections)]
-    remains = [end.result() for end in ends]
-    return any(remains)
-
-
-def _dispatch_beside(seconds: float) -> bool:
+        return _dispatch(seconds, Hand(Recorder(connection)), only=None)
+    database = connection.copy()
+    database.inc_thread_sharing()
     try:
-        return _dispatch(seconds, only=None)
+        database.ensure_connection()
+        recorder = Recorder(database)
+        with ThreadPoolExecutor(connections) as pool:
+            ends = [pool.submit(_dispatch_beside, seconds, recorder) for _ in range(connections)]
+        remains = [end.result() for end in ends]
+        return any(remains)
     finally:
-        connection.close()  # This thread's own, and with it any lease.
+        database.close()
+
+
+def _dispatch_beside(seconds: float, recorder: Recorder) -> bool:
+    try:
+        return _dispatch(seconds, Hand(recorder), only=None)
+    finally:
+        connection.close()  # This thread's own.
 
 
 def dispatch_campaign(*, campaign_id: int, seconds: float) -> bool:
     """Send for one campaign, as `dispatch_by_turns` does for all."""
-    remains = _dispatch(seconds, only=campaign_id)
+    remains = _dispatch(seconds, Hand(Recorder(connection)), only=campaign_id)
     finish_if_done(campaign_id=campaign_id, now=timezone.now())
     return remains
 
 
-def _dispatch(seconds: float, *, only: int | None) -> bool:
-    hand = Hand()
+def _dispatch(seconds: float, hand: Hand, *, only: int | None) -> bool:
     end = timezone.now() + timedelta(seconds=seconds)
     while True:
         turns = turns_in_order(now=timezone.now(), only=only)
@@ -187,6 +197,7 @@ def _dispatch_batch(
         limit=slots.count,
         window=window_of(channel),
         at_once=connections_of(channel),
+        holder=hand.recorder.database,
     )
     if batch_id is None:
         give_back_slots(sender=sender, count=slots.count)
@@ -198,7 +209,7 @@ def _dispatch_batch(
     except Exception:
         # Nothing was sent yet: all go back, and a person looks before anything is tried again.
         now = timezone.now()
-        close_batch(batch_id=batch_id, now=now, due_at=now)
+        close_batch(batch_id=batch_id, now=now, due_at=now, holder=hand.recorder.database)
         halt_campaign(campaign_id=campaign_id, reason="unexpected", now=now)
         raise
     try:
@@ -209,10 +220,10 @@ def _dispatch_batch(
         # Nobody knows what left: free the lease, so that the sweep marks the message in hand as
         # in doubt, and stop, so that the next batch does not meet the same fault.
         halt_campaign(campaign_id=campaign_id, reason="unexpected", now=timezone.now())
-        abandon_batch(batch_id=batch_id)
+        abandon_batch(batch_id=batch_id, holder=hand.recorder.database)
         raise
     now = timezone.now()
-    close_batch(batch_id=batch_id, now=now, due_at=now)
+    close_batch(batch_id=batch_id, now=now, due_at=now, holder=hand.recorder.database)
     if not is_taken:
         rest(sender=sender, until=now + DOWN_DELAY, now=now)
     halt_if_failing(campaign_id=campaign_id, now=now)
@@ -229,14 +240,20 @@ def _send(
 ) -> bool:
     """Send a batch as far as the campaign and its provider go; return whether that one took it."""
     gate = _Gate(campaign_id=campaign_id, slots=slots)
-    now = None
+    now, stock = None, _Stock(batch_id=batch_id, campaign_id=campaign_id)
     try:
         via = channel_for(channel, insurer_id=hand.letterheads[campaign_id].campaign.insurer_id)
-        for number, outcome in enumerate(via.send(gate.let_through(messages))):
+        for outcome in via.send(gate.let_through(messages)):
+            if now is None:
+                note_sending(campaign_id=campaign_id, now=timezone.now())
             now = timezone.now()
-            gate.is_open = record_outcome(batch_id=batch_id, outcome=outcome, now=now)
-            if number == 0:
-                note_sending(campaign_id=campaign_id, now=now)
+            if outcome.state == State.ACCEPTED:
+                gate.is_open = hand.recorder.record(
+                    batch_id=batch_id, campaign_id=campaign_id, outcome=outcome
+                )
+            else:
+                gate.is_open = record_outcome(batch_id=batch_id, outcome=outcome, now=now)
+            stock.take_when_due(now=now)
             if outcome.state not in FAILURES:
                 hand.refused_in_a_row[campaign_id] = 0
                 continue
@@ -253,6 +270,23 @@ def _send(
     if now is not None:
         note_sending(campaign_id=campaign_id, now=now)
     return True
+
+
+@dataclass
+class _Stock:
+    """Has what was recorded of a batch counted in time, and the campaign halted where it fails."""
+
+    batch_id: int
+    campaign_id: int
+    uncounted: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+    def take_when_due(self, *, now: datetime) -> None:
+        self.uncounted += 1
+        if self.uncounted >= STOCK_MESSAGES or time.monotonic() - self.since >= STOCK_SECONDS:
+            apply_acceptances(batch_id=self.batch_id, now=now)
+            halt_if_failing(campaign_id=self.campaign_id, now=now)
+            self.uncounted, self.since = 0, time.monotonic()
 
 
 @dataclass

@@ -10,14 +10,16 @@ after it were not sent: they go back. (Of a batch with a window, so many message
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
+from notifications.acceptances import apply_acceptances
 from notifications.doubts import DOUBT_DELAY
 from notifications.models import Channel, DispatchBatch, Notification, State
 from notifications.pacing import give_back_slots
 from notifications.references import derive, fingerprint
 from notifications.retries import ATTEMPTS
 
-BATCH_SIZE = 100
+BATCH_SIZE = 500
 ADMISSION_SPACE = 40
 LOCK_SPACE = 34  # first half of the advisory lock's key; the second is the batch
 
@@ -31,8 +33,11 @@ def claim_batch(
     limit: int = BATCH_SIZE,
     window: int = 1,
     at_once: int | None = None,
+    holder: BaseDatabaseWrapper | None = None,
 ) -> int | None:
-    """Lease up to `limit` due messages to this connection; return the batch's id, or None.
+    """Lease up to `limit` due messages to `holder`; return the batch's id, or None.
+
+    The holder is the database connection that records the outcomes: this thread's, or another.
 
     `window` is how many of them the channel may send before the first is recorded; it is kept
     before anything is sent, for `recover_batches`. Of `at_once` batches that are open on the
@@ -42,9 +47,10 @@ def claim_batch(
         batch = DispatchBatch.objects.create(
             campaign_id=campaign_id, channel=channel, sender=sender, window=window, claimed_at=now
         )
-        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_SPACE, batch.pk])
+        with (holder or connection).cursor() as lease:
+            lease.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_SPACE, batch.pk])
         if at_once is not None and not _is_admitted(batch, at_once):
-            _unclaim(batch)
+            _unclaim(batch, holder)
             return None
         cursor.execute(
             """
@@ -84,14 +90,14 @@ def claim_batch(
         )
         if cursor.rowcount:
             return batch.pk
-        _unclaim(batch)
+        _unclaim(batch, holder)
         return None
 
 
-def _unclaim(batch: DispatchBatch) -> None:
+def _unclaim(batch: DispatchBatch, holder: BaseDatabaseWrapper | None) -> None:
     number = batch.pk
     batch.delete()
-    abandon_batch(batch_id=number)
+    abandon_batch(batch_id=number, holder=holder)
 
 
 def _is_admitted(batch: DispatchBatch, at_once: int) -> bool:
@@ -119,15 +125,22 @@ RETURNING messages
 """
 
 
-def close_batch(*, batch_id: int, now: datetime, due_at: datetime) -> None:
+def close_batch(
+    *,
+    batch_id: int,
+    now: datetime,
+    due_at: datetime,
+    holder: BaseDatabaseWrapper | None = None,
+) -> None:
     """Give back what was not sent, for `due_at`, and end the lease."""
+    apply_acceptances(batch_id=batch_id, now=now)
     _close(batch_id, now=now, due_at=due_at)
-    abandon_batch(batch_id=batch_id)
+    abandon_batch(batch_id=batch_id, holder=holder)
 
 
-def abandon_batch(*, batch_id: int) -> None:
+def abandon_batch(*, batch_id: int, holder: BaseDatabaseWrapper | None = None) -> None:
     """Let go of a lease as it is; of an open batch, `recover_batches` decides what to mark."""
-    with connection.cursor() as cursor:
+    with (holder or connection).cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, batch_id])
 
 
@@ -140,6 +153,7 @@ def recover_batches(*, now: datetime) -> int:
             if not (cursor.fetchone() or (False,))[0]:
                 continue
         try:
+            apply_acceptances(batch_id=batch_id, now=now)
             in_doubt += _recover(batch_id, now=now)
         finally:
             abandon_batch(batch_id=batch_id)

@@ -4,25 +4,26 @@ Derived by HMAC from the notification's id, so that it is stored nowhere; what i
 fingerprint under a second key, which the web process holds to look a reference up.
 """
 
-import hashlib
 import hmac
 from base64 import b64decode
+from functools import lru_cache
 
 from django.conf import settings
 
 # Crockford's 32 symbols: no I, L, O, U.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SYMBOLS = 12
+_SHIFTS = range(5 * (SYMBOLS - 1), -1, -5)
 _FIELD = 0b100101  # x^5 + x^2 + 1, primitive over GF(2)
+# Each element of GF(32) times the generator x.
+_DOUBLED = [n << 1 if n < 16 else n << 1 ^ _FIELD for n in range(32)]
 
 
 def derive(notification_id: int) -> str:
     """Return the reference of a notification, in groups of four (worker only)."""
-    digest = hmac.digest(
-        b64decode(settings.REFERENCE_KEY), b"reference:%d" % notification_id, hashlib.sha256
-    )
+    digest = hmac.digest(_key(settings.REFERENCE_KEY), b"reference:%d" % notification_id, "sha256")
     number = int.from_bytes(digest[:8], "big") >> 4
-    symbols = "".join(ALPHABET[number >> 5 * place & 31] for place in reversed(range(SYMBOLS)))
+    symbols = "".join([ALPHABET[number >> shift & 31] for shift in _SHIFTS])
     return "-".join([symbols[0:4], symbols[4:8], symbols[8:12], check_symbol(symbols)])
 
 
@@ -34,25 +35,22 @@ def check_symbol(symbols: str) -> str:
     """
     check = 0
     for symbol in symbols:
-        check = _doubled(check ^ ALPHABET.index(symbol))
+        check = _DOUBLED[check ^ ALPHABET.index(symbol)]
     return ALPHABET[check]
 
 
 def fingerprint(reference: str) -> bytes:
     """Return what is stored of a reference: 16 bytes under the look-up key (web and worker)."""
     plain = reference.replace("-", "").encode()
-    return hmac.digest(b64decode(settings.REFERENCE_LOOKUP_KEY), plain, hashlib.sha256)[:16]
+    return hmac.digest(_key(settings.REFERENCE_LOOKUP_KEY), plain, "sha256")[:16]
 
 
 def message_id(notification_id: int) -> str:
     """Return the Message-ID (RFC 5322) of a notification: the same at every attempt."""
-    digest = hmac.digest(
-        b64decode(settings.REFERENCE_KEY), b"message-id:%d" % notification_id, hashlib.sha256
-    )
+    digest = hmac.digest(_key(settings.REFERENCE_KEY), b"message-id:%d" % notification_id, "sha256")
     return f"<{digest[:16].hex()}@{settings.PORTAL_HOST}>"
 
 
-def _doubled(value: int) -> int:
-    """Multiply by the generator x in GF(32)."""
-    value <<= 1
-    return value ^ _FIELD if value & 0b100000 else value
+@lru_cache(maxsize=4)
+def _key(encoded: str) -> bytes:
+    return b64decode(encoded)

@@ -129,10 +129,14 @@ def lay_out(
 def salutation(contact: Contact, *, people: int, language: Language) -> str:
     """Return a greeting by name, or a neutral one for a family or an unlikely name."""
     name = " ".join(part for part in (contact.first_name, contact.last_name) if part)
+    by_name, neutral = _greetings(language)
+    return by_name % {"name": name} if people == 1 and NAME.fullmatch(name) else neutral
+
+
+@lru_cache(maxsize=2)
+def _greetings(language: Language) -> tuple[str, str]:
     with translation.override(language):
-        if people == 1 and NAME.fullmatch(name):
-            return _("Bonjour %(name)s,") % {"name": name}
-        return _("Madame, Monsieur,")
+        return _("Bonjour %(name)s,"), _("Madame, Monsieur,")
 
 
 @lru_cache(maxsize=256)

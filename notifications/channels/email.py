@@ -21,7 +21,7 @@ from notifications.channels.smtp import (
     smtp_session,
 )
 from notifications.models import State, Transport
-from notifications.receipt_tokens import receipt_token, return_path
+from notifications.receipt_tokens import return_path, token_maker
 from notifications.senders import Sender
 
 NO_ANSWER, DROPPED = "smtp-no-answer", "smtp-dropped"
@@ -35,6 +35,7 @@ class EmailChannel:
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
+        self._token = token_maker(sender.account)
 
     def send(self, messages: Iterable[Outgoing]) -> Iterator[Outcome]:
         if self._sender.transport != Transport.SMTP:
@@ -67,7 +68,7 @@ class EmailChannel:
         address = wire_address(outgoing.address)
         if address is None:
             return None
-        token = receipt_token(outgoing.notification_id, account=self._sender.account)
+        token = self._token(outgoing.notification_id)
         domain = self._sender.bounce_domain
         sender = return_path(token, domain=domain) if domain else self._sender.from_address
         return Envelope(sender, address, token)
@@ -108,9 +109,9 @@ def _outcome(outgoing: Outgoing, answer: Answer) -> Outcome:
     """
     code, verb = answer.code, answer.verb
     reason = f"smtp-{code}"
-    said = without_addresses(f"{code} {answer.text}", [outgoing.address])
     if verb == "CONTENT" and code == 250:
         return Outcome(outgoing.notification_id, State.ACCEPTED, reason)
+    said = without_addresses(f"{code} {answer.text}", [outgoing.address])
     if verb in ("RSET", "MAIL") and code >= 500:
         raise SenderRefusedError("the server does not take our sender")
     if verb in ("RSET", "MAIL") and code == 421:

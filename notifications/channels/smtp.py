@@ -6,6 +6,7 @@ first message of a connection goes step by step: an address that a server cannot
 known for what it is.
 """
 
+import re
 import smtplib
 import socket
 import ssl
@@ -21,6 +22,8 @@ from notifications.channels.connecting import TIMEOUT, ForbiddenAddressError, co
 from notifications.models import Encryption
 from notifications.senders import PORTAL, Sender
 
+LONGEST_REPLY = 8192  # bytes of a line
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?!\S)")
 CLOSING, START_MAIL_INPUT, OK = 421, 354, (250, 251)
 
 
@@ -56,6 +59,7 @@ class Session:
 
     def __init__(self, server: smtplib.SMTP) -> None:
         self._server = server
+        self._replies = _Replies(server)
         self._pipelines = server.has_extn("pipelining")
         self._dsn = server.has_extn("dsn")
         self._announced: Envelope | None = None
@@ -144,15 +148,44 @@ class Session:
 
     def _read(self, verb: str, *, sent: bool = False) -> Answer:
         try:
-            code, text = self._server.getreply()
-        except (OSError, smtplib.SMTPException) as error:
+            code, text = self._replies.read()
+        except (OSError, ValueError) as error:
             raise LostConnectionError(verb, sent=sent) from error
-        if code == -1:
-            raise LostConnectionError(verb, sent=sent)
-        first = text.split(b" ", 1)[0]
-        is_enhanced = first[:2] in (b"2.", b"4.", b"5.") and first.replace(b".", b"").isdigit()
-        words = text.decode("ascii", "replace")
-        return Answer(verb, code, first.decode() if is_enhanced else "", words)
+        enhanced = _ENHANCED.match(text)
+        return Answer(verb, code, enhanced[1] if enhanced else "", text)
+
+
+class _Replies:
+    """Reads a server's replies (RFC 5321, 4.2), several from what one read brings.
+
+    smtplib reads line by line, which costs as much as the rest of sending a message.
+    """
+
+    def __init__(self, server: smtplib.SMTP) -> None:
+        self._server, self._come = server, b""
+
+    def read(self) -> tuple[int, str]:
+        """Return a reply's code and text; raise OSError or ValueError where there is none."""
+        texts: list[str] = []
+        while True:
+            line = self._line()
+            texts.append(line[4:].decode("ascii", "replace").strip())
+            if line[3:4] != b"-":
+                return int(line[:3]), "\n".join(texts)
+
+    def _line(self) -> bytes:
+        while True:
+            line, ended, rest = self._come.partition(b"\n")
+            if ended:
+                self._come = rest
+                return line
+            if len(line) > LONGEST_REPLY:
+                raise ValueError("a reply without an end")
+            assert self._server.sock is not None
+            more = self._server.sock.recv(4096)
+            if not more:
+                raise ConnectionError("the server hung up")
+            self._come += more
 
 
 def _refuses(answer: Answer) -> bool:

@@ -8,6 +8,7 @@ from notifications.models.campaigns import (
 )
 from notifications.models.letters import LetterExport
 from notifications.models.outbox import (
+    Acceptance,
     Channel,
     CrowdedAddress,
     CrowdedChoice,
@@ -37,6 +38,7 @@ from notifications.models.sms import SmsPart
 from notifications.models.watching import AnswerExample, CampaignSample, Heartbeat
 
 __all__ = [
+    "Acceptance",
     "AnswerExample",
     "Campaign",
     "CampaignKind",

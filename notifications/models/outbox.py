@@ -143,6 +143,20 @@ class Notification(models.Model):
         return f"notification {self.pk}"
 
 
+class Acceptance(models.Model):
+    """A message that its server took, until `acceptances.py` makes a state and an event of it."""
+
+    pk = models.CompositePrimaryKey("batch_id", "notification_id")
+    batch_id = models.IntegerField()
+    notification_id = models.BigIntegerField()
+    reason = models.CharField(max_length=60)
+    reference = models.CharField(max_length=120)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"acceptance of notification {self.notification_id}"
+
+
 class CrowdedAddress(models.Model):
     """An address of more than eight members of the list, which the approver did not confirm."""
 

@@ -1,0 +1,93 @@
+"""Have what servers took on disk before the next message leaves, for a whole process at once.
+
+All connections of a worker process have their acceptances written by one statement and one flush
+of the disk; `acceptances.py` makes events of them. The statement is committed synchronously
+(`synchronous_commit` on): after a crash of the database host no acceptance is forgotten, hence no
+message sent twice (docs/decisions/0019).
+"""
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from threading import Lock
+
+import psycopg
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
+
+from notifications.channels import Outcome
+
+KEEP = """
+WITH kept AS (
+    INSERT INTO notifications_acceptance (batch_id, notification_id, reason, reference, at)
+    SELECT (one->>0)::int, (one->>1)::bigint, one->>2, one->>3, %s::timestamptz
+    FROM json_array_elements(%s::json) AS one
+)
+SELECT id FROM notifications_campaign WHERE id = ANY (%s) AND state = 'sending'
+"""
+
+
+@dataclass
+class _Entry:
+    campaign_id: int
+    values: tuple[int, int, str, str]
+    goes_on: bool = False
+    is_written: bool = False
+    error: Exception | None = None
+
+
+@dataclass
+class Recorder:
+    """Writes acceptances for the connections of a process, by one database connection.
+
+    That one holds their leases too: whatever ends it frees them, and PostgreSQL does so only once
+    it has written the acceptances that it was given.
+    """
+
+    database: BaseDatabaseWrapper
+    _waiting: deque[_Entry] = field(default_factory=deque)
+    _turn: Lock = field(default_factory=Lock)
+
+    def record(self, *, batch_id: int, campaign_id: int, outcome: Outcome) -> bool:
+        """Write what a server took, to disk; return whether its campaign is still to be sent.
+
+        Whoever comes first writes what all have brought meanwhile. Raises the database's error,
+        for each of them.
+        """
+        values = (
+            batch_id,
+            outcome.notification_id,
+            outcome.reason,
+            outcome.provider_reference[:120],
+        )
+        entry = _Entry(campaign_id, values)
+        self._waiting.append(entry)
+        with self._turn:
+            if not entry.is_written and entry.error is None:
+                self._write()
+        if entry.error is not None:
+            raise entry.error
+        return entry.goes_on
+
+    def _write(self) -> None:
+        entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            sending = self._keep(entries)
+        except Exception as error:
+            for entry in entries:
+                entry.error = error
+            return
+        for entry in entries:
+            entry.goes_on, entry.is_written = entry.campaign_id in sending, True
+
+    def _keep(self, entries: list[_Entry]) -> set[int]:
+        content = json.dumps([entry.values for entry in entries])
+        campaigns = list({entry.campaign_id for entry in entries})
+        self.database.ensure_connection()
+        # Planned once: planning takes PostgreSQL nearly as long as the statement.
+        with (
+            self.database.wrap_database_errors,
+            psycopg.Cursor(self.database.connection) as cursor,
+        ):
+            cursor.execute(KEEP, (timezone.now(), content, campaigns), prepare=True)
+            return {row[0] for row in cursor.fetchall()}
