@@ -6,6 +6,7 @@ while it is being sent, at its end, or when it is recovered. Until then a messag
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -16,7 +17,8 @@ from notifications.references import derive, fingerprint
 # Messages are locked in the order in which everybody else locks them.
 APPLY = """
 WITH taken AS (
-    DELETE FROM notifications_acceptance WHERE batch_id = %(batch)s RETURNING *
+    DELETE FROM notifications_acceptance
+    WHERE batch_id = %(batch)s AND notification_id = ANY (%(messages)s) RETURNING *
 ), locked AS MATERIALIZED (
     SELECT n.id FROM notifications_notification n
     WHERE n.id IN (SELECT notification_id FROM taken) ORDER BY n.id FOR UPDATE
@@ -47,7 +49,7 @@ SELECT id FROM moved WHERE receipts_wait
 def apply_acceptances(*, batch_id: int, now: datetime) -> None:
     """Turn a batch's acceptances into states and events, then apply receipts that wait for them.
 
-    Only whoever holds the lease of the batch may: nobody else adds to them, or takes them away.
+    Whatever comes meanwhile waits for the next time; two that do it at once share the work.
     """
     taken = Acceptance.objects.filter(batch_id=batch_id)
     messages = list(taken.values_list("notification_id", flat=True))
@@ -55,7 +57,11 @@ def apply_acceptances(*, batch_id: int, now: datetime) -> None:
         return
     with transaction.atomic(), connection.cursor() as cursor:
         fingerprints = [fingerprint(derive(message)) for message in messages]
-        values = {"batch": batch_id, "messages": messages, "fingerprints": fingerprints}
+        values: dict[str, Any] = {
+            "batch": batch_id,
+            "messages": messages,
+            "fingerprints": fingerprints,
+        }
         cursor.execute(APPLY, values)
         waiting = [row[0] for row in cursor.fetchall()]
     for notification_id in waiting:

@@ -6,7 +6,6 @@ No database transaction is open while a provider is called.
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,7 +24,7 @@ from notifications.channels import (
     window_of,
 )
 from notifications.channels.base import Foreseen
-from notifications.halting import REFUSED_IN_A_ROW, halt_campaign, halt_if_failing
+from notifications.halting import REFUSED_IN_A_ROW, WATCHED, halt_campaign, halt_if_failing
 from notifications.leases import BATCH_SIZE, abandon_batch, claim_batch, close_batch
 from notifications.models import Campaign, Channel, State
 from notifications.notices import NoticeContent
@@ -48,8 +47,8 @@ from notifications.suppression import suppressed_in
 from notifications.turns import Turn, is_sending, turns_in_order
 
 DOWN_DELAY = timedelta(seconds=30)
+GRACE = timedelta(seconds=5)  # for the batch in hand; what a slow server leaves goes back
 PATIENCE = timedelta(seconds=5)  # longer waits are left to the sweep
-STOCK_MESSAGES, STOCK_SECONDS = 100, 1.0
 KEPT = 8  # campaigns whose layouts and keys a worker keeps in hand
 
 
@@ -79,47 +78,22 @@ class Hand:
     """What a connection's sender keeps from one batch to the next."""
 
     recorder: Recorder
+    until: datetime
     letterheads: OrderedDict[int, Letterhead] = field(default_factory=OrderedDict)
     refused_in_a_row: Counter[int] = field(default_factory=Counter)
 
 
-def dispatch_by_turns(*, seconds: float, connections: int = 1) -> bool:
-    """Send for all campaigns for about `seconds`; return whether messages remain due now.
-
-    Over so many connections at once, each with a lease and a message in hand of its own; what
-    servers took is written to disk for all of them together.
-    """
-    if connections == 1:
-        return _dispatch(seconds, Hand(Recorder(connection)), only=None)
-    database = connection.copy()
-    database.inc_thread_sharing()
-    try:
-        database.ensure_connection()
-        recorder = Recorder(database)
-        with ThreadPoolExecutor(connections) as pool:
-            ends = [pool.submit(_dispatch_beside, seconds, recorder) for _ in range(connections)]
-        remains = [end.result() for end in ends]
-        return any(remains)
-    finally:
-        database.close()
-
-
-def _dispatch_beside(seconds: float, recorder: Recorder) -> bool:
-    try:
-        return _dispatch(seconds, Hand(recorder), only=None)
-    finally:
-        connection.close()  # This thread's own.
-
-
 def dispatch_campaign(*, campaign_id: int, seconds: float) -> bool:
-    """Send for one campaign, as `dispatch_by_turns` does for all."""
-    remains = _dispatch(seconds, Hand(Recorder(connection)), only=campaign_id)
+    """Send for one campaign, over one connection, as `dispatch` does for all."""
+    remains = dispatch(seconds=seconds, recorder=Recorder(connection), only=campaign_id)
     finish_if_done(campaign_id=campaign_id, now=timezone.now())
     return remains
 
 
-def _dispatch(seconds: float, hand: Hand, *, only: int | None) -> bool:
+def dispatch(*, seconds: float, recorder: Recorder, only: int | None = None) -> bool:
+    """Send for all campaigns for about `seconds`; return whether messages remain due now."""
     end = timezone.now() + timedelta(seconds=seconds)
+    hand = Hand(recorder, until=end + GRACE)
     while True:
         turns = turns_in_order(now=timezone.now(), only=only)
         if not turns or timezone.now() > end:
@@ -239,11 +213,11 @@ def _send(
     hand: Hand,
 ) -> bool:
     """Send a batch as far as the campaign and its provider go; return whether that one took it."""
-    gate = _Gate(campaign_id=campaign_id, slots=slots)
-    now, stock = None, _Stock(batch_id=batch_id, campaign_id=campaign_id)
+    gate = _Gate(campaign_id=campaign_id, slots=slots, until=hand.until)
+    now = None
     try:
         via = channel_for(channel, insurer_id=hand.letterheads[campaign_id].campaign.insurer_id)
-        for outcome in via.send(gate.let_through(messages)):
+        for number, outcome in enumerate(via.send(gate.let_through(messages)), start=1):
             if now is None:
                 note_sending(campaign_id=campaign_id, now=timezone.now())
             now = timezone.now()
@@ -253,7 +227,9 @@ def _send(
                 )
             else:
                 gate.is_open = record_outcome(batch_id=batch_id, outcome=outcome, now=now)
-            stock.take_when_due(now=now)
+            if number % WATCHED == 0:
+                apply_acceptances(batch_id=batch_id, now=now)
+                gate.is_open &= not halt_if_failing(campaign_id=campaign_id, now=now)
             if outcome.state not in FAILURES:
                 hand.refused_in_a_row[campaign_id] = 0
                 continue
@@ -273,28 +249,12 @@ def _send(
 
 
 @dataclass
-class _Stock:
-    """Has what was recorded of a batch counted in time, and the campaign halted where it fails."""
-
-    batch_id: int
-    campaign_id: int
-    uncounted: int = 0
-    since: float = field(default_factory=time.monotonic)
-
-    def take_when_due(self, *, now: datetime) -> None:
-        self.uncounted += 1
-        if self.uncounted >= STOCK_MESSAGES or time.monotonic() - self.since >= STOCK_SECONDS:
-            apply_acceptances(batch_id=self.batch_id, now=now)
-            halt_if_failing(campaign_id=self.campaign_id, now=now)
-            self.uncounted, self.since = 0, time.monotonic()
-
-
-@dataclass
 class _Gate:
-    """Lets messages through one by one, at their slots, until staff or a halt close it."""
+    """Lets messages through one by one, at their slots, until staff, a halt or time close it."""
 
     campaign_id: int
     slots: Slots
+    until: datetime
     is_open: bool = True
 
     def let_through(self, messages: list[Outgoing]) -> Foreseen:
@@ -304,7 +264,8 @@ class _Gate:
     def _pass(self, messages: list[Outgoing]) -> Iterator[Outgoing]:
         looked = False
         for number, message in enumerate(messages):
-            wait = self.slots.start + self.slots.spacing * number - timezone.now()
+            now = timezone.now()
+            wait = self.slots.start + self.slots.spacing * number - now
             if wait > timedelta():
                 time.sleep(min(wait.total_seconds(), 2 * self.slots.spacing.total_seconds() + 1))
             # Each outcome's record says whether the campaign goes on; nothing did so yet, or
@@ -312,7 +273,7 @@ class _Gate:
             if not looked or wait > timedelta(milliseconds=200):
                 looked = True
                 self.is_open = self.is_open and is_sending(self.campaign_id)
-            if not self.is_open:
+            if not self.is_open or now > self.until:
                 return
             yield message
 

@@ -47,6 +47,7 @@ class Recorder:
     database: BaseDatabaseWrapper
     _waiting: deque[_Entry] = field(default_factory=deque)
     _turn: Lock = field(default_factory=Lock)
+    _unapplied: set[int] = field(default_factory=set)
 
     def record(self, *, batch_id: int, campaign_id: int, outcome: Outcome) -> bool:
         """Write what a server took, to disk; return whether its campaign is still to be sent.
@@ -69,6 +70,12 @@ class Recorder:
             raise entry.error
         return entry.goes_on
 
+    def batches_to_apply(self) -> set[int]:
+        """Return the batches that something was written for since this was last asked."""
+        with self._turn:
+            found, self._unapplied = self._unapplied, set()
+        return found
+
     def _write(self) -> None:
         entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
@@ -77,6 +84,7 @@ class Recorder:
             for entry in entries:
                 entry.error = error
             return
+        self._unapplied |= {entry.values[0] for entry in entries}
         for entry in entries:
             entry.goes_on, entry.is_written = entry.campaign_id in sending, True
 

@@ -17,7 +17,7 @@ from insurers.queueing import enqueue
 from notifications.cancelling import cancel_messages, cancel_what_waits
 from notifications.course import take_samples
 from notifications.crowded import confirmed_and_waiting, tell_confirmed
-from notifications.dispatch import dispatch_by_turns
+from notifications.dispatchers import dispatch_by_turns
 from notifications.doubts import resolve_doubts
 from notifications.heartbeats import note_heartbeat
 from notifications.leases import recover_batches

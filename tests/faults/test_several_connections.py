@@ -7,7 +7,7 @@ from pathlib import Path
 from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
-from notifications.dispatch import dispatch_by_turns
+from notifications.dispatchers import dispatch_by_turns
 from notifications.models import DispatchBatch, Notification, State
 from notifications.outbox import build_outbox
 from notifications.register import campaign_figures

@@ -4,13 +4,15 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
 import pytest
+from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
-from notifications.dispatch import dispatch_by_turns
+from notifications.dispatch import dispatch
 from notifications.models import DispatchBatch, Notification, SenderPace, State
 from notifications.pacing import Pace, give_back_slots, reserve, rest
 from notifications.quiet_hours import QuietHours, QuietHoursError, read_quiet_hours
+from notifications.recorder import Recorder as OutcomeRecorder
 from notifications.tickets import issue_tickets, slot_held
 from notifications.turns import turns_in_order
 from tests import cast
@@ -152,14 +154,29 @@ def test_nothing_leaves_before_the_start(mail: Recorder) -> None:
     assert [turn.campaign_id for turn in turns_in_order(now=moment)] == [campaign.pk]
 
 
-def test_campaigns_take_turns_batch_by_batch(mail: Recorder) -> None:
+def test_campaigns_take_turns_batch_by_batch(
+    mail: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifications.dispatch.BATCH_SIZE", 100)
     first = built([member(n, email=f"a{n}@example.fr") for n in range(250)])
     second = built([member(n, email=f"b{n}@example.fr") for n in range(300, 550)])
     with as_role("worker"):
-        dispatch_by_turns(seconds=30)
+        dispatch(seconds=30, recorder=OutcomeRecorder(connection))
     order = list(DispatchBatch.objects.order_by("pk").values_list("campaign", flat=True))
     assert order[:4] == [first.pk, second.pk, first.pk, second.pk]
     assert len(mail.recipients) == 500
+
+
+def test_what_a_slow_server_leaves_of_a_batch_goes_back(
+    mail: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifications.dispatch.GRACE", -timedelta(hours=1))
+    built([member(n, email=f"a{n}@example.fr") for n in range(3)])
+    with as_role("worker"):
+        assert dispatch(seconds=0.5, recorder=OutcomeRecorder(connection))
+    assert mail.recipients == []
+    assert set(Notification.objects.values_list("state", flat=True)) == {State.PENDING}
+    assert not DispatchBatch.objects.filter(closed_at=None).exists()
 
 
 def test_a_ticket_takes_its_slot_once() -> None:
