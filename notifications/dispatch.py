@@ -214,10 +214,11 @@ def _send(
 ) -> bool:
     """Send a batch as far as the campaign and its provider go; return whether that one took it."""
     gate = _Gate(campaign_id=campaign_id, slots=slots, until=hand.until)
+    watch = _Watch(batch_id=batch_id, campaign_id=campaign_id, refused=hand.refused_in_a_row)
     now = None
     try:
         via = channel_for(channel, insurer_id=hand.letterheads[campaign_id].campaign.insurer_id)
-        for number, outcome in enumerate(via.send(gate.let_through(messages)), start=1):
+        for outcome in via.send(gate.let_through(messages)):
             if now is None:
                 note_sending(campaign_id=campaign_id, now=timezone.now())
             now = timezone.now()
@@ -227,17 +228,8 @@ def _send(
                 )
             else:
                 gate.is_open = record_outcome(batch_id=batch_id, outcome=outcome, now=now)
-            if number % WATCHED == 0:
-                apply_acceptances(batch_id=batch_id, now=now)
-                gate.is_open &= not halt_if_failing(campaign_id=campaign_id, now=now)
-            if outcome.state not in FAILURES:
-                hand.refused_in_a_row[campaign_id] = 0
-                continue
-            hand.refused_in_a_row[campaign_id] += 1
-            if hand.refused_in_a_row[campaign_id] >= REFUSED_IN_A_ROW:
-                hand.refused_in_a_row[campaign_id] = 0
+            if watch.halts_after(outcome, now=now):
                 gate.is_open = False
-                halt_campaign(campaign_id=campaign_id, reason="all_refused", now=now)
     except ChannelDownError:
         return False
     except SenderRefusedError:
@@ -246,6 +238,33 @@ def _send(
     if now is not None:
         note_sending(campaign_id=campaign_id, now=now)
     return True
+
+
+@dataclass
+class _Watch:
+    """Has outcomes counted by the hundred, and their campaign halted where it fails."""
+
+    batch_id: int
+    campaign_id: int
+    refused: Counter[int]
+    """Messages refused in a row, by campaign."""
+    seen: int = 0
+    is_alarmed: bool = False
+
+    def halts_after(self, outcome: Outcome, *, now: datetime) -> bool:
+        """Return whether the campaign was halted: nothing more of it is to be sent."""
+        self.seen += 1
+        is_refused = outcome.state in FAILURES
+        self.refused[self.campaign_id] = self.refused[self.campaign_id] + 1 if is_refused else 0
+        self.is_alarmed |= outcome.state != State.ACCEPTED
+        if self.refused[self.campaign_id] >= REFUSED_IN_A_ROW:
+            self.refused[self.campaign_id] = 0
+            halt_campaign(campaign_id=self.campaign_id, reason="all_refused", now=now)
+            return True
+        if self.seen % WATCHED:
+            return False
+        apply_acceptances(batch_id=self.batch_id, now=now)
+        return self.is_alarmed and halt_if_failing(campaign_id=self.campaign_id, now=now)
 
 
 @dataclass
