@@ -45,11 +45,6 @@ class CampaignRefused(Exception):  # noqa: N818 (a refusal is an answer, not an 
         self.problems = list(problems)
 
 
-def is_in_progress(*, affected_list: AffectedList) -> bool:
-    """Whether a campaign of the list is submitted, approved or being sent."""
-    return Campaign.objects.filter(affected_list=affected_list).exclude(state__in=ENDED).exists()
-
-
 def channels_offered() -> list[Channel]:
     """Return the channels that this installation can send by, in the order of the plan."""
     sms = [Channel.SMS] if settings.SMS_ACCOUNT else []
