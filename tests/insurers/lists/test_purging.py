@@ -238,10 +238,6 @@ def finished(rows: Sequence[str]) -> Campaign:
     return campaign
 
 
-def both_operators() -> None:
-    cast.phare().affiliations.create(operator=cast.operator("betapay"), source=cast.source())
-
-
 def people(campaign: Campaign) -> dict[str, int]:
     figures = campaign_figures(campaign)
     return {standing.value: count for standing, count in figures.people.items() if count}
@@ -321,7 +317,7 @@ def test_settling_after_a_purge_counts_whom_it_counted_before() -> None:
 
 
 def test_people_who_count_on_a_purged_list_do_not_count_twice() -> None:
-    both_operators()
+    cast.phare_at_both_operators()
     first = finished([member(1, email="a@example.fr")]).affected_list
     second = accepted_list([member(1, email="b@example.fr")], operators=("betapay",))
     run(purge_list(affected_list=first, requested_by=None, now=cast.NOW))
