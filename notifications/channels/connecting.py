@@ -49,7 +49,7 @@ def places_of(host: str, port: int, *, trusted: bool = False) -> list[Place]:
     runs the portal may use a relay of their own.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    places = [(family, where) for family, _kind, _protocol, _name, where in found]
+    places: list[Place] = [(family, where) for family, _kind, _protocol, _name, where in found]
     if not (trusted or settings.DEMO or all(is_public(str(where[0])) for _, where in places)):
         raise ForbiddenAddressError("an address outside the public internet")
     return places
