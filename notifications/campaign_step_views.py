@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from insurers.models import Role
 from insurers.permissions import staff_of
 from insurers.queueing import enqueue
+from notifications.campaign_forms import ApprovalForm
 from notifications.campaign_requests import campaign_of, refusal_shown
 from notifications.campaigns import (
     approve_campaign,
@@ -19,7 +20,6 @@ from notifications.campaigns import (
     resume_paused,
     return_campaign,
 )
-from notifications.forms import ApprovalForm
 from notifications.register import campaign_figures
 from notifications.states import Standing
 from notifications.tasks import cancel, resume_campaigns, start_campaign

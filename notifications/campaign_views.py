@@ -8,12 +8,12 @@ from django.views.decorators.http import require_safe
 
 from insurers.models import Role
 from insurers.permissions import readable, staff_of
+from notifications.campaign_forms import ApprovalForm, LettersForm, ReturnForm
 from notifications.campaign_requests import campaign_of
 from notifications.campaigns import STOPPABLE, barred_from_approving
 from notifications.course import course_of, failures_with_examples, speed_of
 from notifications.crowded import waiting_choices
 from notifications.doubts import DoubtPolicy
-from notifications.forms import ApprovalForm, LettersForm, ReturnForm
 from notifications.letters import pending_letters
 from notifications.models import Campaign, CampaignState, Channel, LetterExport, ListReach
 from notifications.notice_views import previews

@@ -11,9 +11,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from insurers.lists.contacts import Contact
 from insurers.models import AffectedList, Role
 from insurers.permissions import readable, require_role, staff_of
+from notifications.campaign_forms import SubmitForm
 from notifications.campaigns import ENDED, CampaignRefused, checklist_of, facts_of, submit_campaign
-from notifications.forms import NoticeForm, SubmitForm
 from notifications.models import Campaign, Notice, NoticeVersion
+from notifications.notice_forms import NoticeForm
 from notifications.notices import NoticeContent, create_notice, save_version
 from notifications.rendering import EmailText, Language, Message, lay_out
 from notifications.sms_cost import SAMPLE_REFERENCE, sms_texts

@@ -13,7 +13,7 @@ WHOLE_WAY = "tests/whole_way/"  # they share a portal, which takes long to start
 FIRST = (WHOLE_WAY, "tests/faults/", "tests/embedded/")
 
 
-class ByFile(LoadFileScheduling):
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
     """As `--dist loadfile`, with the whole ways in one process."""
 
     def _split_scope(self, nodeid: str) -> str:
