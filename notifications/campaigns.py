@@ -30,7 +30,9 @@ from notifications.register import failed_share
 from notifications.sender_names import check_sender_name
 
 OVER = (CampaignState.RETURNED,)  # its list can be submitted again
-ENDED = (*OVER, CampaignState.FINISHED)
+# As OVER, by a complement or correction only where it is finished. (Never once it is cancelled.)
+RESUBMITTABLE = (*OVER, CampaignState.FINISHED)
+ENDED = (*RESUBMITTABLE, CampaignState.CANCELLED)
 # A campaign whose outbox is made and that may still send.
 STOPPABLE = (CampaignState.SENDING, CampaignState.PAUSED, CampaignState.HALTED)
 _NOT_SUBMITTED = _("Cette campagne n’attend plus d’approbation.")

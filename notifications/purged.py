@@ -63,10 +63,10 @@ def refuse_purge_in_use(*, affected_list: AffectedList) -> None:
 
 def _is_in_use(affected_list: AffectedList) -> bool:
     """Whether a campaign of the list is submitted, approved, being sent or being cancelled."""
-    campaigns = Campaign.objects.filter(affected_list=affected_list).exclude(state__in=ENDED)
+    campaigns = Campaign.objects.filter(affected_list=affected_list)
     cancelled = campaigns.filter(state=CampaignState.CANCELLED)
     return (
-        campaigns.exclude(state=CampaignState.CANCELLED).exists()
+        campaigns.exclude(state__in=ENDED).exists()
         or Notification.objects.filter(campaign__in=cancelled, state__in=WAITING).exists()
     )
 
