@@ -35,7 +35,7 @@ reset-demo: $(STAMP)
 
 test: $(READY)
 	@$(PY) -m tests.chromium
-	$(PY) -m pytest -n 2 --dist loadfile -m 'not full' $(ARGS)
+	$(PY) -m pytest -n 2 -m 'not full' $(ARGS)
 
 test-full: $(READY)
 	@$(PY) -m tests.chromium

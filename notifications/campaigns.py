@@ -1,4 +1,4 @@
-"""Campaigns: submit what is to be approved, return it, approve it, halt and resume it."""
+"""Campaigns: submit what is to be approved, return it, approve it, pause, resume, cancel it."""
 
 import hashlib
 import json
@@ -30,13 +30,12 @@ from notifications.register import failed_share
 from notifications.sender_names import check_sender_name
 
 OVER = (CampaignState.RETURNED,)  # its list can be submitted again
-
-
+# As OVER, by a complement or correction only where it is finished. (Never once it is cancelled.)
+RESUBMITTABLE = (*OVER, CampaignState.FINISHED)
+ENDED = (*RESUBMITTABLE, CampaignState.CANCELLED)
 # A campaign whose outbox is made and that may still send.
 STOPPABLE = (CampaignState.SENDING, CampaignState.PAUSED, CampaignState.HALTED)
-
-
-ENDED = (*OVER, CampaignState.FINISHED)
+_NOT_SUBMITTED = _("Cette campagne n’attend plus d’approbation.")
 
 
 class CampaignRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
@@ -46,11 +45,6 @@ class CampaignRefused(Exception):  # noqa: N818 (a refusal is an answer, not an 
         super().__init__("refused")
         self.message = message
         self.problems = list(problems)
-
-
-def is_in_progress(*, affected_list: AffectedList) -> bool:
-    """Whether a campaign of the list is submitted, approved or being sent."""
-    return Campaign.objects.filter(affected_list=affected_list).exclude(state__in=ENDED).exists()
 
 
 def channels_offered() -> list[Channel]:
@@ -219,9 +213,7 @@ def approve_campaign(
     *, campaign_id: int, approver_id: int, shared_addresses_confirmed: bool, now: datetime
 ) -> Campaign:
     """Let the worker build the outbox and start. Raises CampaignRefused."""
-    campaign = _locked(campaign_id)
-    if campaign.state != CampaignState.SUBMITTED:
-        raise CampaignRefused(_("Cette campagne n’attend plus d’approbation."))
+    campaign = _locked(campaign_id, CampaignState.SUBMITTED, otherwise=_NOT_SUBMITTED)
     if approver_id in barred_from_approving(campaign):
         raise CampaignRefused(
             _(
@@ -256,9 +248,7 @@ def approve_campaign(
 @transaction.atomic
 def return_campaign(*, campaign_id: int, approver_id: int, comment: str, now: datetime) -> Campaign:
     """Send a submitted campaign back with a comment; its list can be submitted again."""
-    campaign = _locked(campaign_id)
-    if campaign.state != CampaignState.SUBMITTED:
-        raise CampaignRefused(_("Cette campagne n’attend plus d’approbation."))
+    campaign = _locked(campaign_id, CampaignState.SUBMITTED, otherwise=_NOT_SUBMITTED)
     if not comment.strip():
         raise CampaignRefused(_("Dites ce qui est à corriger."))
     campaign.state = CampaignState.RETURNED
@@ -272,9 +262,11 @@ def return_campaign(*, campaign_id: int, approver_id: int, comment: str, now: da
 @transaction.atomic
 def pause_campaign(*, campaign_id: int, person_id: int, now: datetime) -> Campaign:
     """Stop sending after the message in hand; everything stays where it is."""
-    campaign = _locked(campaign_id)
-    if campaign.state != CampaignState.SENDING:
-        raise CampaignRefused(_("Cette campagne n’est pas en cours d’envoi."))
+    campaign = _locked(
+        campaign_id,
+        CampaignState.SENDING,
+        otherwise=_("Cette campagne n’est pas en cours d’envoi."),
+    )
     campaign.state = CampaignState.PAUSED
     campaign.save(update_fields=["state"])
     _record(campaign, "campaign.paused", person_id)
@@ -284,9 +276,9 @@ def pause_campaign(*, campaign_id: int, person_id: int, now: datetime) -> Campai
 @transaction.atomic
 def resume_paused(*, campaign_id: int, person_id: int, now: datetime) -> Campaign:
     """Let a paused campaign go on exactly where it stopped."""
-    campaign = _locked(campaign_id)
-    if campaign.state != CampaignState.PAUSED:
-        raise CampaignRefused(_("Cette campagne n’est pas en pause."))
+    campaign = _locked(
+        campaign_id, CampaignState.PAUSED, otherwise=_("Cette campagne n’est pas en pause.")
+    )
     campaign.state = CampaignState.SENDING
     campaign.save(update_fields=["state"])
     _record(campaign, "campaign.resumed", person_id)
@@ -300,9 +292,11 @@ def cancel_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Cam
     What a worker holds at that moment comes back unsent. The worker cancels the messages
     (`cancelling.py`). Who was told stays told.
     """
-    campaign = _locked(campaign_id)
-    if campaign.state not in STOPPABLE:
-        raise CampaignRefused(_("Cette campagne n’envoie rien que l’on puisse annuler."))
+    campaign = _locked(
+        campaign_id,
+        *STOPPABLE,
+        otherwise=_("Cette campagne n’envoie rien que l’on puisse annuler."),
+    )
     campaign.state = CampaignState.CANCELLED
     campaign.finished_at = now
     campaign.save(update_fields=["state", "finished_at"])
@@ -316,9 +310,9 @@ def resume_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Cam
 
     Whoever resumes has judged the failures so far: it halts again at twice their share.
     """
-    campaign = _locked(campaign_id)
-    if campaign.state != CampaignState.HALTED:
-        raise CampaignRefused(_("Cette campagne n’est pas arrêtée."))
+    campaign = _locked(
+        campaign_id, CampaignState.HALTED, otherwise=_("Cette campagne n’est pas arrêtée.")
+    )
     campaign.tolerated_failures = max(campaign.tolerated_failures, 2 * failed_share(campaign.pk))
     campaign.state = CampaignState.SENDING
     campaign.halt_reason = ""
@@ -328,20 +322,26 @@ def resume_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Cam
     return campaign
 
 
-def _locked(campaign_id: int) -> Campaign:
-    """Lock a campaign; nobody waits for a worker that makes its outbox for a minute."""
+def _locked(campaign_id: int, *states: CampaignState, otherwise: Promise) -> Campaign:
+    """Lock a campaign that must be in one of the states; raise CampaignRefused(`otherwise`).
+
+    Nobody waits for a worker that makes its outbox for a minute.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '2s'")
     campaigns = Campaign.objects.select_for_update(of=("self",))
     try:
         with transaction.atomic():
-            return campaigns.select_related("affected_list", "notice_version__notice").get(
+            campaign = campaigns.select_related("affected_list", "notice_version__notice").get(
                 pk=campaign_id
             )
     except OperationalError as error:
         raise CampaignRefused(
             _("L’envoi est en préparation : recommencez dans une minute.")
         ) from error
+    if campaign.state not in states:
+        raise CampaignRefused(otherwise)
+    return campaign
 
 
 def _record(campaign: Campaign, action: str, actor_id: int) -> None:

@@ -10,8 +10,8 @@ from django.views.decorators.http import require_http_methods
 from insurers.models import Role
 from insurers.permissions import require_role, staff_of
 from insurers.queueing import enqueue
-from notifications.campaign_views import campaign_of, refuse
-from notifications.campaigns import CampaignRefused, barred_from_approving
+from notifications.campaign_requests import campaign_of, refusal_shown
+from notifications.campaigns import barred_from_approving
 from notifications.crowded import confirm_addresses, waiting_choices
 from notifications.models import Campaign
 from notifications.tasks import tell_crowded
@@ -39,21 +39,19 @@ def crowded_addresses(request: HttpRequest, campaign_id: int) -> HttpResponse:
 
 def _confirm(request: HttpRequest, found: Campaign) -> HttpResponse:
     require_role(staff_of(request), found.insurer_id, Role.APPROVER)
-    try:
+    with refusal_shown(request, found, "campaign.addresses_confirmed"):
         confirmed = confirm_addresses(
             campaign_id=found.pk,
             choices=[int(pk) for pk in request.POST.getlist("real") if pk.isdigit()],
             approver_id=staff_of(request).user_id,
             now=timezone.now(),
         )
-    except CampaignRefused as refusal:
-        refuse(request, found, "campaign.addresses_confirmed", refusal)
-        return redirect("crowded_addresses", found.pk)
-    enqueue(tell_crowded, campaign_id=found.pk)
-    said = ngettext(
-        "Une adresse confirmée : son message part.",
-        "%(count)d adresses confirmées : leurs messages partent.",
-        confirmed,
-    )
-    messages.success(request, said % {"count": confirmed})
-    return redirect("campaign", found.pk)
+        enqueue(tell_crowded, campaign_id=found.pk)
+        said = ngettext(
+            "Une adresse confirmée : son message part.",
+            "%(count)d adresses confirmées : leurs messages partent.",
+            confirmed,
+        )
+        messages.success(request, said % {"count": confirmed})
+        return redirect("campaign", found.pk)
+    return redirect("crowded_addresses", found.pk)

@@ -7,12 +7,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from audit.models import Outcome
-from audit.trail import account, insurer_scope, record
 from insurers.models import Role
 from insurers.permissions import readable, require_role, staff_of
 from insurers.queueing import enqueue
-from notifications.letters import LettersRefused, ask_for_letters, download_letters
+from notifications.campaign_requests import campaign_of, refusal_shown
+from notifications.letters import ask_for_letters, download_letters
 from notifications.models import Campaign, LetterExport
 from notifications.tasks import make_letters
 
@@ -20,15 +19,12 @@ from notifications.tasks import make_letters
 @require_POST
 def letters_ask(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Have a file of the pending letters made; `again` names one that was lost."""
-    campaign = get_object_or_404(
-        readable(staff_of(request), Campaign.objects.all()), pk=campaign_id
-    )
-    require_role(staff_of(request), campaign.insurer_id, Role.PREPARER, Role.APPROVER)
+    campaign = campaign_of(request, campaign_id, Role.PREPARER, Role.APPROVER)
     again = request.POST.get("again", "")
     repeats = (
         get_object_or_404(campaign.letter_exports, pk=int(again)) if again.isdecimal() else None
     )
-    try:
+    with refusal_shown(request, campaign, "letters.asked"):
         export = ask_for_letters(
             campaign=campaign,
             recipient=repeats.recipient if repeats else request.POST.get("recipient", "")[:200],
@@ -36,9 +32,6 @@ def letters_ask(request: HttpRequest, campaign_id: int) -> HttpResponse:
             repeats=repeats,
             now=timezone.now(),
         )
-    except LettersRefused as refusal:
-        _refuse(request, campaign, "letters.asked", refusal)
-    else:
         enqueue(make_letters, export_id=export.pk)
         messages.success(request, _("Le fichier est en préparation : revenez dans un instant."))
     return redirect("campaign", campaign.pk)
@@ -51,24 +44,11 @@ def letters_download(request: HttpRequest, export_id: int) -> HttpResponse:
     exports = LetterExport.objects.filter(campaign__in=mine).select_related("campaign")
     export = get_object_or_404(exports, pk=export_id)
     require_role(staff_of(request), export.insurer_id, Role.PREPARER, Role.APPROVER)
-    try:
+    with refusal_shown(request, export.campaign, "letters.downloaded"):
         content = download_letters(
             export_id=export.pk, downloaded_by_id=staff_of(request).user_id, now=timezone.now()
         )
-    except LettersRefused as refusal:
-        _refuse(request, export.campaign, "letters.downloaded", refusal)
-        return redirect("campaign", export.campaign_id)
-    response = HttpResponse(content, content_type="application/octet-stream")
-    response["Content-Disposition"] = f'attachment; filename="lettres-{export.pk}.csv.age"'
-    return response
-
-
-def _refuse(request: HttpRequest, campaign: Campaign, action: str, refusal: LettersRefused) -> None:
-    messages.error(request, str(refusal.message))
-    record(
-        action=action,
-        scope=insurer_scope(campaign.insurer_id),
-        actor=account(staff_of(request).user_id),
-        subject=f"campaign:{campaign.pk}",
-        outcome=Outcome.REFUSED,
-    )
+        response = HttpResponse(content, content_type="application/octet-stream")
+        response["Content-Disposition"] = f'attachment; filename="lettres-{export.pk}.csv.age"'
+        return response
+    return redirect("campaign", export.campaign_id)

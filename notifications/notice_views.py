@@ -11,9 +11,16 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from insurers.lists.contacts import Contact
 from insurers.models import AffectedList, Role
 from insurers.permissions import readable, require_role, staff_of
-from notifications.campaigns import OVER, CampaignRefused, checklist_of, facts_of, submit_campaign
-from notifications.forms import NoticeForm, SubmitForm
-from notifications.models import Campaign, CampaignState, Notice, NoticeVersion
+from notifications.campaign_forms import SubmitForm
+from notifications.campaigns import (
+    RESUBMITTABLE,
+    CampaignRefused,
+    checklist_of,
+    facts_of,
+    submit_campaign,
+)
+from notifications.models import Campaign, Notice, NoticeVersion
+from notifications.notice_forms import NoticeForm
 from notifications.notices import NoticeContent, create_notice, save_version
 from notifications.rendering import EmailText, Language, Message, lay_out
 from notifications.sms_cost import SAMPLE_REFERENCE, sms_texts
@@ -151,7 +158,7 @@ def _notice(request: HttpRequest, notice_id: int) -> Notice:
 
 def _lists_for(notice: Notice) -> QuerySet[AffectedList]:
     """Return the accepted lists that fit the notice and have no campaign that still runs."""
-    running = Campaign.objects.exclude(state__in=(*OVER, CampaignState.FINISHED))
+    running = Campaign.objects.exclude(state__in=RESUBMITTABLE)
     return (
         AffectedList.objects.open_to_campaigns()
         .filter(

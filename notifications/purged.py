@@ -8,10 +8,18 @@ from django.utils.translation import gettext as _
 from insurers.lists.contacts import EMAIL_SHARED, PHONE_SHARED
 from insurers.lists.purging import PurgeRefusedError
 from insurers.models import AffectedList, ListState
-from notifications.campaigns import is_in_progress
-from notifications.models import Campaign, CampaignKind, CampaignState, CrowdedAddress
+from notifications.campaigns import ENDED
+from notifications.models import (
+    Campaign,
+    CampaignKind,
+    CampaignState,
+    CrowdedAddress,
+    Notification,
+    State,
+)
 
 SLICE_MESSAGES = 50_000  # one transaction
+WAITING = (State.PENDING, State.SENDING, State.DEFERRED)
 
 # Why nothing was sent to these people is still told from their rows (`planning.PLANNED`).
 NOTE_SHARED = """
@@ -38,7 +46,7 @@ WHERE campaign_id = %s AND id >= %s AND id < %s AND address_fingerprint IS NOT N
 
 def refuse_purge_in_use(*, affected_list: AffectedList) -> None:
     """Raise PurgeRefusedError while people of the list are still to be told from it."""
-    if is_in_progress(affected_list=affected_list):
+    if _is_in_use(affected_list):
         raise PurgeRefusedError(
             _("Une campagne se sert encore de cette liste : attendez sa fin, ou annulez-la.")
         )
@@ -51,6 +59,16 @@ def refuse_purge_in_use(*, affected_list: AffectedList) -> None:
                 " d’abord la liste."
             )
         )
+
+
+def _is_in_use(affected_list: AffectedList) -> bool:
+    """Whether a campaign of the list is submitted, approved, being sent or being cancelled."""
+    campaigns = Campaign.objects.filter(affected_list=affected_list)
+    cancelled = campaigns.filter(state=CampaignState.CANCELLED)
+    return (
+        campaigns.exclude(state__in=ENDED).exists()
+        or Notification.objects.filter(campaign__in=cancelled, state__in=WAITING).exists()
+    )
 
 
 def note_shared_addresses(*, affected_list: AffectedList) -> None:

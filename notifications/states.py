@@ -135,8 +135,3 @@ def allowed_moves() -> set[tuple[State, State]]:
     moves = {(a, b) for ways in MOVES.values() for a, ends in ways.items() for b in ends}
     by_receipt = {(state, after_receipt(state, kind)) for state in State for kind in ReceiptKind}
     return moves | {(a, b) for a, b in by_receipt if a != b}
-
-
-def from_states(event: Event) -> list[str]:
-    """Return the states in which an event can happen, for SQL."""
-    return sorted(state.value for state in MOVES[event])

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from notifications import (
+    campaign_step_views,
     campaign_views,
     crowded_views,
     identity_views,
@@ -33,37 +34,37 @@ urlpatterns = [
     ),
     path(
         "espace/campagnes/<int:campaign_id>/approuver/",
-        campaign_views.campaign_approve,
+        campaign_step_views.campaign_approve,
         name="campaign_approve",
     ),
     path(
         "espace/campagnes/<int:campaign_id>/renvoyer/",
-        campaign_views.campaign_return,
+        campaign_step_views.campaign_return,
         name="campaign_return",
     ),
     path(
         "espace/campagnes/<int:campaign_id>/reprendre/",
-        campaign_views.campaign_resume,
+        campaign_step_views.campaign_resume,
         name="campaign_resume",
     ),
     path(
         "espace/campagnes/<int:campaign_id>/pause/",
-        campaign_views.campaign_pause,
+        campaign_step_views.campaign_pause,
         name="campaign_pause",
     ),
     path(
         "espace/campagnes/<int:campaign_id>/continuer/",
-        campaign_views.campaign_unpause,
+        campaign_step_views.campaign_unpause,
         name="campaign_unpause",
     ),
     path(
         "espace/campagnes/<int:campaign_id>/annuler/",
-        campaign_views.campaign_cancel_ask,
+        campaign_step_views.campaign_cancel_ask,
         name="campaign_cancel_ask",
     ),
     path(
         "espace/campagnes/<int:campaign_id>/annuler/definitivement/",
-        campaign_views.campaign_cancel,
+        campaign_step_views.campaign_cancel,
         name="campaign_cancel",
     ),
     path(

@@ -114,6 +114,12 @@ def phare() -> Insurer:
     return insurer()
 
 
+def phare_at_both_operators() -> Insurer:
+    """The Phare, which Betapay serves too."""
+    Affiliation.objects.create(insurer=phare(), operator=operator("betapay"), source=source())
+    return phare()
+
+
 def dune() -> Insurer:
     return insurer("mutuelle-de-la-dune", "Mutuelle de la Dune (fictive)")
 

@@ -12,6 +12,7 @@ from django.db import connection, connections
 from django.test import Client, override_settings
 from psycopg import sql
 
+from tests import cast
 from tests.servers import TEMPLATE
 
 
@@ -66,3 +67,9 @@ class WebClient(Client):
 @pytest.fixture
 def client() -> WebClient:
     return WebClient()
+
+
+@pytest.fixture
+def paule(client: WebClient) -> Client:
+    """The preparer's browser, signed in."""
+    return cast.sign_in(client, cast.paule())

@@ -106,50 +106,49 @@ class CsvAdmin(ImportExportMixin, AuditedAdmin):  # type: ignore[misc]
         return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_import")
 
 
-class AliasInline(Tabular):
+class Rows(Tabular):
+    extra = 0
+
+
+class SourcedRows(Rows):
+    autocomplete_fields = ("sources",)
+
+
+class SourcedForms(Stacked):
+    extra = 0
+    autocomplete_fields = ("source",)
+
+
+class AliasInline(Rows):
     model = InsurerAlias
-    extra = 0
 
 
-class AmcNumberInline(Tabular):
+class AmcNumberInline(Rows):
     model = AmcNumber
-    extra = 0
 
 
-class AffiliationInline(Stacked):
+class AffiliationInline(SourcedForms):
     model = Affiliation
-    extra = 0
-    autocomplete_fields = ("source",)
 
 
-class ImpactReportInline(Stacked):
+class ImpactReportInline(SourcedForms):
     model = ImpactReport
-    extra = 0
-    autocomplete_fields = ("source",)
 
 
-class BreachOperatorInline(Tabular):
+class BreachOperatorInline(SourcedRows):
     model = BreachOperator
-    extra = 0
-    autocomplete_fields = ("sources",)
 
 
-class TimelineInline(Tabular):
+class TimelineInline(SourcedRows):
     model = TimelineEntry
-    extra = 0
-    autocomplete_fields = ("sources",)
 
 
-class CaveatInline(Tabular):
+class CaveatInline(SourcedRows):
     model = Caveat
-    extra = 0
-    autocomplete_fields = ("sources",)
 
 
-class ConflictInline(Tabular):
+class ConflictInline(SourcedRows):
     model = Conflict
-    extra = 0
-    autocomplete_fields = ("sources",)
 
 
 @admin.register(Insurer)

@@ -18,7 +18,7 @@ COPY_START = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_END = b"\xff\xff"
 
 # The fields that every row has, with their lengths before them.
-_FIXED = struct.Struct(">h ii ii ih ih ii i16s".replace(" ", ""))
+_FIXED = struct.Struct(">h ii ii ih ih ii i16s")
 _AT_ORDINAL, _AT_FLAGS, _AT_TAG, _AT_FINGERPRINT = 14, 28, 34, 42
 _LENGTH = struct.Struct(">i")
 _NULL = _LENGTH.pack(-1)

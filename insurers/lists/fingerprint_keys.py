@@ -59,21 +59,17 @@ def pin_keys(*, affected_list: AffectedList, now: datetime) -> None:
 
 
 def _make_first_breach_key(breach_id: int, now: datetime) -> None:
-    if not FingerprintKey.objects.filter(breach_id=breach_id).exists():
-        store_new_key(breach_key_name(breach_id, 1))
-        FingerprintKey.objects.bulk_create(
-            [
-                FingerprintKey(
-                    breach_id=breach_id,
-                    version=1,
-                    state=KeyState.CURRENT,
-                    proof=_proof_of_stored(breach_key_name(breach_id, 1)),
-                    created_at=now,
-                    finished_at=now,
-                )
-            ],
-            ignore_conflicts=True,
-        )
+    if FingerprintKey.objects.filter(breach_id=breach_id).exists():
+        return
+    first = FingerprintKey(
+        breach_id=breach_id,
+        version=1,
+        state=KeyState.CURRENT,
+        proof=store_new_key(breach_key_name(breach_id, 1)),
+        created_at=now,
+        finished_at=now,
+    )
+    FingerprintKey.objects.bulk_create([first], ignore_conflicts=True)
 
 
 def _address_key_in_use(insurer_id: UUID, now: datetime) -> int:
@@ -87,11 +83,8 @@ def _address_key_in_use(insurer_id: UUID, now: datetime) -> int:
         else:
             return present.number
     number = keys.count() + 1
-    name = address_key_name(insurer_id, number)
-    store_new_key(name)
-    AddressKey.objects.create(
-        insurer_id=insurer_id, number=number, proof=_proof_of_stored(name), created_at=now
-    )
+    proof = store_new_key(address_key_name(insurer_id, number))
+    AddressKey.objects.create(insurer_id=insurer_id, number=number, proof=proof, created_at=now)
     return number
 
 
@@ -129,17 +122,15 @@ def proof_of(name: str, key: bytes) -> bytes:
     return blake2b(name.encode(), key=key, digest_size=16, person=b"proof").digest()
 
 
-def _proof_of_stored(name: str) -> bytes:
-    return proof_of(name, key_store().get(name))
-
-
-def store_new_key(name: str) -> None:
-    """Put a random key in the store, before the row that says it exists.
+def store_new_key(name: str) -> bytes:
+    """Put a random key in the store, before the row that says it exists; return its proof.
 
     A key that is there already was put by another worker, or by one that died before its row.
     """
+    store = key_store()
     with contextlib.suppress(KeyExistsError):
-        key_store().put(name, secrets.token_bytes(KEY_BYTES))
+        store.put(name, secrets.token_bytes(KEY_BYTES))
+    return proof_of(name, store.get(name))
 
 
 def version_for_new_rows(breach_id: int) -> int:
@@ -147,15 +138,10 @@ def version_for_new_rows(breach_id: int) -> int:
 
     Raises UnknownKeyVersionError where the breach has no key yet.
     """
-    newest = (
-        FingerprintKey.objects.filter(breach_id=breach_id, state__in=IN_USE)
-        .order_by("-version")
-        .values_list("version", flat=True)
-        .first()
-    )
-    if newest is None:
+    versions = _in_use(breach_id)
+    if not versions:
         raise UnknownKeyVersionError(breach_key_name(breach_id, 1))
-    return newest
+    return max(versions)
 
 
 def breach_chain(*, breach_id: int, version: int) -> list[bytes]:
@@ -163,11 +149,7 @@ def breach_chain(*, breach_id: int, version: int) -> list[bytes]:
 
     Raises UnknownKeyVersionError, or KeyNotFoundError and WrongKeyError of the store.
     """
-    known = dict(
-        FingerprintKey.objects.filter(breach_id=breach_id, state__in=IN_USE).values_list(
-            "version", "proof"
-        )
-    )
+    known = _in_use(breach_id)
     chain = []
     for number in range(1, version + 1):
         name = breach_key_name(breach_id, number)
@@ -177,6 +159,12 @@ def breach_chain(*, breach_id: int, version: int) -> list[bytes]:
     if not chain:
         raise UnknownKeyVersionError(breach_key_name(breach_id, version))
     return chain
+
+
+def _in_use(breach_id: int) -> dict[int, bytes | memoryview | None]:
+    """Return the proof of each version of a breach's key that rows may be under."""
+    keys = FingerprintKey.objects.filter(breach_id=breach_id, state__in=IN_USE)
+    return dict(keys.values_list("version", "proof"))
 
 
 def address_key(insurer_id: UUID, number: int) -> bytes:

@@ -19,6 +19,8 @@ NEEDED = (Field.MEMBER_NUMBER, Field.BIRTH_DATE)
 CONTACTS = (Field.EMAIL, Field.PHONE)
 # Only counted: two columns that may hold it are no reason to ask people.
 NEVER_ASKED = (Field.RELATIONSHIP,)
+# Recognised in one row: a title, or a row of data, hardly holds so many headers.
+SURE_HEADERS = 2
 NOTHING: Mapping[str, Field] = MappingProxyType({})
 
 _WORD = re.compile(r"[a-z]+|\d+")

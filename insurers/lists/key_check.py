@@ -11,6 +11,7 @@ from nacl.public import PrivateKey
 from insurers.lists.contacts import data_key_name
 from insurers.lists.fingerprint_keys import address_key_name, breach_key_name, open_key
 from insurers.lists.keystore import (
+    KEY_BYTES,
     KeyDestroyedError,
     KeyNotFoundError,
     StoreUnreachableError,
@@ -26,7 +27,6 @@ from insurers.models import (
     ListState,
 )
 
-KEY_BYTES = 32
 Expected = tuple[str, bytes | memoryview | None]
 """The name of a key and its proof (`fingerprint_keys.proof_of`), where there is one."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from insurers.lists.headers import recognised
+from insurers.lists.headers import SURE_HEADERS, recognised
 from insurers.lists.problems import Refusal
 from insurers.lists.refusal import FileRefusedError
 
@@ -19,7 +19,6 @@ LONGEST_RECORD = 64 * 1024
 DELIMITERS = ";,\t"
 ROWS_LOOKED_AT = 20
 FIRST_ROWS = 200  # of those that follow the header, for whoever judges the columns
-SURE_HEADERS = 2  # headers recognised in one row: no row of data looks so
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,6 @@ class _ChunkStream(io.RawIOBase):
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._rest = memoryview(b"")
-        self.bytes_read = 0
 
     def readable(self) -> bool:
         return True
@@ -188,5 +186,4 @@ class _ChunkStream(io.RawIOBase):
         count = min(len(target), len(self._rest))
         target[:count] = self._rest[:count]
         self._rest = self._rest[count:]
-        self.bytes_read += count
         return count

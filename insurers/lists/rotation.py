@@ -17,12 +17,10 @@ from audit.trail import PORTAL, record
 from insurers.lists.fingerprint_keys import (
     breach_chain,
     breach_key_name,
-    proof_of,
     store_new_key,
 )
 from insurers.lists.fingerprints import MemberFingerprints
 from insurers.lists.key_reports import workers_without
-from insurers.lists.keystore import key_store
 from insurers.lists.locks import fingerprints_lock, list_lock, rotation_lock
 from insurers.lists.wrapping import wrap_list
 from insurers.models import AffectedList, Breach, FingerprintKey, KeyState
@@ -52,13 +50,12 @@ def announce_key(*, breach: Breach, now: datetime) -> FingerprintKey:
             raise NothingToRotateError
         if newest.state in (KeyState.ANNOUNCED, KeyState.WRAPPING):
             return newest
-        name = breach_key_name(breach.pk, newest.version + 1)
-        store_new_key(name)
+        version = newest.version + 1
         key = FingerprintKey.objects.create(
             breach=breach,
-            version=newest.version + 1,
+            version=version,
             state=KeyState.ANNOUNCED,
-            proof=proof_of(name, key_store().get(name)),
+            proof=store_new_key(breach_key_name(breach.pk, version)),
             created_at=now,
         )
         _record("announced", key)

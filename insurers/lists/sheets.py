@@ -21,14 +21,12 @@ from typing import Any
 
 from django.conf import settings
 
-from insurers.lists.headers import field_of, recognised
+from insurers.lists.headers import SURE_HEADERS, field_of, recognised
 from insurers.lists.problems import Field, Refusal
 from insurers.lists.refusal import FileRefusedError
 
 MOST_MEMORY = 1_200_000_000
 """Bytes of resident memory of the process: over a million rows of ten cells."""
-SURE_HEADERS = 2
-"""Headers recognised in one row: a title, or a row of data, hardly holds two."""
 
 _CHILD = Path(__file__).with_name("sheet_child.py")
 _HEAD = struct.Struct(">cI")

@@ -1,6 +1,7 @@
 """The team of an insurer: who has which role, invitations, and answering one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -137,13 +138,11 @@ def membership_confirm(request: HttpRequest, membership_id: int) -> HttpResponse
     membership = get_object_or_404(Membership, pk=membership_id)
     scope = staff_of(request)
     require_team_keeper(scope, membership.insurer_id)
-    try:
+    with _refusal_said(request):
         confirm_membership(
             membership_id=membership_id, confirmed_by_id=scope.user_id, now=timezone.now()
         )
         messages.success(request, _("Rôle confirmé : il compte dès maintenant."))
-    except MembershipRefused as refusal:
-        messages.error(request, str(refusal.message))
     return redirect("team")
 
 
@@ -153,11 +152,9 @@ def membership_end(request: HttpRequest, membership_id: int) -> HttpResponse:
     membership = get_object_or_404(Membership, pk=membership_id)
     scope = staff_of(request)
     require_team_keeper(scope, membership.insurer_id)
-    try:
+    with _refusal_said(request):
         end_membership(membership_id=membership_id, ended_by_id=scope.user_id, now=timezone.now())
         messages.success(request, _("Rôle terminé : il ne compte plus."))
-    except MembershipRefused as refusal:
-        messages.error(request, str(refusal.message))
     return redirect("team")
 
 
@@ -168,13 +165,11 @@ def invitation_withdraw(request: HttpRequest, invitation_id: int) -> HttpRespons
     scope = staff_of(request)
     assert invitation.insurer_id is not None
     require_team_keeper(scope, invitation.insurer_id)
-    try:
+    with _refusal_said(request):
         withdraw_invitation(
             invitation=invitation, withdrawn_by_id=scope.user_id, now=timezone.now()
         )
         messages.success(request, _("Invitation retirée : son lien ne vaut plus rien."))
-    except MembershipRefused as refusal:
-        messages.error(request, str(refusal.message))
     return redirect("team")
 
 
@@ -225,6 +220,14 @@ def invitation_join(request: HttpRequest, token: str) -> HttpResponse:
     except MembershipRefused as refusal:
         return _refusal_page(request, refusal)
     return render(request, "insurers/invitation_join.html", {"invitation": found, "token": token})
+
+
+@contextmanager
+def _refusal_said(request: HttpRequest) -> Iterator[None]:
+    try:
+        yield
+    except MembershipRefused as refusal:
+        messages.error(request, str(refusal.message))
 
 
 def _refusal_page(request: HttpRequest, refusal: MembershipRefused) -> HttpResponse:

@@ -1,7 +1,6 @@
-"""What the page frame needs: menu entries, addresses in both languages, fields, charts."""
+"""What the page frame needs: menu entries, addresses in both languages, fields, dates, numbers."""
 
 import datetime
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -101,67 +100,6 @@ def localized(thing: Any, field: str) -> str:
     return pick(thing, field)
 
 
-@register.simple_tag
-def stacked_bar(segments: Sequence[tuple[str, str, int]], label: str) -> SafeString:
-    """Return one bar of (code, label, number) and its legend with the same figures as text.
-
-    The bar itself is hidden from screen readers: the legend says everything.
-    """
-    total = sum(number for _code, _name, number in segments) or 1
-    bars, start = [], 0.0
-    for code, _name, number in segments:
-        width = 1000 * number / total
-        if number:
-            bars.append((code, f"{start:.2f}", f"{width:.2f}"))
-        start += width
-    rects = format_html_join(
-        "", '<rect class="bar bar-{}" x="{}" y="0" width="{}" height="24"/>', bars
-    )
-    legend = format_html_join(
-        "",
-        '<li><span class="swatch bar-{}"></span>{} <strong>{}</strong></li>',
-        ((code, name, _spaced(number)) for code, name, number in segments),
-    )
-    return format_html(
-        '<figure><figcaption class="sr-only">{}</figcaption>'
-        '<svg class="chart chart-stacked" viewBox="0 0 1000 24" preserveAspectRatio="none"'
-        ' aria-hidden="true" focusable="false">{}</svg><ul class="legend">{}</ul></figure>',
-        label,
-        rects,
-        legend,
-    )
-
-
-@register.simple_tag
-def stacked_course(points: Sequence[Any], label: str) -> SafeString:
-    """Return areas stacked over time: points have `at` and `standings`, (code, number) from below.
-
-    The figure is one image to screen readers, named `label`: a table beside it must say the same.
-    """
-    if len(points) < 2:
-        return mark_safe("")
-    first = points[0].at
-    seconds = (points[-1].at - first).total_seconds() or 1.0
-    most = max(sum(number for _code, number in point.standings) for point in points) or 1
-    places = [f"{1000 * (point.at - first).total_seconds() / seconds:.1f}" for point in points]
-    floor, areas = [0] * len(points), []
-    for index, (code, _number) in enumerate(points[0].standings):
-        top = [
-            under + point.standings[index][1] for under, point in zip(floor, points, strict=True)
-        ]
-        if top != floor:
-            upper = [f"{x},{200 - 200 * y / most:.1f}" for x, y in zip(places, top, strict=True)]
-            lower = [f"{x},{200 - 200 * y / most:.1f}" for x, y in zip(places, floor, strict=True)]
-            areas.append((code, " ".join([*upper, *reversed(lower)])))
-        floor = top
-    return format_html(
-        '<svg class="chart chart-course" viewBox="0 0 1000 200" preserveAspectRatio="none"'
-        ' role="img" aria-label="{}" focusable="false">{}</svg>',
-        label,
-        format_html_join("", '<polygon class="bar bar-{}" points="{}"/>', areas),
-    )
-
-
 @register.filter
 def day(date: datetime.date) -> str:
     """Write a day in full, as the page's language does: 1er février 2024, 1 February 2024."""
@@ -178,10 +116,8 @@ def host(address: str) -> str:
 @register.filter
 def spaced(number: int | None) -> str:
     """Write a whole number as the page's language does: 33 000 000 or 33,000,000."""
-    return "" if number is None else _spaced(number)
-
-
-def _spaced(number: int) -> str:
+    if number is None:
+        return ""
     written = f"{number:,}"
     return written if get_language() == "en" else written.replace(",", "\N{NARROW NO-BREAK SPACE}")
 

@@ -1,4 +1,4 @@
-"""Open a connection to a mail server that an insurer named, and to no machine of our own.
+"""Open a connection to a server that somebody named, and to no machine of our own.
 
 The name is resolved here and the address that was checked is the one connected to, so that no
 second look-up can lead elsewhere.
@@ -7,6 +7,7 @@ second look-up can lead elsewhere.
 import ipaddress
 import socket
 import ssl
+from typing import Any
 
 from django.conf import settings
 
@@ -15,6 +16,8 @@ IMAP_PORTS = (143, 993)
 TIMEOUT = 30.0  # seconds, for each answer
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Place = tuple[socket.AddressFamily, tuple[Any, ...]]
+"""A family, and an address and port as `socket.connect` takes them."""
 
 
 class ForbiddenAddressError(OSError):
@@ -38,21 +41,27 @@ def _embedded(address: Address) -> ipaddress.IPv4Address | None:
     return address.ipv4_mapped or address.sixtofour
 
 
+def places_of(host: str, port: int, *, trusted: bool = False) -> list[Place]:
+    """Return where a name leads.
+
+    Raises ForbiddenAddressError where one of its addresses is not public (in the demonstration
+    all are allowed), OSError where it has none. `trusted` is for hosts of the settings: whoever
+    runs the portal may use a relay of their own.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    places: list[Place] = [(family, where) for family, _kind, _protocol, _name, where in found]
+    if not (trusted or settings.DEMO or all(is_public(str(where[0])) for _, where in places)):
+        raise ForbiddenAddressError("an address outside the public internet")
+    return places
+
+
 def connect(
     host: str, port: int, *, timeout: float = TIMEOUT, trusted: bool = False
 ) -> socket.socket:
-    """Return a TCP connection; raise ForbiddenAddressError, or OSError where nobody answers.
-
-    `trusted` is for hosts of the settings: whoever runs the portal may use a relay of their own.
-    """
+    """Return a TCP connection; raise as `places_of` does, or OSError where nobody answers."""
     failure: OSError = OSError("no address")
-    for family, kind, protocol, _name, where in socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM
-    ):
-        if not (trusted or settings.DEMO or is_public(str(where[0]))):
-            failure = ForbiddenAddressError("an address outside the public internet")
-            continue
-        wire = socket.socket(family, kind, protocol)
+    for family, where in places_of(host, port, trusted=trusted):
+        wire = socket.socket(family, socket.SOCK_STREAM)
         try:
             wire.settimeout(timeout)
             wire.connect(where)

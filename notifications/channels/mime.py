@@ -18,6 +18,7 @@ from functools import lru_cache
 from django.utils import timezone
 from django.utils.html import escape
 
+from insurers.lists import identifiers
 from notifications.channels.base import Outgoing
 from notifications.rendering import BLANKS, EmailText, MessageLayout
 from notifications.senders import Sender
@@ -26,9 +27,6 @@ RECEIPT_HEADER = "X-Receipt-Token"
 SOFT_BREAK = b"=\r\n"
 LONGEST_LINE = 76  # RFC 2045, 6.7, the soft break included
 _BLANK = re.compile("(" + "|".join(map(re.escape, BLANKS)) + ")")
-# What SMTP and a To header carry without quoting: a dot-atom (RFC 5321, 4.1.2).
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
 @dataclass(frozen=True)
@@ -66,16 +64,14 @@ def visible_sender(sender: Sender, outgoing: Outgoing) -> From:
 
 
 def wire_address(address: str) -> str | None:
-    """Return an address as SMTP takes it, its domain in IDNA; None where it cannot."""
-    local, _, domain = address.rpartition("@")
-    if not domain.isascii():
-        try:
-            domain = domain.encode("idna").decode("ascii")
-        except UnicodeError:
-            return None
-    found = f"{local}@{domain}"
-    fits = len(local) <= 64 and len(found) <= 254 and ADDRESS.fullmatch(found)
-    return found if fits else None
+    """Return an address as SMTP and a To header take it, its domain in IDNA; None if neither can.
+
+    By the rule that lists are read by: a dot-atom (RFC 5321, 4.1.2), never quoted.
+    """
+    try:
+        return identifiers.email(address) or None
+    except identifiers.BadValueError:
+        return None
 
 
 def compose(outgoing: Outgoing, *, sender: From, address: str, receipt_token: str) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any, Self
 import httpx
 
 from notifications.channels.base import ChannelDownError, Outcome, Outgoing, SenderRefusedError
-from notifications.channels.hosts import HostRefusedError, public_address
+from notifications.channels.connecting import ForbiddenAddressError, places_of
 from notifications.channels.sms_account import KeepIds, SmsAccount
 from notifications.channels.sms_receipts import SmsReceipt
 from notifications.models import State
@@ -43,11 +43,11 @@ class OvhApi:
 
     def __enter__(self) -> Self:
         try:
-            public_address(self._account.host, self._account.port or 443)
+            places_of(self._account.host, self._account.port or 443)
             their_time = int(self._client.get(f"{self._base}/auth/time").text)
-        except HostRefusedError as error:
+        except ForbiddenAddressError as error:
             raise SenderRefusedError from error
-        except (httpx.HTTPError, ValueError) as error:
+        except (OSError, httpx.HTTPError, ValueError) as error:
             raise ChannelDownError("the provider cannot be reached") from error
         self._drift = their_time - int(time.time())
         return self

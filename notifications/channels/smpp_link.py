@@ -15,7 +15,7 @@ from smpplib.exceptions import ConnectionError as SmppConnectionError
 from smpplib.exceptions import PDUError, UnknownCommandError
 
 from notifications.channels.base import ChannelDownError, SenderRefusedError
-from notifications.channels.hosts import HostRefusedError, public_address
+from notifications.channels.connecting import ForbiddenAddressError, connect, tls_context
 from notifications.channels.sms_account import SmsAccount
 
 CONNECT_SECONDS = 10
@@ -54,7 +54,7 @@ class Link:
             self._client.state = consts.SMPP_CLIENT_STATE_OPEN
             bind = getattr(self._client, f"bind_{role}")
             bind(system_id=account.username, password=account.password, interface_version=0x34)
-        except HostRefusedError as error:
+        except ForbiddenAddressError as error:
             raise SenderRefusedError from error
         except PDUError as error:
             self.close()
@@ -156,13 +156,10 @@ class Link:
 
 
 def _connect(account: SmsAccount) -> socket.socket:
-    address = public_address(account.host, account.port)
-    connection = socket.create_connection((address, account.port), timeout=CONNECT_SECONDS)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection = connect(account.host, account.port, timeout=CONNECT_SECONDS)
     if not account.uses_tls:
         return connection
-    context = ssl.create_default_context()
-    return context.wrap_socket(connection, server_hostname=account.host)
+    return tls_context().wrap_socket(connection, server_hostname=account.host)
 
 
 @contextmanager

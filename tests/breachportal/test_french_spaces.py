@@ -8,8 +8,6 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from tests import cast
-from tests.conftest import WebClient
 from tests.insurers.lists.files import LISE, csv_file, read
 from tests.insurers.lists.test_columns import waiting
 from tests.translations import extract_messages, french_texts, with_french_spaces
@@ -49,11 +47,6 @@ def test_an_sms_keeps_its_plain_letters() -> None:
 def test_no_template_has_french_punctuation_beside_the_catalogue(path: Path) -> None:
     bare = MARKS.sub("\n", TRANSLATED.sub("", path.read_text()))
     assert PLAIN.findall(bare) == []
-
-
-@pytest.fixture
-def paule(client: WebClient) -> Client:
-    return cast.sign_in(client, cast.paule())
 
 
 def text_of(client: Client, address: str) -> str:

@@ -11,7 +11,8 @@ from django.template.loader import render_to_string
 from django.test import RequestFactory
 from django.utils.translation import override
 
-from lookup.templatetags.pages import day, host, spaced, stacked_bar
+from lookup.templatetags.charts import stacked_bar
+from lookup.templatetags.pages import day, host, spaced
 
 
 class Form(forms.Form):

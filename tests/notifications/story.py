@@ -78,9 +78,9 @@ def member(
     return f"{number:09d};12/03/1980;{name};{email};{mobile};{language}"
 
 
-def notice_for(found: AffectedList) -> NoticeVersion:
-    """Write a complete notice, by Paule."""
-    draft = create_notice(
+def draft_for(found: AffectedList) -> NoticeVersion:
+    """Start a notice, by Paule, with what the directory says."""
+    return create_notice(
         breach=found.breach,
         insurer=found.insurer,
         operators=list(found.operators.all()),
@@ -88,6 +88,11 @@ def notice_for(found: AffectedList) -> NoticeVersion:
         author_id=cast.paule().pk,
         now=cast.NOW,
     )
+
+
+def notice_for(found: AffectedList) -> NoticeVersion:
+    """Write a complete notice, by Paule."""
+    draft = draft_for(found)
     return save_version(
         notice=draft.notice,
         content=complete(NoticeContent.from_json(draft.content)),

@@ -13,11 +13,10 @@ from audit.models import AuditEntry
 from insurers.models import AffectedList, Role
 from notifications.campaigns import CampaignRefused, approve_campaign, return_campaign
 from notifications.models import Campaign, CampaignState, NoticeVersion
-from notifications.notices import create_notice
 from tests import cast
 from tests.conftest import as_role
 from tests.insurers.api.programs import new_token
-from tests.notifications.story import accepted_list, member, notice_for, submitted
+from tests.notifications.story import accepted_list, draft_for, member, notice_for, submitted
 
 pytestmark = pytest.mark.django_db
 
@@ -95,14 +94,7 @@ def test_the_web_role_cannot_change_a_saved_version(campaign: Campaign) -> None:
 
 def test_an_incomplete_notice_cannot_be_submitted(client: Client) -> None:
     found = accepted_list([member(1, email="a@example.fr")])
-    draft = create_notice(
-        breach=found.breach,
-        insurer=found.insurer,
-        operators=[cast.operator()],
-        population=found.population,
-        author_id=cast.paule().pk,
-        now=cast.NOW,
-    )
+    draft = draft_for(found)
     cast.sign_in(client, cast.paule())
     client.post(
         f"/espace/avis/{draft.notice_id}/soumettre/",
@@ -162,14 +154,7 @@ def test_each_step_is_in_the_trail(campaign: Campaign) -> None:
 
 def test_a_notice_form_shows_what_is_missing(client: Client) -> None:
     found = accepted_list([member(1, email="a@example.fr")])
-    draft = create_notice(
-        breach=found.breach,
-        insurer=found.insurer,
-        operators=[cast.operator()],
-        population=found.population,
-        author_id=cast.paule().pk,
-        now=cast.NOW,
-    )
+    draft = draft_for(found)
     cast.sign_in(client, cast.paule())
     page = client.get(f"/espace/avis/{draft.notice_id}/").content.decode()
     assert "34(2), 33(3)(c)" in page

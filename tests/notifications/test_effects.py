@@ -1,9 +1,6 @@
 """A later list adds, replaces or withdraws: nobody lost, nobody told twice, each counted once."""
 
-from collections.abc import Iterator
-
 import pytest
-from django.test import override_settings
 from django.utils import timezone
 
 from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
@@ -29,23 +26,14 @@ from tests.notifications.effects import (
     withdraw_whole,
 )
 from tests.notifications.story import accepted_list, member, submitted
-from tests.smtp import Recorder, smtp_server
+from tests.smtp import Recorder
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def mail() -> Iterator[Recorder]:
-    with (
-        smtp_server() as recorder,
-        override_settings(EMAIL_HOST="127.0.0.1", EMAIL_PORT=recorder.port),
-    ):
-        yield recorder
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mail")]
 
 
 @pytest.fixture
 def _both_operators() -> None:
-    cast.phare().affiliations.create(operator=cast.operator("betapay"), source=cast.source())
+    cast.phare_at_both_operators()
 
 
 def people() -> dict[Standing, int]:

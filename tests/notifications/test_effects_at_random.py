@@ -5,10 +5,8 @@ is, everybody counts once, and the figures add up after every step.
 """
 
 import random
-from collections.abc import Iterator
 
 import pytest
-from django.test import override_settings
 from django.utils import timezone
 
 from insurers.models import AffectedList, ListEffect, ListState
@@ -18,19 +16,10 @@ from notifications.states import Standing
 from tests.conftest import as_role
 from tests.notifications.effects import check_figures, prepare, send, told_twice, withdraw_whole
 from tests.notifications.story import accepted_list, member
-from tests.smtp import Recorder, smtp_server
+from tests.smtp import Recorder
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mail")]
 STEPS = 14
-
-
-@pytest.fixture(autouse=True)
-def mail() -> Iterator[Recorder]:
-    with (
-        smtp_server() as recorder,
-        override_settings(EMAIL_HOST="127.0.0.1", EMAIL_PORT=recorder.port),
-    ):
-        yield recorder
 
 
 class World:

@@ -1,10 +1,7 @@
 """Only an approved complement or correction tells again, and only who was told."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.db import IntegrityError, transaction
-from django.test import override_settings
 
 from audit.models import AuditEntry
 from insurers.models import AffectedList
@@ -17,19 +14,10 @@ from tests import cast
 from tests.conftest import WebClient, as_role
 from tests.notifications.effects import add, check_figures, line, prepare, send, withdraw
 from tests.notifications.story import member, notice_for
-from tests.smtp import Recorder, smtp_server
+from tests.smtp import Recorder
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mail")]
 REASON = "La liste des données exposées était incomplète."
-
-
-@pytest.fixture(autouse=True)
-def mail() -> Iterator[Recorder]:
-    with (
-        smtp_server() as recorder,
-        override_settings(EMAIL_HOST="127.0.0.1", EMAIL_PORT=recorder.port),
-    ):
-        yield recorder
 
 
 def complement(found: AffectedList, *, reason: str = REASON) -> Campaign:

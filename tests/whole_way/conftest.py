@@ -1,7 +1,6 @@
 """A whole portal, started as `make demo` starts it, and a real browser to use it."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -58,7 +57,7 @@ class Portal:
         return int("".join(found[1].split()))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     state = tmp_path_factory.mktemp("portail") / "state"
     output = state.with_name("output.txt")
@@ -71,7 +70,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
                 "--state",
                 str(state),
                 "--port",
-                str(first_free(_first_port())),
+                str(first_free(8400)),
                 "--members",
                 str(MEMBERS),
             ],
@@ -84,12 +83,6 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     finally:
         process.terminate()
         process.wait(60)
-
-
-def _first_port() -> int:
-    """Keep the portals of two test processes apart: granian shares a port without a word."""
-    process = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    return 8400 + 100 * int(process.removeprefix("gw"))
 
 
 def _wait(process: subprocess.Popen[bytes], output: Path, state: Path) -> Portal:

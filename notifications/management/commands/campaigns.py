@@ -5,11 +5,11 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone, translation
 
+from notifications.campaigns import ENDED
 from notifications.course import failures_with_examples, speed_of
-from notifications.models import Campaign, CampaignState
+from notifications.models import Campaign
 from notifications.register import Figures, campaign_figures
 
-ENDED = (CampaignState.FINISHED, CampaignState.CANCELLED, CampaignState.RETURNED)
 WIDTH = 40
 BAR = {
     "told": "█",

@@ -1,18 +1,13 @@
-"""A token of the Phare's, and folders of their own."""
-
-from pathlib import Path
+"""What the API queues; its throttle begins anew."""
 
 import pytest
 from django.core.cache import cache
-from pytest_django.fixtures import Settings
 
 from insurers.api import column_endpoints, endpoints
 
 
 @pytest.fixture(autouse=True)
-def _own_state(tmp_path: Path, settings: Settings) -> None:
-    settings.KEY_STORE_DIR = tmp_path / "keys"
-    settings.UPLOAD_DIR = tmp_path / "uploads"
+def _fresh_throttle() -> None:
     cache.clear()
 
 

@@ -88,7 +88,7 @@ def test_the_error_file_names_rows_listed_already_in_their_place() -> None:
 def test_a_person_is_listed_again_for_operators_not_yet_named(
     earlier: str, later: str, listed_again: bool
 ) -> None:
-    phare_uses_both()
+    cast.phare_at_both_operators()
     accepted(csv_file(LISE), operators=operators(earlier))
     second = accepted(csv_file(LISE, ""), operators=operators(later))
     assert second.members == int(listed_again)
@@ -131,10 +131,6 @@ def test_a_receiver_that_fails_leaves_the_list_to_be_published_later() -> None:
 
 def _fail(affected_list: AffectedList, **kwargs: Any) -> None:
     raise ConnectionError
-
-
-def phare_uses_both() -> None:
-    cast.phare().affiliations.create(operator=cast.operator("betapay"), source=cast.source())
 
 
 def operators(codes: str) -> list[Operator]:

@@ -7,14 +7,13 @@ from django.test import Client
 from django.urls import reverse
 
 from audit.models import AuditEntry
-from insurers.lists import column_views
 from insurers.models import AffectedList, ListState, RememberedColumn
 from tests import cast
 from tests.conftest import WebClient
 from tests.insurers.lists.files import LISE, OMAR, accepted, csv_file, read
 from tests.insurers.lists.test_columns import POLICE, read_again, waiting
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("queued")]
 
 CHOICE = {
     "column_0": "member_number",
@@ -24,21 +23,6 @@ CHOICE = {
     "column_4": "email",
     "column_5": "phone",
 }
-
-
-@pytest.fixture
-def paule(client: WebClient) -> Client:
-    return cast.sign_in(client, cast.paule())
-
-
-@pytest.fixture(autouse=True)
-def queued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """What the pages queue, instead of a broker."""
-    tasks: list[tuple[str, int]] = []
-    monkeypatch.setattr(
-        column_views, "enqueue", lambda task, list_id: tasks.append((task.__name__, list_id))
-    )
-    return tasks
 
 
 def address(affected_list: AffectedList) -> str:

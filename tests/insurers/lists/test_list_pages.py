@@ -11,7 +11,6 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from audit.models import AuditEntry
-from insurers.lists import views as list_views
 from insurers.lists.acceptance import publish_list
 from insurers.lists.problems import Refusal
 from insurers.models import AffectedList, ListState, Operator
@@ -22,24 +21,9 @@ from tests.insurers.lists.workbooks import HEADER as SHEET_HEADER
 from tests.insurers.lists.workbooks import OMAR as OMARS_CELLS
 from tests.insurers.lists.workbooks import xlsx
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("queued")]
 UPLOAD = reverse("list_upload")
 BAD = "A9;31/02/1980;=HYPERLINK(1);Marin;lise@;"
-
-
-@pytest.fixture
-def paule(client: WebClient) -> Client:
-    return cast.sign_in(client, cast.paule())
-
-
-@pytest.fixture(autouse=True)
-def queued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """What the pages queue, instead of a broker."""
-    tasks: list[tuple[str, int]] = []
-    monkeypatch.setattr(
-        list_views, "enqueue", lambda task, list_id: tasks.append((task.__name__, list_id))
-    )
-    return tasks
 
 
 def sent(client: Client, content: bytes, **changes: Any) -> Any:

@@ -25,7 +25,8 @@ from insurers.lists.purging import (
 from insurers.lists.sealing import DamagedError
 from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
 from insurers.models import AffectedList, AffectedMember, ListingMark, ListPurge, ListState
-from notifications.campaigns import CampaignRefused
+from notifications.campaigns import CampaignRefused, cancel_campaign
+from notifications.cancelling import cancel_messages
 from notifications.channels import Outcome
 from notifications.leases import claim_batch, close_batch
 from notifications.models import (
@@ -67,11 +68,15 @@ pytestmark = pytest.mark.django_db
 def taken_in() -> AffectedList:
     """A list that may be purged: it was withdrawn before anybody was told."""
     affected_list = accepted(csv_file(LISE, OMAR))
+    withdraw(affected_list)
+    return affected_list
+
+
+def withdraw(affected_list: AffectedList) -> None:
     decide_to_withdraw(affected_list=affected_list, decided_by=cast.paule(), now=cast.NOW)
     with as_role("worker"):
         withdraw_list(list_id=affected_list.pk)
     affected_list.refresh_from_db()
-    return affected_list
 
 
 def run(purge: ListPurge) -> None:
@@ -192,6 +197,18 @@ def test_a_list_whose_campaign_is_in_progress_is_not_purged(
     purge_of(affected_list=affected_list, requested_by=None, now=cast.NOW)
 
 
+def test_a_list_whose_campaign_was_cancelled_is_purged_once_nothing_waits() -> None:
+    campaign = built([member(1, email="a@example.fr")])
+    affected_list = campaign.affected_list
+    cancel_campaign(campaign_id=campaign.pk, approver_id=cast.armand().pk, now=cast.NOW)
+    with pytest.raises(PurgeRefusedError):
+        purge_list(affected_list=affected_list, requested_by=None, now=cast.NOW)
+    cancel_messages(campaign_id=campaign.pk, now=cast.NOW)
+    withdraw(affected_list)
+    run(purge_list(affected_list=affected_list, requested_by=None, now=cast.NOW))
+    assert members_of(affected_list) == []
+
+
 def test_an_accepted_list_of_which_nobody_was_told_is_not_purged() -> None:
     with pytest.raises(PurgeRefusedError) as refused:
         purge_list(affected_list=accepted(csv_file(LISE)), requested_by=None, now=cast.NOW)
@@ -219,10 +236,6 @@ def finished(rows: Sequence[str]) -> Campaign:
     assert finish_if_done(campaign_id=campaign.pk, now=cast.NOW)
     campaign.refresh_from_db()
     return campaign
-
-
-def both_operators() -> None:
-    cast.phare().affiliations.create(operator=cast.operator("betapay"), source=cast.source())
 
 
 def people(campaign: Campaign) -> dict[str, int]:
@@ -304,7 +317,7 @@ def test_settling_after_a_purge_counts_whom_it_counted_before() -> None:
 
 
 def test_people_who_count_on_a_purged_list_do_not_count_twice() -> None:
-    both_operators()
+    cast.phare_at_both_operators()
     first = finished([member(1, email="a@example.fr")]).affected_list
     second = accepted_list([member(1, email="b@example.fr")], operators=("betapay",))
     run(purge_list(affected_list=first, requested_by=None, now=cast.NOW))

@@ -8,8 +8,6 @@ from insurers.lists.identifiers import BadValueError
 from insurers.lists.problems import Field, Problem
 from insurers.lists.relationships import relationship
 from insurers.models import AffectedList, ListReport, ListState
-from tests import cast
-from tests.conftest import WebClient
 from tests.insurers.lists.files import csv_file, read
 from tests.insurers.lists.test_columns import choose, read_again
 
@@ -103,11 +101,6 @@ def test_people_may_say_that_a_column_is_the_one() -> None:
     read_again(affected_list)
     assert affected_list.state == ListState.REVIEW
     assert ListReport.objects.get(affected_list=affected_list).dependants == 1
-
-
-@pytest.fixture
-def paule(client: WebClient) -> Client:
-    return cast.sign_in(client, cast.paule())
 
 
 def page(client: Client, affected_list: AffectedList) -> str:

@@ -54,7 +54,7 @@ def test_a_withdrawal_says_whom_it_finds_and_whom_not() -> None:
 
 
 def test_somebody_listed_for_another_operator_is_named_apart() -> None:
-    cast.phare().affiliations.create(operator=cast.operator("betapay"), source=cast.source())
+    cast.phare_at_both_operators()
     accepted(csv_file(LISE), operators=[cast.operator("betapay")])
     report = report_on(LISE, OMAR)
     assert (report.new, report.on_other_operators) == (2, 1)
@@ -86,11 +86,6 @@ def test_listed_after_counts_nobody_twice() -> None:
     assert report_on(LISE_ELSEWHERE, INES).listed_after == 3
     assert report_on(INES, OMAR, effect=ListEffect.REPLACE).listed_after == 2
     assert report_on(LISE, effect=ListEffect.WITHDRAW).listed_after == 1
-
-
-@pytest.fixture
-def paule(client: WebClient) -> Client:
-    return cast.sign_in(client, cast.paule())
 
 
 def page(client: Client, found: AffectedList) -> str:

@@ -181,7 +181,7 @@ def test_a_list_is_not_withdrawn_during_a_rotation() -> None:
 
 
 def test_a_bounce_during_a_rotation_releases_whoever_another_campaign_left_out() -> None:
-    cast.phare().affiliations.create(operator=cast.operator("betapay"), source=cast.source())
+    cast.phare_at_both_operators()
     first = built([member(1, email="a@example.fr")])
     second = approved(accepted_list([member(1, email="b@example.fr")], operators=("betapay",)))
     with as_role("worker"):

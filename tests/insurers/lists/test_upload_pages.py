@@ -6,30 +6,14 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from insurers.lists import upload_views
 from insurers.lists.uploads import CHUNK_BYTES, clear_chunks
 from insurers.models import AffectedList, Upload, UploadState
 from tests import cast
 from tests.conftest import WebClient
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("queued")]
 START = reverse("upload_start")
 FILE = b"Lise Marin;" * 200_000
-
-
-@pytest.fixture
-def paule(client: WebClient) -> Client:
-    return cast.sign_in(client, cast.paule())
-
-
-@pytest.fixture(autouse=True)
-def queued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """What the pages queue, instead of a broker."""
-    tasks: list[tuple[str, int]] = []
-    monkeypatch.setattr(
-        upload_views, "enqueue", lambda task, list_id: tasks.append((task.__name__, list_id))
-    )
-    return tasks
 
 
 def start(client: Client, **changes: Any) -> Any:

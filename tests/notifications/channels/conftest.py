@@ -2,11 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from notifications.channels.sms_account import SmsAccount
 from tests.providers import Controls, provider_process
+
+
+def account_at(controls: Controls, **names: Any) -> SmsAccount:
+    return SmsAccount(
+        sender="MutPhare", host="127.0.0.1", port=controls.port, uses_tls=False, **names
+    )
 
 
 @pytest.fixture
@@ -17,15 +24,7 @@ def smsc(tmp_path: Path) -> Iterator[Controls]:
 
 @pytest.fixture
 def smpp_account(smsc: Controls) -> SmsAccount:
-    return SmsAccount(
-        provider="smpp",
-        sender="MutPhare",
-        host="127.0.0.1",
-        port=smsc.port,
-        uses_tls=False,
-        username="phare",
-        password="secret",
-    )
+    return account_at(smsc, provider="smpp", username="phare", password="secret")
 
 
 @pytest.fixture
@@ -36,12 +35,9 @@ def ovh(tmp_path: Path) -> Iterator[Controls]:
 
 @pytest.fixture
 def ovh_account(ovh: Controls) -> SmsAccount:
-    return SmsAccount(
+    return account_at(
+        ovh,
         provider="ovh",
-        sender="MutPhare",
-        host="127.0.0.1",
-        port=ovh.port,
-        uses_tls=False,
         username="application-key",
         password="application-secret",
         consumer_key="consumer-key",

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from notifications.channels import Channel, ChannelDownError, Outgoing, channel_for
+from notifications.channels import (
+    Channel,
+    ChannelDownError,
+    Outgoing,
+    SenderRefusedError,
+    channel_for,
+)
 from notifications.channels.letter import LetterChannel
 from notifications.channels.ovh import OvhChannel
 from notifications.channels.smpp import SmppChannel
@@ -189,3 +195,10 @@ def test_a_provider_that_goes_away_leaves_one_message_in_doubt(rig: Rig) -> None
         next(outcomes)
     assert rig.address(1).lstrip("+") not in str(error.value)
     assert len(rig.taken()) == 1
+
+
+@pytest.mark.parametrize("rig", ["smpp", "http"], indirect=True)
+def test_a_provider_at_a_private_address_is_refused_outside_the_demo(rig: Rig) -> None:
+    with override_settings(DEMO=False), pytest.raises(SenderRefusedError):
+        list(rig.channel.send(batch(rig)))
+    assert rig.taken() == []

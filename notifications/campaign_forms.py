@@ -1,164 +1,18 @@
-"""Forms of notices and campaigns."""
+"""Forms of a campaign: what is submitted, approved, returned, and to whom letters go."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from insurers.models import AffectedList, DataCategory
+from insurers.models import AffectedList
 from notifications.campaigns import channels_offered
-from notifications.checklist import Unmet
 from notifications.doubts import DoubtPolicy
 from notifications.models import CampaignKind, Channel
-from notifications.notices import NoticeContent, NoticeTexts
 from notifications.sender_names import check_sender_name
 from notifications.sms_cost import SmsText
-
-TEXTS = ("subject", "nature", "consequences", "measures", "advice")
-PLAIN = (
-    "controller_name",
-    "controller_address",
-    "dpo_name",
-    "contact_email",
-    "contact_phone",
-    "contact_address",
-    "unreachable_plan",
-)
-LABELS = {
-    "subject": _("Objet du message"),
-    "nature": _("Ce qui s’est passé : nature de la violation, dates, opérateur"),
-    "consequences": _("Les conséquences probables"),
-    "measures": _("Les mesures prises ou proposées"),
-    "advice": _("Ce que la personne peut faire"),
-}
-
-
-# Holds `notifications.checklist.ENOUGH`.
-LONG_ENOUGH = _("Une phrase entière au moins (40 caractères).")
-
-
-def _text(label: Any, *, required: bool = False, rows: int = 0, hint: Any = "") -> forms.CharField:
-    widget = forms.Textarea(attrs={"rows": rows}) if rows else forms.TextInput()
-    return forms.CharField(
-        label=label, required=required, widget=widget, max_length=5000, help_text=hint
-    )
-
-
-class NoticeForm(forms.Form):
-    """One field per element of Article 34(2). Anything may be saved; the checklist comes later."""
-
-    exposed = forms.MultipleChoiceField(
-        label=_("Données exposées"), required=False, widget=forms.CheckboxSelectMultiple
-    )
-    not_exposed = forms.MultipleChoiceField(
-        label=_("Données non exposées"), required=False, widget=forms.CheckboxSelectMultiple
-    )
-    controller_name = _text(_("Responsable de traitement"))
-    controller_address = _text(_("Adresse du responsable de traitement"), rows=2)
-    dpo_name = _text(_("Délégué à la protection des données"))
-    contact_email = forms.EmailField(label=_("Courriel de contact"), required=False)
-    contact_phone = _text(_("Téléphone de contact"))
-    contact_address = _text(_("Adresse postale de contact"), rows=2)
-    unreachable_plan = _text(
-        _("Comment seront informées les personnes injoignables"),
-        rows=3,
-        hint=_(
-            "Lettre, communication publique… ; une phrase entière au moins (40 caractères)."
-            " Ce texte reste au dossier, il n’est pas envoyé."
-        ),
-    )
-
-    def __init__(
-        self, *args: Any, content: NoticeContent, uncertain: Iterable[str] = (), **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **{"initial": _initial(content), **kwargs})
-        self._content = content
-        language = "en" if get_language() == "en" else "fr"
-        choices = [
-            (category.code, getattr(category, f"label_{language}"))
-            for category in DataCategory.objects.all()
-        ]
-        for name in ("exposed", "not_exposed"):
-            field = self.fields[name]
-            assert isinstance(field, forms.MultipleChoiceField)
-            field.choices = choices
-        if doubtful := [label for code, label in choices if code in set(uncertain)]:
-            self.fields["exposed"].help_text = _(
-                "Selon les sources, pour certains seulement ou sans certitude : %(labels)s. À vous"
-                " de dire ce qu’il en est pour vos assurés."
-            ) % {"labels": ", ".join(doubtful)}
-        for code, suffix in (("fr", _("français")), ("en", _("anglais"))):
-            for name in TEXTS:
-                rows = 0 if name == "subject" else 5
-                label = _("%(label)s (%(language)s)") % {"label": LABELS[name], "language": suffix}
-                hint = LONG_ENOUGH if rows else ""
-                self.fields[f"{code}_{name}"] = _text(label, rows=rows, hint=hint)
-        for name, field in self.fields.items():
-            # Not needed to save, but to submit: the page does not call it optional.
-            field.checked_later = not name.startswith("en_")  # type: ignore[attr-defined]
-        self.order_fields(
-            [
-                "fr_subject",
-                "fr_nature",
-                "exposed",
-                "not_exposed",
-                "fr_consequences",
-                "fr_measures",
-                "fr_advice",
-                *PLAIN,
-            ]
-        )
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        if set(cleaned.get("exposed", ())) & set(cleaned.get("not_exposed", ())):
-            self.add_error(
-                "not_exposed",
-                _(
-                    "Une donnée ne peut pas être à la fois exposée et non exposée : décochez-la ici"
-                    " ou au-dessus."
-                ),
-            )
-        return cleaned
-
-    def content(self) -> NoticeContent:
-        """Return the content that the valid form describes."""
-        data = self.cleaned_data
-        plain: dict[str, Any] = {name: _lines(data[name]) for name in PLAIN}
-        return NoticeContent(
-            operators=self._content.operators,
-            exposed=tuple(data["exposed"]),
-            not_exposed=tuple(data["not_exposed"]),
-            fr=_texts_from(data, "fr"),
-            en=_texts_from(data, "en"),
-            **plain,
-        )
-
-    def show_unmet(self, problems: Iterable[Unmet]) -> None:
-        """Name each unmet point of the checklist beside its field."""
-        for problem in problems:
-            field = self.fields.get(problem.field)
-            if field is not None:
-                field.unmet = [*getattr(field, "unmet", []), problem]  # type: ignore[attr-defined]
-
-
-def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n").strip()
-
-
-def _texts_from(data: dict[str, Any], language: str) -> NoticeTexts:
-    return NoticeTexts(**{name: _lines(data[f"{language}_{name}"]) for name in TEXTS})
-
-
-def _initial(content: NoticeContent) -> dict[str, Any]:
-    initial: dict[str, Any] = {name: getattr(content, name) for name in PLAIN}
-    initial |= {"exposed": list(content.exposed), "not_exposed": list(content.not_exposed)}
-    for code in ("fr", "en"):
-        initial |= {f"{code}_{name}": getattr(getattr(content, code), name) for name in TEXTS}
-    return initial
 
 
 class ListChoiceField(forms.ModelChoiceField[AffectedList]):

@@ -1,0 +1,33 @@
+"""Which tests go first, and which stay together, where several processes share them.
+
+Loaded as a pytest plugin. A file is one process's. What waits for processes of its own takes
+minutes in few tests: left to the end, one process would wait for the other.
+"""
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+WHOLE_WAY = "tests/whole_way/"  # they share a portal, which takes long to start
+FIRST = (WHOLE_WAY, "tests/faults/", "tests/embedded/")
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """As `--dist loadfile`, with the whole ways in one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return WHOLE_WAY if nodeid.startswith(WHOLE_WAY) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    turns = (turn for turn, folder in enumerate(FIRST) if item.nodeid.startswith(folder))
+    return next(turns, len(FIRST))
