@@ -29,7 +29,7 @@ from notifications.leases import BATCH_SIZE, abandon_batch, claim_batch, close_b
 from notifications.models import Campaign, Channel, State
 from notifications.notices import NoticeContent
 from notifications.outcomes import finish_if_done, note_sending, record_outcome
-from notifications.pacing import Slots, give_back_slots, pace_of, reserve, rest, sender_of
+from notifications.pacing import Slots, account_and_pace, give_back_slots, reserve, rest
 from notifications.recorder import Recorder
 from notifications.references import derive, message_id
 from notifications.rendering import (
@@ -112,8 +112,7 @@ def _one_batch(turns: list[Turn], hand: Hand, waits: list[datetime]) -> bool:
     for turn in turns:
         letterhead = _letterhead_of(turn.campaign_id, hand)
         campaign = letterhead.campaign
-        sender = sender_of(campaign=campaign, channel=turn.channel)
-        pace = pace_of(campaign=campaign, channel=turn.channel)
+        sender, pace = account_and_pace(campaign=campaign, channel=turn.channel)
         slots = reserve(sender=sender, pace=pace, at_most=BATCH_SIZE, now=timezone.now())
         if not slots.count:
             waits.append(slots.start)

@@ -23,7 +23,7 @@ from notifications.models import (
     State,
     Tally,
 )
-from notifications.pacing import sender_of
+from notifications.pacing import account_and_pace
 from notifications.register import campaign_figures
 from notifications.states import FAILURES
 
@@ -117,7 +117,9 @@ def _failures() -> list[Metric]:
     for campaign_id, channel, reason, total in sums:
         if (campaign_id, channel) not in senders:
             campaign = campaigns[campaign_id]
-            senders[campaign_id, channel] = sender_of(campaign=campaign, channel=channel)
+            senders[campaign_id, channel], _pace = account_and_pace(
+                campaign=campaign, channel=channel
+            )
         key = (senders[campaign_id, channel], channel, reason)
         totals[key] = totals.get(key, 0) + total
     for labels, total in totals.items():

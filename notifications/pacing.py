@@ -39,25 +39,19 @@ class Slots:
     spacing: timedelta
 
 
-def sender_of(*, campaign: Campaign, channel: str) -> str:
-    """Name the sending identity of a campaign's messages on a channel: who the provider knows.
+def account_and_pace(*, campaign: Campaign, channel: str) -> tuple[str, Pace]:
+    """Return who a campaign's messages on a channel are sent by, and how fast that may go.
 
-    Pace, rest and receipts are kept by this name. Insurers without an identity of their own
-    share the portal's.
+    Pace, rest and receipts are kept by this name: who the provider knows. Insurers without an
+    identity of their own share the portal's.
     """
-    if channel == Channel.EMAIL:
-        identity = approved_identity(campaign.insurer_id)
-        return PORTAL if identity is None else account_of(identity)
-    return f"{channel}:{campaign.insurer_id}"
-
-
-def pace_of(*, campaign: Campaign, channel: str) -> Pace:
-    """Return what a campaign's sender may do: as its identity says, else the settings."""
     identity = approved_identity(campaign.insurer_id) if channel == Channel.EMAIL else None
     if identity is not None:
-        return Pace(identity.messages_per_second, identity.messages_per_day)
+        pace = Pace(identity.messages_per_second, identity.messages_per_day)
+        return account_of(identity), pace
     per_second, per_day = settings.SENDING_PACE.get(channel, (None, None))
-    return Pace(per_second=per_second, per_day=per_day)
+    account = PORTAL if channel == Channel.EMAIL else f"{channel}:{campaign.insurer_id}"
+    return account, Pace(per_second=per_second, per_day=per_day)
 
 
 def reserve(*, sender: str, pace: Pace, at_most: int, now: datetime) -> Slots:

@@ -45,11 +45,11 @@ def record_receipt(
 ) -> bool:
     """Keep a receipt and apply it to its message; return whether it is new (worker only).
 
-    `sender` is the provider account that brought it, as `pacing.sender_of` names it. The message
-    is given by `notification_id`, where the caller opened a token that was made for this sender
-    (a Message-ID, a return path), or by the provider's own `reference`, which counts only for
-    the sender that sent by it. `receipt_id` is the provider's name for the receipt, or a hash of
-    it: the same one again changes nothing. `code` is short, such as "smtp-550" or "5.1.1";
+    `sender` is the provider account that brought it, as `pacing.account_and_pace` names it. The
+    message is given by `notification_id`, where the caller opened a token that was made for this
+    sender (a Message-ID, a return path), or by the provider's own `reference`, which counts only
+    for the sender that sent by it. `receipt_id` is the provider's name for the receipt, or a hash
+    of it: the same one again changes nothing. `code` is short, such as "smtp-550" or "5.1.1";
     `text` is the provider's sentence, which is scrubbed here. Of an unknown message it is kept
     and changes nothing. A receipt never raises for what it says.
 
