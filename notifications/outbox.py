@@ -5,14 +5,25 @@ already, unreachable or cancelled with a reason. All of it in one transaction of
 """
 
 from datetime import datetime
+from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from insurers.lists.locks import take_turn
 from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList
 from notifications.models import Campaign, CampaignKind, CampaignState, ListReach
-from notifications.planning import CLAIM, COVER, DROP, MEMBERS, TOLD_FOR, run, values_of
+from notifications.planning import (
+    CLAIM,
+    CLAIMED,
+    COVER,
+    DROP,
+    MEMBERS,
+    TOLD_FOR,
+    UNLESS_CLAIMED,
+    run,
+    values_of,
+)
 from notifications.settling import settle
 
 SHARED = 8  # more members than this on one address is a placeholder until someone confirms it
@@ -65,21 +76,18 @@ WITH made AS (
     SELECT %(campaign)s, 'notice', channel, address, %(list)s, min(ordinal), count(*),
         count(*) FILTER (WHERE is_uncounted), 'pending', '', 0, %(now)s
     FROM covered GROUP BY channel, address ORDER BY min(ordinal)
-    RETURNING id, channel, address_fingerprint
+    RETURNING id, channel, address_fingerprint, ordinal, people, uncounted
+), linked AS (
+    INSERT INTO notifications_notificationmember (notification_id, list_id, ordinal)
+    SELECT made.id, %(list)s, covered.ordinal
+    FROM made JOIN covered ON made.people > 1 AND made.channel = covered.channel
+        AND made.address_fingerprint = covered.address AND made.ordinal <> covered.ordinal
+    ORDER BY made.id, covered.ordinal
 )
-INSERT INTO notifications_notificationmember (notification_id, list_id, ordinal)
-SELECT made.id, %(list)s, covered.ordinal
-FROM made JOIN covered ON made.channel = covered.channel
-    AND made.address_fingerprint = covered.address
-ORDER BY covered.ordinal;
-"""
-
-EVENTS = """
 INSERT INTO notifications_deliveryevent (campaign_id, channel, state, previous_state, reason,
     previous_reason, people, messages, uncounted, at)
 SELECT %(campaign)s, channel, 'pending', '', '', '', sum(people), count(*), sum(uncounted), %(now)s
-FROM notifications_notification
-WHERE campaign_id = %(campaign)s AND state = 'pending' GROUP BY channel
+FROM made GROUP BY channel
 UNION ALL
 SELECT %(campaign)s, '', left_out, '', lack, '', count(*), 0,
     count(*) FILTER (WHERE is_uncounted), %(now)s
@@ -88,7 +96,7 @@ UNION ALL
 SELECT %(campaign)s, '', %(left_state)s, '', %(left_reason)s, '', count(*), 0,
     count(*) FILTER (WHERE is_uncounted), %(now)s
 FROM planned LEFT JOIN claimed USING (ordinal)
-WHERE channel IS NOT NULL AND claimed.ordinal IS NULL HAVING count(*) > 0;
+WHERE channel IS NOT NULL AND claimed.ordinal IS NULL HAVING count(*) > 0
 """
 
 # Claimed here, while the list on which they count tells them nothing.
@@ -127,24 +135,28 @@ def build_outbox(*, campaign_id: int, now: datetime) -> bool:
         }
         if campaign.kind == CampaignKind.NOTICE:
             values |= {"left_state": "told_already", "left_reason": "earlier_campaign"}
-            scripts = [
-                CROWDED,
-                MEMBERS,
-                CHOICES,
-                CLAIM,
-                COVER,
-                MESSAGES,
-                EVENTS,
-                NOW_TOLD_HERE,
-                DROP,
-            ]
+            run((CROWDED, MEMBERS, CHOICES), values)
+            _claim(values)
+            run((CLAIMED, COVER, MESSAGES, NOW_TOLD_HERE, DROP), values)
         else:
             values |= {"left_state": "cancelled", "left_reason": "not_told_before"}
-            scripts = [CROWDED, MEMBERS, TELL_AGAIN, COVER, MESSAGES, EVENTS, DROP]
-        run(scripts, values)
+            run((CROWDED, MEMBERS, TELL_AGAIN, COVER, MESSAGES, DROP), values)
         Campaign.objects.filter(pk=campaign.pk).update(state=CampaignState.SENDING)
         settle(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id, now=now)
     return True
+
+
+def _claim(values: dict[str, Any]) -> None:
+    """Claim whom nobody has claimed; the constraint decides where somebody just did.
+
+    That is rare, as campaigns of an insurer take turns, and looking before each row is inserted
+    doubles its price.
+    """
+    try:
+        with transaction.atomic():
+            run((CLAIM,), values)
+    except IntegrityError:
+        run((CLAIM + UNLESS_CLAIMED,), values)
 
 
 REACH = """

@@ -78,10 +78,14 @@ WHERE p.channel IS NOT NULL AND o.affectedlist_id = %(list)s AND NOT EXISTS (
     SELECT FROM notifications_told t WHERE t.operator_id = o.operator_id AND {TOLD_FOR}
 )
 ORDER BY p.fingerprint, p.name_tag, o.operator_id
-ON CONFLICT DO NOTHING;
+"""
+UNLESS_CLAIMED = "ON CONFLICT DO NOTHING"
+
+CLAIMED = """
 CREATE TEMPORARY TABLE claimed ON COMMIT DROP AS
 SELECT DISTINCT ordinal FROM notifications_told
 WHERE campaign_id = %(campaign)s AND list_id = %(list)s;
+ANALYZE claimed;
 """
 
 COVER = """
