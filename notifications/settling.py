@@ -64,7 +64,7 @@ SELECT n.id, n.campaign_id, n.channel, n.state, n.reason, g.list_id, g.ordinal,
 FROM listing g JOIN notifications_covered l USING (list_id, ordinal)
 JOIN notifications_notification n ON n.id = l.notification_id
 JOIN notifications_campaign c ON c.id = n.campaign_id
-WHERE g.ended <> '' AND n.state IN ('pending', 'deferred');
+WHERE g.ended <> '' AND n.state IN ('pending', 'deferred') AND c.state = ANY (%(built)s);
 DELETE FROM notifications_notificationmember l USING cancelled x
 WHERE l.notification_id = x.id AND l.list_id = x.list_id AND l.ordinal = x.ordinal;
 DELETE FROM notifications_told t USING cancelled x
