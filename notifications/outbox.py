@@ -14,7 +14,14 @@ from django.db import IntegrityError, connection, transaction
 from insurers.lists.locks import take_turn
 from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList
-from notifications.message_rows import Beside, make_messages, messages_beside, take_memory
+from notifications.message_rows import (
+    LEFT_OVER,
+    Beside,
+    Made,
+    make_messages,
+    messages_beside,
+    take_memory,
+)
 from notifications.models import Campaign, CampaignKind, CampaignState, ListReach
 from notifications.planning import (
     CLAIM,
@@ -74,9 +81,10 @@ SELECT ordinal FROM planned p WHERE p.channel IS NOT NULL AND EXISTS (
 EVENTS = """
 INSERT INTO notifications_deliveryevent (campaign_id, channel, state, previous_state, reason,
     previous_reason, people, messages, uncounted, at)
-SELECT %(campaign)s, channel, 'pending', '', '', '', people, messages, uncounted, %(now)s
+SELECT %(campaign)s, channel, 'pending', '', '', '', sum(people), sum(messages), sum(uncounted),
+    %(now)s
 FROM unnest(%(channels)s::text[], %(people)s::bigint[], %(messages)s::bigint[],
-    %(uncounted)s::bigint[]) AS made (channel, people, messages, uncounted)
+    %(uncounted)s::bigint[]) AS made (channel, people, messages, uncounted) GROUP BY channel
 UNION ALL
 SELECT %(campaign)s, '', left_out, '', lack, '', count(*), 0,
     count(*) FILTER (WHERE is_uncounted), %(now)s
@@ -123,12 +131,15 @@ def build_outbox(*, campaign_id: int, now: datetime) -> bool:
                 run((MEMBERS, CHOICES), values)
                 _claim(values)
                 run((CLAIMED, COVER), values)
-                made = beside.keep() or make_messages(values)
-            run((EVENTS, NOW_TOLD_HERE, DROP), values | made)
+                made = make_messages(values, is_beside=False)
+                kept = beside.keep()
+            made += make_messages(values, is_beside=True) if kept is None else kept
+            run((EVENTS, NOW_TOLD_HERE, DROP), values | _columns(made))
         else:
             values |= {"left_state": "cancelled", "left_reason": "not_told_before"}
             run((MEMBERS, TELL_AGAIN, COVER), values)
-            run((EVENTS, DROP), values | make_messages(values))
+            made = make_messages(values, is_beside=False) + make_messages(values, is_beside=True)
+            run((EVENTS, DROP), values | _columns(made))
         Campaign.objects.filter(pk=campaign.pk).update(state=CampaignState.SENDING)
         settle(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id, now=now)
     return True
@@ -142,7 +153,10 @@ def _approved(campaign_id: int) -> Campaign | None:
 
 @transaction.atomic
 def _note_crowded(campaign_id: int) -> bool:
-    """Note the crowded addresses of the list, for all who plan; return whether it is the moment."""
+    """Note the crowded addresses of the list, for all who plan; return whether it is the moment.
+
+    Nothing of an attempt that was killed remains then.
+    """
     campaign = _approved(campaign_id)
     if campaign is None:
         return False
@@ -153,8 +167,13 @@ def _note_crowded(campaign_id: int) -> bool:
         "shared": SHARED,
         "shared_confirmed": campaign.shared_addresses_confirmed,
     }
-    run((CROWDED,), values)
+    run((LEFT_OVER, CROWDED), values)
     return True
+
+
+def _columns(made: Made) -> dict[str, list[Any]]:
+    names = ("channels", "people", "messages", "uncounted")
+    return {name: [row[place] for row in made] for place, name in enumerate(names)}
 
 
 def _claim(values: dict[str, Any]) -> None:
