@@ -70,7 +70,8 @@ def make_messages(values: dict[str, Any], *, is_beside: bool) -> Made:
     """Make one or the other share of the messages of the table `covered`; return their counts."""
     with connection.cursor() as cursor:
         cursor.execute(MESSAGES, values | {"bound": BOUND, "is_beside": is_beside})
-        return cursor.fetchall()
+        made: Made = cursor.fetchall()
+    return made
 
 
 class Beside:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection, connections
 
-from notifications.dispatch import dispatch_by_turns
+from notifications.dispatch import dispatch_campaign
 from notifications.models import Campaign, Notification, Tally, Told
 from notifications.outbox import build_outbox
 from notifications.register import campaign_figures
@@ -104,7 +104,10 @@ def test_messages_committed_before_a_kill_are_nobodys_and_are_made_anew(
     assert (Told.objects.count(), Tally.objects.count()) == (0, 0)
 
     withdraw(member(0))
-    at_once(partial(settle_stale, now=cast.NOW), partial(dispatch_by_turns, seconds=1))
+    at_once(
+        partial(settle_stale, now=cast.NOW),
+        partial(dispatch_campaign, campaign_id=campaign.pk, seconds=1),
+    )
     assert (mail.recipients, Tally.objects.count()) == ([], 0)
 
     as_superuser("DROP FUNCTION public.die() CASCADE")
