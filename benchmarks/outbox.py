@@ -11,7 +11,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -56,10 +56,10 @@ def main() -> None:
 
         note(f"writing {options.n} members")
         campaign = approved_campaign(options.n)
-        with profiled(options.profile):
-            before, started = processor_seconds(), time.monotonic()
+        with profiled() if options.profile else nullcontext():
+            before, started = stage.processor_seconds(), time.monotonic()
             assert build_outbox(campaign_id=campaign.pk, now=timezone.now())
-            seconds, busy = time.monotonic() - started, processor_seconds() - before
+            seconds, busy = time.monotonic() - started, stage.processor_seconds() - before
         campaign.refresh_from_db()
         figures = campaign_figures(campaign)
         assert figures.adds_up, figures
@@ -172,9 +172,10 @@ def floor(stage: Stage, campaign: "Campaign") -> float:
 
 
 @contextmanager
-def profiled(wanted: bool) -> Iterator[None]:
+def profiled() -> Iterator[None]:
     """Say on stderr how long each long statement takes, by the clock and of a processor."""
     from django.db import connection
+    from django.db.backends.signals import connection_created
 
     def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         before, started = processor_seconds(), time.monotonic()
@@ -182,11 +183,18 @@ def profiled(wanted: bool) -> Iterator[None]:
             return execute(sql, params, many, context)
         finally:
             seconds, busy = time.monotonic() - started, processor_seconds() - before
-            if wanted and seconds > 0.05:
+            if seconds > 0.05:
                 note(f"{seconds:7.2f} s  {busy:7.2f} s  {' '.join(sql.split())[:100]}")
 
-    with connection.execute_wrapper(watch):
+    def install(connection: Any, **kwargs: Any) -> None:
+        connection.execute_wrappers.append(watch)
+
+    connection.close()  # The next one is watched, and any other.
+    connection_created.connect(install)
+    try:
         yield
+    finally:
+        connection_created.disconnect(install)
 
 
 def processor_seconds() -> float:

@@ -34,6 +34,12 @@ class Stage:
         """Connect as the cluster's superuser, with autocommit."""
         return self.cluster.connect(DATABASE)
 
+    def processor_seconds(self) -> float:
+        """Return what all of PostgreSQL has used of the processors so far."""
+        postmaster = self.cluster.process.pid
+        ticks = _ticks(postmaster, ended=True) + sum(map(_ticks, children(postmaster)))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
 
 @contextmanager
 def servers() -> Iterator[Stage]:
@@ -115,6 +121,15 @@ def workers(
             worker.wait(30)
         except subprocess.TimeoutExpired:
             os.killpg(worker.pid, signal.SIGKILL)
+
+
+def _ticks(pid: int, *, ended: bool = False) -> int:
+    """Return the processor time of a process, and of its children that ended where asked."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(map(int, fields[11 : 15 if ended else 13]))
 
 
 def children(pid: int) -> list[int]:

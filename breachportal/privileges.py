@@ -91,6 +91,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_acceptance": (None, "SELECT, INSERT, DELETE"),
     "notifications_notification": (None, WRITE),
     "notifications_notificationmember": (None, WRITE),
+    "notifications_covered": (None, READ),
     "notifications_crowdedaddress": (None, WRITE),
     "notifications_crowdedchoice": ("SELECT, UPDATE", WRITE),
     "notifications_deliveryevent": (None, APPEND),

@@ -37,7 +37,7 @@ JOIN affected_member m ON m.list_id = %(list)s
     AND c.address_fingerprint IN (m.email_fingerprint, m.phone_fingerprint)
 LEFT JOIN listing_mark k ON k.list_id = m.list_id AND k.ordinal = m.ordinal
 WHERE c.id = ANY (%(addresses)s) AND coalesce(k.ended, '') = '' AND NOT EXISTS (
-    SELECT FROM notifications_notificationmember l
+    SELECT FROM notifications_covered l
     JOIN notifications_notification n ON n.id = l.notification_id
     WHERE l.list_id = m.list_id AND l.ordinal = m.ordinal AND n.campaign_id = %(campaign)s
 )

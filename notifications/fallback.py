@@ -18,10 +18,10 @@ from notifications.models import Campaign, CampaignKind, CampaignState, Channel,
 ADDRESS = {Channel.SMS: "m.phone_fingerprint", Channel.LETTER: "m.fingerprint"}
 
 NEXT_CHANNEL = """
-WITH covered AS (
+WITH moving AS (
     SELECT m.list_id, m.ordinal, {address} AS address,
         NOT coalesce(k.is_counted, true) AS is_uncounted
-    FROM notifications_notificationmember l
+    FROM notifications_covered l
     JOIN affected_member m ON m.list_id = l.list_id AND m.ordinal = l.ordinal
     LEFT JOIN listing_mark k ON k.list_id = l.list_id AND k.ordinal = l.ordinal
     WHERE l.notification_id = %(message)s AND {address} IS NOT NULL
@@ -35,29 +35,35 @@ WITH covered AS (
          state, reason, attempts, due_at)
     SELECT %(campaign)s, 'notice', %(next)s, address, min(list_id), min(ordinal), count(*),
         count(*) FILTER (WHERE is_uncounted), 'pending', '', 0, %(now)s
-    FROM covered GROUP BY address
+    FROM moving GROUP BY address
     ON CONFLICT (campaign_id, channel, address_fingerprint) WHERE NOT (state = 'cancelled')
         DO UPDATE SET people = n.people + EXCLUDED.people,
             uncounted = n.uncounted + EXCLUDED.uncounted
         WHERE n.state NOT IN ('bounced', 'failed', 'suppressed')
-    RETURNING id, address_fingerprint, state, reason, (xmax = 0) AS is_new
+    RETURNING id, address_fingerprint, ordinal, state, reason, (xmax = 0) AS is_new
+), gone AS (
+    SELECT made.id, made.state, made.reason, made.is_new, moving.list_id, moving.ordinal,
+        moving.ordinal = made.ordinal AS is_named, moving.is_uncounted
+    FROM made JOIN moving ON made.address_fingerprint = moving.address
 ), linked AS (
     INSERT INTO notifications_notificationmember (notification_id, list_id, ordinal)
-    SELECT made.id, list_id, ordinal FROM covered JOIN made ON made.address_fingerprint = address
-    RETURNING notification_id, list_id, ordinal
+    SELECT id, list_id, ordinal FROM gone WHERE NOT is_named
+), heir AS (
+    SELECT min(l.ordinal) AS ordinal
+    FROM notifications_notification n JOIN gone AS named ON named.ordinal = n.ordinal
+    JOIN notifications_notificationmember l ON l.notification_id = n.id
+    WHERE n.id = %(message)s AND l.ordinal NOT IN (SELECT ordinal FROM gone)
 ), unlinked AS (
-    DELETE FROM notifications_notificationmember l USING linked
-    WHERE l.notification_id = %(message)s AND l.list_id = linked.list_id
-        AND l.ordinal = linked.ordinal
+    DELETE FROM notifications_notificationmember WHERE notification_id = %(message)s
+        AND ordinal IN (SELECT ordinal FROM gone UNION ALL SELECT ordinal FROM heir)
 ), moved AS (
-    SELECT made.state, made.reason, made.is_new, made.id, count(*) AS people,
-        count(*) FILTER (WHERE covered.is_uncounted) AS uncounted
-    FROM made JOIN linked ON linked.notification_id = made.id
-    JOIN covered ON covered.list_id = linked.list_id AND covered.ordinal = linked.ordinal
-    GROUP BY 1, 2, 3, 4
+    SELECT state, reason, is_new, id, count(*) AS people,
+        count(*) FILTER (WHERE is_uncounted) AS uncounted
+    FROM gone GROUP BY 1, 2, 3, 4
 ), shrunk AS (
     UPDATE notifications_notification SET people = people - (SELECT sum(people) FROM moved),
-        uncounted = uncounted - (SELECT sum(uncounted) FROM moved)
+        uncounted = uncounted - (SELECT sum(uncounted) FROM moved),
+        ordinal = coalesce((SELECT ordinal FROM heir), ordinal)
     WHERE id = %(message)s AND EXISTS (SELECT FROM moved)
 )
 INSERT INTO notifications_deliveryevent (campaign_id, notification_id, channel, state, reason,
@@ -71,7 +77,7 @@ FROM moved HAVING count(*) > 0
 """
 
 RELEASE = """
-DELETE FROM notifications_told t USING notifications_notificationmember l
+DELETE FROM notifications_told t USING notifications_covered l
 WHERE l.notification_id = ANY (%(messages)s) AND t.campaign_id = %(campaign)s
     AND t.list_id = l.list_id AND t.ordinal = l.ordinal
 """
@@ -82,7 +88,7 @@ INSERT INTO notifications_told
      ordinal)
 SELECT %(breach)s, %(insurer)s, o.operator_id, m.fingerprint, m.key_version, m.name_tag,
     %(campaign)s, l.list_id, l.ordinal
-FROM notifications_notificationmember l
+FROM notifications_covered l
 JOIN affected_member m ON m.list_id = l.list_id AND m.ordinal = l.ordinal
 CROSS JOIN insurers_affectedlist_operators o
 WHERE l.notification_id = ANY (%(messages)s) AND o.affectedlist_id = l.list_id
@@ -94,7 +100,7 @@ ON CONFLICT DO NOTHING
 # by a worker that waits for this message.
 UNSETTLE = """
 UPDATE listing_mark k SET is_stale = true FROM (
-    SELECT other.list_id, other.ordinal FROM notifications_notificationmember l
+    SELECT other.list_id, other.ordinal FROM notifications_covered l
     JOIN affected_member m ON m.list_id = l.list_id AND m.ordinal = l.ordinal
     JOIN affected_member other ON other.fingerprint = m.fingerprint
     JOIN listing_mark mark ON mark.list_id = other.list_id AND mark.ordinal = other.ordinal
@@ -109,14 +115,14 @@ UPDATE listing_mark k SET is_stale = true FROM (
 UNSETTLE_OWN = """
 WITH known AS (
     UPDATE listing_mark k SET is_stale = true FROM (
-        SELECT mark.list_id, mark.ordinal FROM notifications_notificationmember l
+        SELECT mark.list_id, mark.ordinal FROM notifications_covered l
         JOIN listing_mark mark ON mark.list_id = l.list_id AND mark.ordinal = l.ordinal
         WHERE l.notification_id = ANY (%(messages)s)
         FOR UPDATE OF mark SKIP LOCKED
     ) AS own WHERE k.list_id = own.list_id AND k.ordinal = own.ordinal
 )
 INSERT INTO listing_mark (list_id, ordinal, is_stale)
-SELECT l.list_id, l.ordinal, true FROM notifications_notificationmember l
+SELECT l.list_id, l.ordinal, true FROM notifications_covered l
 JOIN affected_member m ON m.list_id = l.list_id AND m.ordinal = l.ordinal
 WHERE l.notification_id = ANY (%(messages)s)
 ON CONFLICT DO NOTHING

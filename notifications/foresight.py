@@ -15,7 +15,7 @@ FROM (
         count(*) OVER (PARTITION BY n.id) AS gone,
         n.state IN ('accepted', 'delivered', 'uncertain', 'complained', 'sending') AS is_told
     FROM leaving
-    JOIN notifications_notificationmember l USING (list_id, ordinal)
+    JOIN notifications_covered l USING (list_id, ordinal)
     JOIN notifications_notification n ON n.id = l.notification_id
 ) AS n
 """

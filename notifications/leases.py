@@ -62,7 +62,7 @@ def claim_batch(
                     AND EXISTS (SELECT FROM notifications_campaign c
                         WHERE c.id = %(campaign)s AND c.state = 'sending')
                     AND (
-                        SELECT count(*) FROM notifications_notificationmember AS l
+                        SELECT count(*) FROM notifications_covered AS l
                         JOIN listing_mark AS k ON k.list_id = l.list_id AND k.ordinal = l.ordinal
                         WHERE l.notification_id = notifications_notification.id AND k.ended <> ''
                     ) = 0  -- given back while its people were withdrawn: `settle` cancels it

@@ -110,7 +110,7 @@ WITH picked AS (
     WHERE campaign_id = %(campaign)s AND channel = 'letter' AND state IN ('pending', 'deferred')
         AND due_at <= %(now)s
         AND (
-            SELECT count(*) FROM notifications_notificationmember AS l
+            SELECT count(*) FROM notifications_covered AS l
             JOIN listing_mark AS k ON k.list_id = l.list_id AND k.ordinal = l.ordinal
             WHERE l.notification_id = notifications_notification.id AND k.ended <> ''
         ) = 0  -- its people were withdrawn: `settle` cancels it
@@ -132,7 +132,7 @@ ROWS = """
 SELECT n.id, string_agg(encode(a.sha256, 'hex') || ':' || l.ordinal, ' '
     ORDER BY l.list_id, l.ordinal)
 FROM notifications_notification n
-JOIN notifications_notificationmember l ON l.notification_id = n.id
+JOIN notifications_covered l ON l.notification_id = n.id
 JOIN insurers_affectedlist a ON a.id = l.list_id
 WHERE n.batch_id = %(batch)s AND n.channel = 'letter' GROUP BY n.id ORDER BY n.id
 """

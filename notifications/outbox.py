@@ -1,18 +1,39 @@
 """Build a campaign's outbox in bulk SQL: one message per address, everybody accounted for.
 
 Every member of the list ends in exactly one event here: covered by a message to send, told
-already, unreachable or cancelled with a reason. All of it in one transaction of the worker.
+already, unreachable or cancelled with a reason. Claims, events and the campaign's new state are
+one transaction of the worker; the messages are committed just before (`message_rows.py`).
 """
 
+from contextlib import nullcontext
 from datetime import datetime
+from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from insurers.lists.locks import take_turn
 from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList
+from notifications.message_rows import (
+    LEFT_OVER,
+    Beside,
+    Made,
+    make_messages,
+    messages_beside,
+    take_memory,
+)
 from notifications.models import Campaign, CampaignKind, CampaignState, ListReach
-from notifications.planning import CLAIM, COVER, DROP, MEMBERS, TOLD_FOR, run, values_of
+from notifications.planning import (
+    CLAIM,
+    CLAIMED,
+    COVER,
+    DROP,
+    MEMBERS,
+    TOLD_FOR,
+    UNLESS_CLAIMED,
+    run,
+    values_of,
+)
 from notifications.settling import settle
 
 SHARED = 8  # more members than this on one address is a placeholder until someone confirms it
@@ -28,6 +49,7 @@ SELECT %(campaign)s, address FROM (
 ) AS addresses
 WHERE address IS NOT NULL AND NOT %(shared_confirmed)s
 GROUP BY address HAVING count(*) > %(shared)s
+ON CONFLICT DO NOTHING
 """
 
 # Whoever waits behind them, for the approver's page: how many, and the first rows of the list.
@@ -56,30 +78,13 @@ SELECT ordinal FROM planned p WHERE p.channel IS NOT NULL AND EXISTS (
 )
 """
 
-# Numbered in the order of the list, so that a batch reads neighbours.
-MESSAGES = """
-WITH made AS (
-    INSERT INTO notifications_notification
-        (campaign_id, kind, channel, address_fingerprint, list_id, ordinal, people, uncounted,
-         state, reason, attempts, due_at)
-    SELECT %(campaign)s, 'notice', channel, address, %(list)s, min(ordinal), count(*),
-        count(*) FILTER (WHERE is_uncounted), 'pending', '', 0, %(now)s
-    FROM covered GROUP BY channel, address ORDER BY min(ordinal)
-    RETURNING id, channel, address_fingerprint
-)
-INSERT INTO notifications_notificationmember (notification_id, list_id, ordinal)
-SELECT made.id, %(list)s, covered.ordinal
-FROM made JOIN covered ON made.channel = covered.channel
-    AND made.address_fingerprint = covered.address
-ORDER BY covered.ordinal;
-"""
-
 EVENTS = """
 INSERT INTO notifications_deliveryevent (campaign_id, channel, state, previous_state, reason,
     previous_reason, people, messages, uncounted, at)
-SELECT %(campaign)s, channel, 'pending', '', '', '', sum(people), count(*), sum(uncounted), %(now)s
-FROM notifications_notification
-WHERE campaign_id = %(campaign)s AND state = 'pending' GROUP BY channel
+SELECT %(campaign)s, channel, 'pending', '', '', '', sum(people), sum(messages), sum(uncounted),
+    %(now)s
+FROM unnest(%(channels)s::text[], %(people)s::bigint[], %(messages)s::bigint[],
+    %(uncounted)s::bigint[]) AS made (channel, people, messages, uncounted) GROUP BY channel
 UNION ALL
 SELECT %(campaign)s, '', left_out, '', lack, '', count(*), 0,
     count(*) FILTER (WHERE is_uncounted), %(now)s
@@ -88,7 +93,7 @@ UNION ALL
 SELECT %(campaign)s, '', %(left_state)s, '', %(left_reason)s, '', count(*), 0,
     count(*) FILTER (WHERE is_uncounted), %(now)s
 FROM planned LEFT JOIN claimed USING (ordinal)
-WHERE channel IS NOT NULL AND claimed.ordinal IS NULL HAVING count(*) > 0;
+WHERE channel IS NOT NULL AND claimed.ordinal IS NULL HAVING count(*) > 0
 """
 
 # Claimed here, while the list on which they count tells them nothing.
@@ -107,44 +112,81 @@ def build_outbox(*, campaign_id: int, now: datetime) -> bool:
 
     That is: done before, being done, or the insurer's fingerprints are of two key versions.
     """
+    is_within = connection.in_atomic_block  # Of what it holds, no other connection sees anything.
+    if not _note_crowded(campaign_id):
+        return False
     with transaction.atomic():
         # Before any row is locked; a list that is published meanwhile waits, or comes first.
         take_turn(Campaign.objects.values_list("insurer_id", flat=True).get(pk=campaign_id))
-        campaign = (
-            Campaign.objects.select_for_update(skip_locked=True)
-            .filter(pk=campaign_id, state=CampaignState.APPROVED)
-            .first()
-        )
+        campaign = _approved(campaign_id)
         if campaign is None:
             return False  # Built, or another worker is at it.
         if not fingerprints_agree(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id):
             return False  # The key is being rotated: the sweep tries again.
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL work_mem = '256MB'")  # It joins and sorts the whole list.
-        values = values_of(campaign, now) | {
-            "shared": SHARED,
-            "shared_confirmed": campaign.shared_addresses_confirmed,
-        }
+        take_memory()
+        values = values_of(campaign, now)
         if campaign.kind == CampaignKind.NOTICE:
             values |= {"left_state": "told_already", "left_reason": "earlier_campaign"}
-            scripts = [
-                CROWDED,
-                MEMBERS,
-                CHOICES,
-                CLAIM,
-                COVER,
-                MESSAGES,
-                EVENTS,
-                NOW_TOLD_HERE,
-                DROP,
-            ]
+            with nullcontext(Beside()) if is_within else messages_beside(values) as beside:
+                run((MEMBERS, CHOICES), values)
+                _claim(values)
+                run((CLAIMED, COVER), values)
+                made = make_messages(values, is_beside=False)
+                kept = beside.keep()
+            made += make_messages(values, is_beside=True) if kept is None else kept
+            run((EVENTS, NOW_TOLD_HERE, DROP), values | _columns(made))
         else:
             values |= {"left_state": "cancelled", "left_reason": "not_told_before"}
-            scripts = [CROWDED, MEMBERS, TELL_AGAIN, COVER, MESSAGES, EVENTS, DROP]
-        run(scripts, values)
+            run((MEMBERS, TELL_AGAIN, COVER), values)
+            made = make_messages(values, is_beside=False) + make_messages(values, is_beside=True)
+            run((EVENTS, DROP), values | _columns(made))
         Campaign.objects.filter(pk=campaign.pk).update(state=CampaignState.SENDING)
         settle(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id, now=now)
     return True
+
+
+def _approved(campaign_id: int) -> Campaign | None:
+    """Lock a campaign whose outbox is to be made; None where it is made, or being made."""
+    approved = Campaign.objects.filter(pk=campaign_id, state=CampaignState.APPROVED)
+    return approved.select_for_update(skip_locked=True).first()
+
+
+@transaction.atomic
+def _note_crowded(campaign_id: int) -> bool:
+    """Note the crowded addresses of the list, for all who plan; return whether it is the moment.
+
+    Nothing of an attempt that was killed remains then.
+    """
+    campaign = _approved(campaign_id)
+    if campaign is None:
+        return False
+    take_memory()
+    values = {
+        "campaign": campaign.pk,
+        "list": campaign.affected_list_id,
+        "shared": SHARED,
+        "shared_confirmed": campaign.shared_addresses_confirmed,
+    }
+    run((LEFT_OVER, CROWDED), values)
+    return True
+
+
+def _columns(made: Made) -> dict[str, list[Any]]:
+    names = ("channels", "people", "messages", "uncounted")
+    return {name: [row[place] for row in made] for place, name in enumerate(names)}
+
+
+def _claim(values: dict[str, Any]) -> None:
+    """Claim whom nobody has claimed; the constraint decides where somebody just did.
+
+    That is rare, as campaigns of an insurer take turns, and looking before each row is inserted
+    doubles its price.
+    """
+    try:
+        with transaction.atomic():
+            run((CLAIM,), values)
+    except IntegrityError:
+        run((CLAIM + UNLESS_CLAIMED,), values)
 
 
 REACH = """

@@ -66,6 +66,14 @@ t.breach_id = %(breach)s AND t.insurer_id = %(insurer)s AND t.fingerprint = p.fi
 )
 """
 
+# Whom no campaign is seen to have claimed.
+CLAIMABLE = f"""
+FROM planned p CROSS JOIN insurers_affectedlist_operators o
+WHERE p.channel IS NOT NULL AND o.affectedlist_id = %(list)s AND NOT EXISTS (
+    SELECT FROM notifications_told t WHERE t.operator_id = o.operator_id AND {TOLD_FOR}
+)
+"""
+
 # The constraint decides who is told already, also between campaigns built at the same time.
 CLAIM = f"""
 INSERT INTO notifications_told
@@ -73,15 +81,16 @@ INSERT INTO notifications_told
      key_version)
 SELECT %(breach)s, %(insurer)s, o.operator_id, p.fingerprint, p.name_tag, %(campaign)s, %(list)s,
     p.ordinal, p.key_version
-FROM planned p CROSS JOIN insurers_affectedlist_operators o
-WHERE p.channel IS NOT NULL AND o.affectedlist_id = %(list)s AND NOT EXISTS (
-    SELECT FROM notifications_told t WHERE t.operator_id = o.operator_id AND {TOLD_FOR}
-)
+{CLAIMABLE}
 ORDER BY p.fingerprint, p.name_tag, o.operator_id
-ON CONFLICT DO NOTHING;
+"""
+UNLESS_CLAIMED = "ON CONFLICT DO NOTHING"
+
+CLAIMED = """
 CREATE TEMPORARY TABLE claimed ON COMMIT DROP AS
 SELECT DISTINCT ordinal FROM notifications_told
 WHERE campaign_id = %(campaign)s AND list_id = %(list)s;
+ANALYZE claimed;
 """
 
 COVER = """

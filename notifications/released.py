@@ -7,7 +7,16 @@ from django.db import connection
 
 from notifications.fallback import reopen
 from notifications.models import Campaign
-from notifications.planning import CLAIM, COVER, DROP, MEMBERS, run, values_of
+from notifications.planning import (
+    CLAIM,
+    CLAIMED,
+    COVER,
+    DROP,
+    MEMBERS,
+    UNLESS_CLAIMED,
+    run,
+    values_of,
+)
 
 # A family's message that left already covers whoever joins it; one that failed tells nobody.
 JOIN_MESSAGES = """
@@ -21,15 +30,16 @@ WITH made AS (
     FROM covered GROUP BY channel, address ORDER BY min(ordinal)
     ON CONFLICT (campaign_id, channel, address_fingerprint) WHERE NOT (state = 'cancelled')
         DO UPDATE SET people = n.people + EXCLUDED.people,
-            uncounted = n.uncounted + EXCLUDED.uncounted
-    RETURNING id, channel, address_fingerprint, state, reason, (xmax = 0) AS is_new
+            uncounted = n.uncounted + EXCLUDED.uncounted,
+            ordinal = CASE WHEN n.people = 0 THEN EXCLUDED.ordinal ELSE n.ordinal END
+    RETURNING id, channel, address_fingerprint, ordinal, state, reason, (xmax = 0) AS is_new
 )
 SELECT made.id, made.channel, made.state, made.reason, made.is_new, covered.ordinal,
-    covered.is_uncounted
+    covered.ordinal = made.ordinal AS is_named, covered.is_uncounted
 FROM made JOIN covered ON made.channel = covered.channel
     AND made.address_fingerprint = covered.address;
 INSERT INTO notifications_notificationmember (notification_id, list_id, ordinal)
-SELECT id, %(list)s, ordinal FROM joined;
+SELECT id, %(list)s, ordinal FROM joined WHERE NOT is_named;
 DELETE FROM notifications_told t USING joined
 WHERE joined.state IN ('bounced', 'failed', 'suppressed') AND t.campaign_id = %(campaign)s
     AND t.list_id = %(list)s AND t.ordinal = joined.ordinal;
@@ -72,7 +82,7 @@ def tell_released(
     """
     only = " WHERE ordinal IN (SELECT ordinal FROM released WHERE campaign_id = %(campaign)s)"
     values = values_of(campaign, now) | dict(stood)
-    run((MEMBERS + only, CLAIM, COVER, JOIN_MESSAGES), values)
+    run((MEMBERS + only, CLAIM + UNLESS_CLAIMED, CLAIMED, COVER, JOIN_MESSAGES), values)
     if stood is not STOOD_TOLD_ALREADY:
         run((TOLD_ELSEWHERE,), values)
     with connection.cursor() as cursor:

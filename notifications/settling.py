@@ -46,7 +46,7 @@ WHERE m.list_id = ANY (%(lists)s)
 LOCK = """
 SELECT n.id FROM notifications_notification n
 WHERE n.id IN (
-    SELECT l.notification_id FROM listing JOIN notifications_notificationmember l
+    SELECT l.notification_id FROM listing JOIN notifications_covered l
         USING (list_id, ordinal)
 )
 ORDER BY n.channel, n.id FOR UPDATE
@@ -59,12 +59,12 @@ CREATE TEMPORARY TABLE happened (campaign_id bigint, channel varchar(10), state 
 CREATE TEMPORARY TABLE cancelled ON COMMIT DROP AS
 SELECT n.id, n.campaign_id, n.channel, n.state, n.reason, g.list_id, g.ordinal,
     min(g.ended) OVER (PARTITION BY n.id) AS ended,
-    c.kind = 'notice' AND NOT g.was_counted AS is_uncounted,
+    c.kind = 'notice' AND NOT g.was_counted AS is_uncounted, n.ordinal = g.ordinal AS is_named,
     n.people = count(*) OVER (PARTITION BY n.id) AS is_whole
-FROM listing g JOIN notifications_notificationmember l USING (list_id, ordinal)
+FROM listing g JOIN notifications_covered l USING (list_id, ordinal)
 JOIN notifications_notification n ON n.id = l.notification_id
 JOIN notifications_campaign c ON c.id = n.campaign_id
-WHERE g.ended <> '' AND n.state IN ('pending', 'deferred');
+WHERE g.ended <> '' AND n.state IN ('pending', 'deferred') AND c.state = ANY (%(built)s);
 DELETE FROM notifications_notificationmember l USING cancelled x
 WHERE l.notification_id = x.id AND l.list_id = x.list_id AND l.ordinal = x.ordinal;
 DELETE FROM notifications_told t USING cancelled x
@@ -76,14 +76,16 @@ FROM cancelled GROUP BY campaign_id, channel, ended, state, reason;
 UPDATE notifications_notification n SET people = n.people - gone.people,
     uncounted = n.uncounted - gone.uncounted,
     ordinal = coalesce((SELECT min(l.ordinal) FROM notifications_notificationmember l
-        WHERE l.notification_id = n.id), n.ordinal),
+        WHERE gone.is_nameless AND l.notification_id = n.id), n.ordinal),
     state = CASE WHEN gone.is_whole THEN 'cancelled' ELSE n.state END,
     reason = CASE WHEN gone.is_whole THEN gone.ended ELSE n.reason END
 FROM (
-    SELECT id, is_whole, ended, count(*) AS people,
+    SELECT id, is_whole, ended, bool_or(is_named) AS is_nameless, count(*) AS people,
         count(*) FILTER (WHERE is_uncounted) AS uncounted
     FROM cancelled GROUP BY id, is_whole, ended
 ) AS gone WHERE n.id = gone.id;
+DELETE FROM notifications_notificationmember l USING cancelled x, notifications_notification n
+WHERE x.is_named AND n.id = x.id AND l.notification_id = n.id AND l.ordinal = n.ordinal;
 """
 
 # Left out of their campaign; whom nobody has claimed since gets a message (`tell_released`),
@@ -92,7 +94,7 @@ RELEASED = """
 CREATE TEMPORARY TABLE released ON COMMIT DROP AS
 SELECT g.campaign_id, g.ordinal FROM listing g
 WHERE g.campaign_id IS NOT NULL AND g.ended = '' AND NOT g.is_purged AND NOT EXISTS (
-    SELECT FROM notifications_notificationmember l
+    SELECT FROM notifications_covered l
     JOIN notifications_notification n ON n.id = l.notification_id
     WHERE l.list_id = g.list_id AND l.ordinal = g.ordinal AND n.campaign_id = g.campaign_id
 )
@@ -113,7 +115,7 @@ SELECT list_id, ordinal, campaign_id, is_counted FROM (
                 AND t.list_id = g.list_id AND t.ordinal = g.ordinal) THEN 0
             WHEN g.ended <> '' THEN 9 WHEN g.campaign_id IS NULL THEN 1
             WHEN g.is_purged AND NOT EXISTS (
-                SELECT FROM notifications_notificationmember l
+                SELECT FROM notifications_covered l
                 JOIN notifications_notification n ON n.id = l.notification_id
                 WHERE l.list_id = g.list_id AND l.ordinal = g.ordinal
                     AND n.campaign_id = g.campaign_id) THEN 3
@@ -127,7 +129,7 @@ SELECT list_id, ordinal, is_counted, false FROM flipped
 ON CONFLICT (list_id, ordinal) DO UPDATE SET is_counted = EXCLUDED.is_counted;
 CREATE TEMPORARY TABLE linked ON COMMIT DROP AS
 SELECT f.list_id, f.ordinal, n.id, n.channel, n.state, n.reason
-FROM flipped f JOIN notifications_notificationmember l USING (list_id, ordinal)
+FROM flipped f JOIN notifications_covered l USING (list_id, ordinal)
 JOIN notifications_notification n ON n.id = l.notification_id AND n.campaign_id = f.campaign_id;
 UPDATE notifications_notification n SET uncounted = n.uncounted + change.uncounted
 FROM (
@@ -177,7 +179,7 @@ SETTLED = """
 UPDATE listing_mark k SET is_stale = false FROM listing g
 WHERE k.is_stale AND k.list_id = g.list_id AND k.ordinal = g.ordinal AND NOT (
     k.ended <> '' AND EXISTS (
-        SELECT FROM notifications_notificationmember l
+        SELECT FROM notifications_covered l
         JOIN notifications_notification n ON n.id = l.notification_id
         WHERE l.list_id = k.list_id AND l.ordinal = k.ordinal AND n.state = 'sending'
     )

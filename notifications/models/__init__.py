@@ -10,6 +10,7 @@ from notifications.models.letters import LetterExport
 from notifications.models.outbox import (
     Acceptance,
     Channel,
+    CoveredMember,
     CrowdedAddress,
     CrowdedChoice,
     DeliveryEvent,
@@ -45,6 +46,7 @@ __all__ = [
     "CampaignSample",
     "CampaignState",
     "Channel",
+    "CoveredMember",
     "CrowdedAddress",
     "CrowdedChoice",
     "DeliveryEvent",

@@ -41,9 +41,9 @@ class State(models.TextChoices):
     EXEMPT = "exempt", _("dispense (article 34, § 3)")
 
 
-# Of rows written by the million: nobody has the right to delete a campaign, and the outbox is
-# made while its row is locked, so that checking each of its rows would find nothing; and their
-# other indexes begin with it.
+# Of rows written by the million. Nobody has the right to delete a campaign, and the outbox is
+# made while its row is locked; a batch is deleted only where it has no message: checking each row
+# would find nothing. Their other indexes begin with it.
 BULK: dict[str, Any] = {"related_name": "+", "db_constraint": False, "db_index": False}
 
 
@@ -82,6 +82,7 @@ class DispatchTicket(models.Model):
 class Notification(models.Model):
     """One message to one address; the address itself stays sealed with the member named.
 
+    It covers the member named, unless `people` is 0, and those of `NotificationMember`.
     `address_fingerprint` is emptied when the contacts of the list are purged. Of its `people`,
     the register counts `uncounted` on another list, or no longer. `due_at` is when it is to be
     sent, or when what is to be done about a doubt; `resent_at` when it was sent again because of
@@ -99,9 +100,7 @@ class Notification(models.Model):
     uncounted = models.IntegerField(db_default=0, default=0)
     state = models.CharField(max_length=15, choices=State.choices)
     reason = models.CharField(max_length=60, blank=True)
-    batch = models.ForeignKey(
-        DispatchBatch, models.SET_NULL, null=True, related_name="+", db_index=False
-    )
+    batch = models.ForeignKey(DispatchBatch, models.DO_NOTHING, null=True, **BULK)
     attempts = models.SmallIntegerField(default=0)
     due_at = models.DateTimeField()
     resent_at = models.DateTimeField(null=True)
@@ -126,8 +125,11 @@ class Notification(models.Model):
                 condition=Q(state__in=("pending", "sending", "deferred")),
                 name="messages_in_progress",
             ),
+            models.Index(fields=("list_id", "ordinal"), name="messages_that_name_a_member"),
             models.Index(
-                fields=("batch",), condition=Q(batch__isnull=False), name="messages_of_a_batch"
+                fields=("batch",),
+                condition=Q(state="sending") | Q(channel="letter", batch__isnull=False),
+                name="messages_of_a_batch",
             ),
             models.Index(
                 fields=("campaign", "due_at"),
@@ -192,7 +194,11 @@ class CrowdedChoice(models.Model):
 
 
 class NotificationMember(models.Model):
-    """A message covers a member: plain columns, no foreign key to the partitioned table."""
+    """Another member whom a message covers, of the same list as the one that it names.
+
+    Most messages cover one member, and have no such row. Plain columns, no foreign key to the
+    partitioned table.
+    """
 
     pk = models.CompositePrimaryKey("notification_id", "list_id", "ordinal")
     notification_id = models.BigIntegerField()
@@ -201,6 +207,22 @@ class NotificationMember(models.Model):
 
     class Meta:
         indexes = (models.Index(fields=("list_id", "ordinal"), name="messages_of_a_member"),)
+
+    def __str__(self) -> str:
+        return f"notification {self.notification_id} covers {self.list_id}/{self.ordinal} as well"
+
+
+class CoveredMember(models.Model):
+    """A message covers a member, named or not: a view (migration 0011), the place to ask."""
+
+    pk = models.CompositePrimaryKey("notification_id", "list_id", "ordinal")
+    notification_id = models.BigIntegerField()
+    list_id = models.IntegerField()
+    ordinal = models.IntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "notifications_covered"
 
     def __str__(self) -> str:
         return f"notification {self.notification_id} covers {self.list_id}/{self.ordinal}"

@@ -5,15 +5,18 @@ import time
 from functools import partial
 
 import psycopg
-from django.db import connection, connections
+import pytest
+from django.db import OperationalError, connection, connections
 
-from notifications.models import Campaign, Notification, Told
+from notifications.dispatch import dispatch_campaign
+from notifications.models import Campaign, Notification, Tally, Told
 from notifications.outbox import build_outbox
 from notifications.register import campaign_figures
+from notifications.settling import settle_stale
 from notifications.states import Standing
 from tests import cast
 from tests.faults.test_effects_at_once import at_once, mail  # noqa: F401 (a fixture)
-from tests.notifications.effects import add
+from tests.notifications.effects import add, check_figures, withdraw
 from tests.notifications.story import approved, member
 from tests.smtp import Recorder
 
@@ -78,3 +81,44 @@ def _waits_for_a_claim() -> bool:
             " AND pid <> pg_backend_pid()"
         )
         return cursor.fetchone() is not None
+
+
+DIE_WHEN_SENDING = """
+CREATE FUNCTION public.die() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    AS 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END';
+CREATE TRIGGER die BEFORE UPDATE ON public.notifications_campaign
+    FOR EACH ROW WHEN (NEW.state = 'sending') EXECUTE FUNCTION public.die();
+"""
+
+
+def test_messages_committed_before_a_kill_are_nobodys_and_are_made_anew(
+    mail: Recorder,  # noqa: F811
+) -> None:
+    rows = [member(n, email=f"p{n // 3}@example.fr") for n in range(30)]
+    campaign = approved(add(*rows))
+    as_superuser(DIE_WHEN_SENDING)
+    with pytest.raises(OperationalError):
+        at_once(build(campaign))
+    left = set(Notification.objects.values_list("pk", flat=True))
+    assert left
+    assert (Told.objects.count(), Tally.objects.count()) == (0, 0)
+
+    withdraw(member(0))
+    at_once(
+        partial(settle_stale, now=cast.NOW),
+        partial(dispatch_campaign, campaign_id=campaign.pk, seconds=1),
+    )
+    assert (mail.recipients, Tally.objects.count()) == ([], 0)
+
+    as_superuser("DROP FUNCTION public.die() CASCADE")
+    at_once(build(campaign))
+    messages = Notification.objects.all()
+    assert left.isdisjoint(messages.values_list("pk", flat=True))
+    assert sorted(messages.values_list("people", flat=True)) == [2] + [3] * 9
+    check_figures()
+
+
+def as_superuser(statements: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("RESET ROLE")
+        cursor.execute(statements)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
 from insurers.models import AffectedList, ListEffect, ListingMark, ListState
 from notifications.dispatch import dispatch_campaign
-from notifications.models import Campaign, CampaignKind, Tally
+from notifications.models import Campaign, CampaignKind, CoveredMember, Notification, Tally
 from notifications.outbox import build_outbox
 from notifications.register import (
     BUILT,
@@ -30,7 +30,14 @@ def line() -> RegisterLine:
 
 
 def check_figures() -> Figures:
-    """Assert that the equation holds for each list, campaign and register line; return the line."""
+    """Assert that the equation holds for each list, campaign and register line; return the line.
+
+    And that each message covers, once each, as many members as it says.
+    """
+    covered = list(CoveredMember.objects.values_list("notification_id", "list_id", "ordinal"))
+    assert len(covered) == len(set(covered))
+    people = Notification.objects.exclude(people=0).values_list("pk", "people")
+    assert Counter(message for message, *_ in covered) == dict(people)
     for campaign in Campaign.objects.all():
         figures = campaign_figures(campaign)
         assert figures.adds_up, (campaign, figures)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from notifications.models import Campaign, Channel, Notification, State
+from notifications.models import Campaign, Channel, CoveredMember, Notification, State
 from notifications.outbox import build_outbox
 from notifications.register import campaign_figures
 from notifications.states import Standing
 from tests import cast
 from tests.notifications.effects import check_figures
-from tests.notifications.story import accepted_list, approved, member, send
+from tests.notifications.story import accepted_list, approved, built, member, send
 from tests.smtp import Recorder
 
 pytestmark = pytest.mark.django_db
@@ -56,4 +56,15 @@ def test_a_family_divides_over_the_channels_that_each_has(mail: Recorder) -> Non
     send(campaign)
     assert [letter.people for letter in letters()] == [1]
     assert campaign_figures(campaign).people[Standing.TOLD] == 1
+    check_figures()
+
+
+def test_a_message_names_somebody_who_stays_where_the_one_it_named_goes_on(mail: Recorder) -> None:
+    mail.answers["gone@example.fr"] = "550 no"
+    mobiles = ["0639980001", "", ""]
+    rows = [member(n, email="gone@example.fr", mobile=mobile) for n, mobile in enumerate(mobiles)]
+    send(built(rows))
+    failed = Notification.objects.get(channel=Channel.EMAIL)
+    assert (failed.people, failed.ordinal) == (2, 3)
+    assert CoveredMember.objects.filter(notification_id=failed.pk).count() == 2
     check_figures()

@@ -4,7 +4,7 @@ import pytest
 from django.db.models import Sum
 
 from insurers.models import AffectedMember
-from notifications.models import Campaign, Channel, Notification, NotificationMember, Tally, Told
+from notifications.models import Campaign, Channel, CoveredMember, Notification, Tally, Told
 from notifications.outbox import build_outbox, count_reach
 from notifications.register import campaign_figures
 from notifications.states import Standing
@@ -34,7 +34,7 @@ def test_it_is_built_once() -> None:
 def test_a_family_on_one_address_gets_one_message_that_covers_all() -> None:
     built([member(number, email="famille@example.fr") for number in range(4)])
     message = Notification.objects.get()
-    assert (message.people, NotificationMember.objects.count()) == (4, 4)
+    assert (message.people, CoveredMember.objects.count()) == (4, 4)
 
 
 def test_the_mobile_serves_where_there_is_no_email() -> None:
