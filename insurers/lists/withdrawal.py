@@ -32,22 +32,6 @@ def decide_to_withdraw(
         )
 
 
-def lists_leaning_on(affected_list: AffectedList) -> list[int]:
-    """Return later lists some of whose people may have stayed on this one, where they were.
-
-    Withdrawn with it, they are on no list any more: their file does not count them.
-    """
-    later = AffectedList.objects.filter(
-        breach_id=affected_list.breach_id,
-        insurer_id=affected_list.insurer_id,
-        state=ListState.ACCEPTED,
-        rows_already_listed__gt=0,
-        operator_ids__contained_by=affected_list.operator_ids,
-        decided_at__gte=affected_list.decided_at,
-    )
-    return list(later.exclude(pk=affected_list.pk).order_by("pk").values_list("pk", flat=True))
-
-
 def withdraw_list(*, list_id: int) -> None:
     """Cancel what is not yet sent from a list (worker only); whoever was told stays so."""
     with list_lock(list_id) as held:

@@ -251,11 +251,3 @@ def test_an_auditor_reads_what_the_mandate_covers(client: WebClient) -> None:
     assert "Accepter la liste" not in page(client, read(csv_file(LISE)))
     others = read(csv_file(LISE), place=cast.dune())
     assert client.get(reverse("list_detail", args=[others.pk])).status_code == 404
-
-
-def test_withdrawing_says_which_lists_lean_on_this_one(paule: Client) -> None:
-    first = accepted(csv_file(LISE))
-    assert "comptent sur celle-ci" not in page(paule, first)
-    second = accepted(csv_file(LISE, OMAR))
-    assert f"de la liste n° {second.pk} qui étaient déjà sur celle-ci" in page(paule, first)
-    assert "comptent sur celle-ci" not in page(paule, second)
