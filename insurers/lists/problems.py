@@ -293,7 +293,8 @@ def explain_refusal(
 ) -> Explanation:
     """Return the texts of a `Refusal`; `earlier` names the list that came first, if any."""
     refusal = Refusal(code)
-    what = str(refusal.label).format(row=row, column=column_name(column), earlier=earlier)
+    place = {"row": "?" if row is None else row, "column": column_name(column) or "?"}
+    what = str(refusal.label).format(**place, earlier=earlier)
     return Explanation(what, str(HOW_TO_GO_ON[refusal]))
 
 
