@@ -24,6 +24,7 @@ from insurers.models import (
     FingerprintKey,
     KeyReport,
     KeyState,
+    ListEffect,
     ListingMark,
     ListState,
 )
@@ -93,6 +94,18 @@ def test_people_are_found_before_during_and_after() -> None:
     rotation.wrap_breach(breach_id=cast.breach().pk, now=cast.NOW)
     assert find(2) == expected
     assert find(3) == []
+
+
+def test_who_was_withdrawn_is_not_found() -> None:
+    found = accepted_list([member(1, email="a@example.fr"), member(2)])
+    accepted_list([member(1)], effect=ListEffect.WITHDRAW)
+    assert (find(1), find(2)) == ([], [Found(found.pk, 3)])
+
+
+def test_whose_contact_was_corrected_is_found_where_it_is_right() -> None:
+    accepted_list([member(1, email="a@example.fr")])
+    corrected = accepted_list([member(1, email="b@example.fr")])
+    assert find(1) == [Found(corrected.pk, 2)]
 
 
 def test_only_version_and_fingerprint_change() -> None:
