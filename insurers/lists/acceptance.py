@@ -112,7 +112,7 @@ def _take_in(
     counts["rows_already_listed"] = listed
     counts["rows_contact_changed"] = max(changed, _changed_since(affected_list, whole))
     counts["people_withdrawn"] = people_leaving(whole=[found.pk for found in whole])
-    end_leaving()
+    end_leaving(affected_list)
     end_whole(whole)
     AffectedList.objects.filter(pk__in=[found.pk for found in whole]).update(
         state=ListState.WITHDRAWN
@@ -134,7 +134,7 @@ def _changed_since(affected_list: AffectedList, whole: Sequence[AffectedList]) -
 def _take_out(affected_list: AffectedList) -> dict[str, Any]:
     """End the listings of the people named; nothing else is kept of them."""
     withdrawn = people_leaving()
-    end_leaving()
+    end_leaving(affected_list)
     drop_table(affected_list.pk)
     destroy_data_keys(affected_list)
     return {"people_withdrawn": withdrawn}

@@ -109,6 +109,7 @@ DELETE FROM met WHERE ctid IN (
 )
 """
 
+# Each listing once.
 _LEAVING = """
 CREATE TEMPORARY TABLE leaving
     (list_id integer, ordinal integer, reason varchar(10)) ON COMMIT DROP
@@ -116,7 +117,7 @@ CREATE TEMPORARY TABLE leaving
 
 # The new contact takes the place of the old one, for the same operators.
 _CORRECTED = """
-INSERT INTO leaving SELECT earlier_list, earlier_ordinal, 'corrected' FROM met
+INSERT INTO leaving SELECT DISTINCT earlier_list, earlier_ordinal, 'corrected' FROM met
 WHERE ended = '' AND has_news AND earlier_list = ANY (%(staying)s)
 """
 

@@ -1,11 +1,12 @@
 """Write what publishing a list changes on the lists before it: marks, never rewritten rows."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from django.db import connection
 from django.db.models import Count, F, Q
 
-from insurers.models import AffectedList, ListingMark
+from insurers.models import AffectedList, ListEffect, ListingMark
 
 MANY = 10_000
 ROWS_TOGETHER = 10_000
@@ -43,7 +44,7 @@ def mark_known(list_id: int, *, lists: Sequence[int]) -> tuple[int, int]:
     are on one of `lists` with no other address, and how many with another one only. Reads the
     table `met` of `comparison.compare`.
     """
-    values = {"list": list_id, "lists": list(lists), "together": ROWS_TOGETHER}
+    values: dict[str, Any] = {"list": list_id, "lists": list(lists), "together": ROWS_TOGETHER}
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS known")
         cursor.execute(_KNOWN, values)
@@ -55,16 +56,45 @@ def mark_known(list_id: int, *, lists: Sequence[int]) -> tuple[int, int]:
     return int(listed), int(changed)
 
 
-def end_leaving() -> int:
-    """Mark the people of the table `leaving`; return how many."""
+# Only where a campaign uses the list, or another list names the person, is there more to do than
+# this: messages to cancel, a listing to count instead. Settling writes these marks once more.
+_END_MARKED = """
+UPDATE members.listing_mark AS mark SET ended = reason,
+    is_counted = is_counted AND is_open, is_stale = is_stale OR is_open
+FROM (SELECT *, {is_open} AS is_open FROM leaving) AS leaving
+WHERE mark.list_id = leaving.list_id AND mark.ordinal = leaving.ordinal AND mark.ended = ''
+"""
+_END = """
+INSERT INTO members.listing_mark (list_id, ordinal, ended, is_counted, is_stale)
+SELECT list_id, ordinal, reason, {is_open}, {is_open} FROM leaving
+WHERE NOT EXISTS (
+    SELECT FROM members.listing_mark AS mark
+    WHERE mark.list_id = leaving.list_id AND mark.ordinal = leaving.ordinal
+)
+ORDER BY list_id, ordinal
+"""
+_IS_USED = "list_id = ANY (%(used)s)"
+_IS_ELSEWHERE = """ OR (list_id, ordinal) IN (
+    SELECT member.list_id, member.ordinal FROM members.affected_member AS member
+    JOIN members.affected_member AS other ON other.fingerprint = member.fingerprint
+        AND other.list_id <> member.list_id
+    WHERE member.list_id = ANY (%(lists)s) AND other.list_id = ANY (%(lists)s)
+)"""
+
+
+def end_leaving(affected_list: AffectedList) -> int:
+    """Mark the people of the table `leaving`, for a list of their insurer; return how many."""
+    standing = AffectedList.objects.that_stand_by_person().filter(
+        breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id, purged_at=None
+    )
+    standing = standing | AffectedList.objects.filter(pk=affected_list.pk)
+    lists = list(standing.exclude(effect=ListEffect.WITHDRAW).values_list("pk", flat=True))
+    used = list(standing.filter(is_in_use=True).values_list("pk", flat=True))
+    ended, is_open = 0, _IS_USED + (_IS_ELSEWHERE if len(lists) > 1 else "")
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO members.listing_mark AS mark (list_id, ordinal, ended, is_stale)"
-            " SELECT list_id, ordinal, min(reason), true FROM leaving GROUP BY 1, 2"
-            " ON CONFLICT (list_id, ordinal)"
-            " DO UPDATE SET ended = EXCLUDED.ended, is_stale = true WHERE mark.ended = ''"
-        )
-        ended = int(cursor.rowcount)
+        for statement in (_END_MARKED, _END):
+            cursor.execute(statement.format(is_open=is_open), {"lists": lists, "used": used})
+            ended += int(cursor.rowcount)
     _know_marks(ended)
     return ended
 

@@ -58,4 +58,4 @@ def _end(affected_list: AffectedList) -> int:
     if not affected_list.is_in_use:
         return end_whole([affected_list])
     all_leave(affected_list.pk)
-    return end_leaving()
+    return end_leaving(affected_list)
