@@ -58,28 +58,32 @@ def mark_known(list_id: int, *, lists: Sequence[int]) -> tuple[int, int]:
 
 # Only where a campaign uses the list, or another list names the person, is there more to do than
 # this: messages to cancel, a listing to count instead. Settling writes these marks once more.
+_OPEN = """
+SELECT leaving.*, leaving.list_id = ANY (%(used)s) OR elsewhere.list_id IS NOT NULL AS is_open
+FROM leaving LEFT JOIN (
+    SELECT DISTINCT member.list_id, member.ordinal FROM leaving
+    JOIN members.affected_member AS member USING (list_id, ordinal)
+    JOIN members.affected_member AS other ON other.fingerprint = member.fingerprint
+        AND other.list_id = ANY (%(lists)s) AND other.list_id <> member.list_id
+) AS elsewhere USING (list_id, ordinal)
+"""
+_OPEN_ON_ONE_LIST = "SELECT *, list_id = ANY (%(used)s) AS is_open FROM leaving"
 _END_MARKED = """
 UPDATE members.listing_mark AS mark SET ended = reason,
     is_counted = is_counted AND is_open, is_stale = is_stale OR is_open
-FROM (SELECT *, {is_open} AS is_open FROM leaving) AS leaving
-WHERE mark.list_id = leaving.list_id AND mark.ordinal = leaving.ordinal AND mark.ended = ''
+FROM ({leaving}) AS leaving
+WHERE mark.list_id = leaving.list_id AND mark.ordinal = leaving.ordinal
+    AND mark.ended IN ('', 'corrected')
 """
 _END = """
 INSERT INTO members.listing_mark (list_id, ordinal, ended, is_counted, is_stale)
-SELECT list_id, ordinal, reason, {is_open}, {is_open} FROM leaving
+SELECT list_id, ordinal, reason, is_open, is_open FROM ({leaving}) AS leaving
 WHERE NOT EXISTS (
     SELECT FROM members.listing_mark AS mark
     WHERE mark.list_id = leaving.list_id AND mark.ordinal = leaving.ordinal
 )
 ORDER BY list_id, ordinal
 """
-_IS_USED = "list_id = ANY (%(used)s)"
-_IS_ELSEWHERE = """ OR (list_id, ordinal) IN (
-    SELECT member.list_id, member.ordinal FROM members.affected_member AS member
-    JOIN members.affected_member AS other ON other.fingerprint = member.fingerprint
-        AND other.list_id <> member.list_id
-    WHERE member.list_id = ANY (%(lists)s) AND other.list_id = ANY (%(lists)s)
-)"""
 
 
 def end_leaving(affected_list: AffectedList) -> int:
@@ -90,10 +94,11 @@ def end_leaving(affected_list: AffectedList) -> int:
     standing = standing | AffectedList.objects.filter(pk=affected_list.pk)
     lists = list(standing.exclude(effect=ListEffect.WITHDRAW).values_list("pk", flat=True))
     used = list(standing.filter(is_in_use=True).values_list("pk", flat=True))
-    ended, is_open = 0, _IS_USED + (_IS_ELSEWHERE if len(lists) > 1 else "")
+    leaving = _OPEN if len(lists) > 1 else _OPEN_ON_ONE_LIST
+    ended = 0
     with connection.cursor() as cursor:
         for statement in (_END_MARKED, _END):
-            cursor.execute(statement.format(is_open=is_open), {"lists": lists, "used": used})
+            cursor.execute(statement.format(leaving=leaving), {"lists": lists, "used": used})
             ended += int(cursor.rowcount)
     _know_marks(ended)
     return ended
