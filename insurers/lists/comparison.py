@@ -121,18 +121,21 @@ INSERT INTO leaving SELECT DISTINCT earlier_list, earlier_ordinal, 'corrected' F
 WHERE ended = '' AND has_news AND earlier_list = ANY (%(staying)s)
 """
 
+# Also whose contact was corrected: else they would come back with it (`returning.py`).
 _REPLACED = """
 INSERT INTO leaving
 SELECT member.list_id, member.ordinal, 'replaced' FROM members.affected_member AS member
 LEFT JOIN members.listing_mark AS mark USING (list_id, ordinal)
-WHERE member.list_id = ANY (%(staying)s) AND coalesce(mark.ended, '') = '' AND NOT EXISTS (
-    SELECT FROM met WHERE met.earlier_list = member.list_id AND met.earlier_ordinal = member.ordinal
-)
+WHERE member.list_id = ANY (%(staying)s) AND coalesce(mark.ended, '') IN ('', 'corrected')
+    AND NOT EXISTS (
+        SELECT FROM met
+        WHERE met.earlier_list = member.list_id AND met.earlier_ordinal = member.ordinal
+    )
 """
 
 _WITHDRAWN = """
 INSERT INTO leaving SELECT DISTINCT earlier_list, earlier_ordinal, 'withdrawn' FROM met
-WHERE ended = '' AND earlier_list = ANY (%(narrower)s)
+WHERE ended IN ('', 'corrected') AND earlier_list = ANY (%(narrower)s)
 """
 
 _STEPS = {

@@ -9,6 +9,7 @@ from audit.trail import account, insurer_scope, record
 from insurers.lists.acceptance import announce_listings
 from insurers.lists.comparison import all_leave
 from insurers.lists.locks import list_lock, take_turn
+from insurers.lists.returning import let_come_back
 from insurers.lists.states import WrongStateError, move
 from insurers.lists.superseding import end_leaving, end_whole
 from insurers.lists.wrapping import fingerprints_agree
@@ -42,6 +43,7 @@ def withdraw_list(*, list_id: int) -> None:
             if not fingerprints_agree(breach_id=found.breach_id, insurer_id=found.insurer_id):
                 return  # The key is being rotated: the sweep tries again.
             take_turn(found.insurer_id)
+            let_come_back(found)
             ended = _end(found)
             move(list_id=found.pk, to=ListState.WITHDRAWN)
             record(

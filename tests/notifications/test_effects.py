@@ -1,6 +1,6 @@
 """A later list adds, replaces or withdraws: nobody lost, nobody told twice, each counted once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.test import override_settings
@@ -421,6 +421,37 @@ def test_who_a_narrower_list_names_stays_when_the_wider_one_is_replaced(
     assert check_figures().listed == 2
     send(prepare(narrow))
     assert mail.recipients == ["lise@example.fr"]
+
+
+def test_a_corrected_address_comes_back_when_the_list_that_corrected_it_leaves(
+    mail: Recorder,
+) -> None:
+    first = add(member(1, email="lise@example.fr"))
+    second = add(member(1, email="lise@exemple.fr"))
+    withdraw_whole(second)
+    assert line().figures.listed == 1
+    send(prepare(first))
+    assert mail.recipients == ["lise@example.fr"]
+
+
+def test_it_does_not_where_a_later_list_says_the_same(mail: Recorder) -> None:
+    first = add(member(1, email="lise@exemple.fr"))
+    second = add(member(1, email="lise@example.fr"))
+    third = add(member(1, email="lise@example.fr"), INES)
+    withdraw_whole(second)
+    for found in (first, third):
+        send(prepare(found))
+    assert sorted(mail.recipients) == ["ines@example.fr", "lise@example.fr"]
+
+
+@pytest.mark.parametrize("leave", [lambda: withdraw(member(1)), lambda: replace(INES)])
+def test_who_was_withdrawn_or_replaced_does_not_come_back(leave: Callable[[], object]) -> None:
+    prepare(add(member(1, email="lise@example.fr"), INES))
+    prepare(add(member(1, email="lise@exemple.fr")))
+    leave()
+    third = add(member(1, email="lise@autre.example.fr"))
+    withdraw_whole(third)
+    assert line().figures.listed == 1
 
 
 def test_a_file_that_withdraws_takes_a_person_off_every_list() -> None:

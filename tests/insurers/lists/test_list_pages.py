@@ -251,3 +251,11 @@ def test_an_auditor_reads_what_the_mandate_covers(client: WebClient) -> None:
     assert "Accepter la liste" not in page(client, read(csv_file(LISE)))
     others = read(csv_file(LISE), place=cast.dune())
     assert client.get(reverse("list_detail", args=[others.pk])).status_code == 404
+
+
+def test_withdrawing_says_whom_an_approved_list_does_not_take_back(paule: Client) -> None:
+    first = accepted(csv_file(LISE))
+    second = accepted(csv_file(LISE.replace("lise@", "marin@")))
+    assert "a corrigé le contact" not in page(paule, second)
+    AffectedList.objects.filter(pk=first.pk).update(is_in_use=True)
+    assert "a corrigé le contact de 1 personne." in page(paule, second)
