@@ -181,5 +181,5 @@ def all_leave(list_id: int) -> None:
 
 
 def stays_listed(earlier: Earlier) -> list[int]:
-    """Return the lists on which people without a new address stay, instead of joining this one."""
+    """Return the lists on which people without a new address go on counting."""
     return [pk for pk in earlier.covering if pk not in earlier.whole]
