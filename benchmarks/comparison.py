@@ -123,6 +123,7 @@ class Place:
         from django.db import connection
         from django.utils import timezone
 
+        from insurers.lists.fingerprint_keys import pin_keys
         from insurers.lists.tables import count_members, index_table, make_table, table_name
         from insurers.models import AffectedList, ListState, Operator, Population
 
@@ -140,6 +141,7 @@ class Place:
             uploaded_at=timezone.now(),
         )
         found.operators.set(Operator.objects.all())
+        pin_keys(affected_list=found, now=timezone.now())
         make_table(found.pk)
         with connection.cursor() as cursor:
             cursor.execute(

@@ -6,6 +6,7 @@ A code that has no words here is shown as it is, so that nothing is ever hidden.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.apps import apps
 from django.contrib.humanize.templatetags.humanize import intcomma
@@ -14,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEntry
-from insurers.lists.problems import Field
+from insurers.lists.problems import Field, Refusal, explain_refusal
 from insurers.models import ListEffect, PurgeKind, Role
 
 # What an entry is about (the first half of its action), then each action.
@@ -208,7 +209,15 @@ def detail_words(entry: AuditEntry) -> list[Detail]:
     """Return the entry's figures, hashes and codes, each with its name."""
     found = json.loads(entry.detail)
     assert isinstance(found, Mapping)
+    if entry.action == "list.refused" and found.get("code") in Refusal.values:
+        return [_refusal(found)]
     return [_detail(name, value) for name, value in found.items() if value not in ("", None)]
+
+
+def _refusal(found: Mapping[str, Any]) -> Detail:
+    """Return why a list was refused; entries of earlier releases name no place."""
+    said = explain_refusal(found["code"], row=found.get("row"), column=found.get("column", ""))
+    return Detail(str(DETAILS["code"]), said.what, is_code=False)
 
 
 def _detail(name: str, value: object) -> Detail:

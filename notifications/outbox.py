@@ -66,7 +66,8 @@ FROM notifications_crowdedaddress c JOIN (
 WHERE c.campaign_id = %(campaign)s GROUP BY c.id
 """
 
-# A complement or correction goes to whoever a finished campaign told, and to nobody else.
+# A complement or correction goes to whoever a finished campaign told, and to nobody else: from
+# the list they were told from, or from another one once nothing can be sent from there.
 TELL_AGAIN = f"""
 CREATE TEMPORARY TABLE claimed ON COMMIT DROP AS
 SELECT ordinal FROM planned p WHERE p.channel IS NOT NULL AND EXISTS (
@@ -74,7 +75,10 @@ SELECT ordinal FROM planned p WHERE p.channel IS NOT NULL AND EXISTS (
     JOIN notifications_campaign teller ON teller.id = t.campaign_id
     JOIN insurers_affectedlist_operators o
         ON o.affectedlist_id = %(list)s AND o.operator_id = t.operator_id
-    WHERE teller.state = 'finished' AND {TOLD_FOR}
+    JOIN insurers_affectedlist source ON source.id = t.list_id
+    LEFT JOIN listing_mark k ON k.list_id = t.list_id AND k.ordinal = t.ordinal
+    WHERE teller.state = 'finished' AND {TOLD_FOR} AND (t.list_id = %(list)s
+        OR source.contacts_purged_at IS NOT NULL OR coalesce(k.ended, '') <> '')
 )
 """
 
@@ -189,10 +193,16 @@ def _claim(values: dict[str, Any]) -> None:
         run((CLAIM + UNLESS_CLAIMED,), values)
 
 
-REACH = """
+# Whoever an earlier list's campaign told, for all the operators, is not written to again.
+REACH = f"""
 WITH members AS (
     SELECT email_fingerprint AS email, phone_fingerprint AS phone, contact_flags
-    FROM affected_member WHERE list_id = %(list)s
+    FROM affected_member p WHERE p.list_id = %(list)s AND EXISTS (
+        SELECT FROM insurers_affectedlist_operators o
+        WHERE o.affectedlist_id = %(list)s AND NOT EXISTS (
+            SELECT FROM notifications_told t WHERE t.operator_id = o.operator_id AND {TOLD_FOR}
+        )
+    )
 ), shared AS (
     SELECT count(*) AS people FROM members WHERE coalesce(email, phone) IS NOT NULL
     GROUP BY coalesce(email, phone) HAVING count(*) > %(shared)s
@@ -210,9 +220,17 @@ FROM members
 
 
 def count_reach(*, affected_list: AffectedList) -> ListReach:
-    """Count how an accepted list can be reached, once (worker only)."""
+    """Count how those of an accepted list who are not told yet can be reached, once (worker)."""
     with connection.cursor() as cursor:
-        cursor.execute(REACH, {"list": affected_list.pk, "shared": SHARED})
+        cursor.execute(
+            REACH,
+            {
+                "list": affected_list.pk,
+                "breach": affected_list.breach_id,
+                "insurer": affected_list.insurer_id,
+                "shared": SHARED,
+            },
+        )
         counts = cursor.fetchone() or (0,) * 8
     return ListReach.objects.get_or_create(
         affected_list=affected_list,

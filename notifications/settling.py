@@ -33,6 +33,7 @@ WITH touched AS MATERIALIZED (
 SELECT m.list_id, m.ordinal, m.fingerprint, coalesce(nullif(m.name_tag, 0),
         min(nullif(m.name_tag, 0)) OVER (PARTITION BY m.fingerprint), 0) AS person,
     coalesce(k.ended, '') AS ended, coalesce(k.is_counted, true) AS was_counted,
+    k.list_id IS NOT NULL AS is_marked, coalesce(k.is_stale, false) AS is_stale,
     c.id AS campaign_id, m.list_id = ANY (%(purged)s) AS is_purged
 FROM affected_member m JOIN touched USING (fingerprint)
 LEFT JOIN listing_mark k ON k.list_id = m.list_id AND k.ordinal = m.ordinal
@@ -124,9 +125,6 @@ SELECT list_id, ordinal, campaign_id, is_counted FROM (
     ) AS judged
 ) AS ranked
 WHERE is_counted <> was_counted;
-INSERT INTO listing_mark (list_id, ordinal, is_counted, is_stale)
-SELECT list_id, ordinal, is_counted, false FROM flipped
-ON CONFLICT (list_id, ordinal) DO UPDATE SET is_counted = EXCLUDED.is_counted;
 CREATE TEMPORARY TABLE linked ON COMMIT DROP AS
 SELECT f.list_id, f.ordinal, n.id, n.channel, n.state, n.reason
 FROM flipped f JOIN notifications_covered l USING (list_id, ordinal)
@@ -175,15 +173,25 @@ SELECT campaign_id, channel, state, reason, previous_state, previous_reason, sum
 FROM happened GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4
 """
 
+# Each mark is written once.
 SETTLED = """
-UPDATE listing_mark k SET is_stale = false FROM listing g
-WHERE k.is_stale AND k.list_id = g.list_id AND k.ordinal = g.ordinal AND NOT (
-    k.ended <> '' AND EXISTS (
-        SELECT FROM notifications_covered l
-        JOIN notifications_notification n ON n.id = l.notification_id
-        WHERE l.list_id = k.list_id AND l.ordinal = k.ordinal AND n.state = 'sending'
-    )
-)
+UPDATE listing_mark k SET is_counted = now.is_counted, is_stale = now.is_stale
+FROM (
+    SELECT g.list_id, g.ordinal, coalesce(f.is_counted, g.was_counted) AS is_counted,
+        g.ended <> '' AND EXISTS (
+            SELECT FROM notifications_covered l
+            JOIN notifications_notification n ON n.id = l.notification_id
+            WHERE l.list_id = g.list_id AND l.ordinal = g.ordinal AND n.state = 'sending'
+        ) AS is_stale
+    FROM listing g LEFT JOIN flipped f USING (list_id, ordinal)
+    WHERE g.is_marked AND (g.is_stale OR f.is_counted IS NOT NULL)
+) AS now
+WHERE k.list_id = now.list_id AND k.ordinal = now.ordinal;
+INSERT INTO listing_mark (list_id, ordinal, is_counted, is_stale)
+SELECT f.list_id, f.ordinal, f.is_counted, false
+FROM flipped f JOIN listing g USING (list_id, ordinal)
+WHERE NOT g.is_marked ORDER BY f.list_id, f.ordinal
+ON CONFLICT (list_id, ordinal) DO UPDATE SET is_counted = EXCLUDED.is_counted
 """
 
 DROP = "DROP TABLE listing, happened, cancelled, released, flipped, linked, unlinked"

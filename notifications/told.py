@@ -1,47 +1,70 @@
 """Keep who was told in step with the key under which people are fingerprinted."""
 
+import struct
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 
-from insurers.lists.byte_columns import split
+from insurers.lists.byte_columns import put
+from insurers.lists.copy_format import COPY_END, COPY_START
 from insurers.lists.fingerprint_keys import UnknownKeyVersionError, breach_key_name
 from insurers.lists.fingerprints import FINGERPRINT_BYTES, MemberFingerprints
 
 SLICE_ROWS = 50_000  # one transaction: a bounce that releases a claim waits no longer for it
 
 _VERSIONS = """
-SELECT key_version, count(*) FROM notifications_told
-WHERE breach_id = %(breach)s AND insurer_id = %(insurer)s GROUP BY key_version
+SELECT operator_id, key_version, count(*) FROM notifications_told
+WHERE breach_id = %(breach)s AND insurer_id = %(insurer)s GROUP BY operator_id, key_version
 """
 
-_SLICE = """
-SELECT DISTINCT fingerprint FROM notifications_told
-WHERE breach_id = %(breach)s AND insurer_id = %(insurer)s
-    AND operator_id IN (SELECT id FROM insurers_operator)
-    AND fingerprint >= %(start)s AND fingerprint <= %(end)s AND key_version = %(version)s
+_READ = """
+SELECT coalesce(string_agg(uuid_send(fingerprint), ''), '') FROM (
+    SELECT DISTINCT fingerprint FROM notifications_told
+    WHERE breach_id = %(breach)s AND insurer_id = %(insurer)s
+        AND operator_id = %(operator)s AND key_version = %(version)s
+        AND fingerprint >= %(start)s AND fingerprint <= %(end)s
+) AS claimed
 """
 
-_WRAP = """
+# Written in the order of the new key: in any other, each slice would touch the whole index, and
+# PostgreSQL would log a page for every row.
+_PAIRS = "CREATE TEMPORARY TABLE read_pair (old uuid NOT NULL, new uuid NOT NULL)"
+_SORT = (
+    "CREATE TEMPORARY TABLE pair AS SELECT old, new FROM read_pair ORDER BY new",
+    "CREATE INDEX ON pair (new)",
+    "ANALYZE pair",
+    "DROP TABLE read_pair",
+)
+_FORGET = "DROP TABLE IF EXISTS read_pair, pair"
+_SLICE = "(SELECT old, new FROM pair WHERE new >= %(start)s AND new <= %(end)s ORDER BY new)"
+_IN_ORDER = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+
+# A row of COPY's binary form: two fields, each after its length.
+_PAIR = struct.Struct(">hi16si16s")
+_AT_OLD, _AT_NEW = 6, 26
+
+_WRAP = f"""
 UPDATE notifications_told AS told SET fingerprint = pair.new, key_version = %(newest)s
-FROM unnest(%(old)s::uuid[], %(new)s::uuid[]) AS pair (old, new), insurers_operator AS operator
+FROM {_SLICE} AS pair
 WHERE told.breach_id = %(breach)s AND told.insurer_id = %(insurer)s
-    AND told.operator_id = operator.id AND told.fingerprint = pair.old
+    AND told.operator_id = %(operator)s AND told.fingerprint = pair.old
     AND told.key_version = %(version)s
 """
 
 # A receipt that came late claimed again, under the new version already, whom another campaign had
 # claimed under the old one: the constraint could not tell. The first claim stays.
-_DROP_LATER = """
+_DROP_LATER = f"""
 DELETE FROM notifications_told AS later
-USING notifications_told AS told, unnest(%(old)s::uuid[], %(new)s::uuid[]) AS pair (old, new)
+USING notifications_told AS told, {_SLICE} AS pair
 WHERE told.breach_id = %(breach)s AND told.insurer_id = %(insurer)s
-    AND told.fingerprint = pair.old AND told.key_version = %(version)s
-    AND later.breach_id = %(breach)s AND later.insurer_id = %(insurer)s
-    AND later.operator_id = told.operator_id AND later.fingerprint = pair.new
-    AND later.name_tag = told.name_tag AND later.key_version = %(newest)s
+    AND told.operator_id = %(operator)s AND told.fingerprint = pair.old
+    AND told.key_version = %(version)s AND later.breach_id = %(breach)s
+    AND later.insurer_id = %(insurer)s AND later.operator_id = %(operator)s
+    AND later.fingerprint = pair.new AND later.name_tag = told.name_tag
+    AND later.key_version = %(newest)s
 """
 
 
@@ -51,16 +74,35 @@ def wrap_told(*, breach_id: int, insurer_id: UUID, members: MemberFingerprints) 
     By slices of the fingerprints, each a transaction; run again after a kill it does the rest.
     Raises UnknownKeyVersionError where a claim is of a version newer than any key.
     """
-    place: dict[str, Any] = {"breach": breach_id, "insurer": insurer_id}
+    place: dict[str, Any] = {"breach": breach_id, "insurer": insurer_id, "newest": members.version}
     with connection.cursor() as cursor:
         cursor.execute(_VERSIONS, place)
         counts = cursor.fetchall()
-    for version, count in counts:
-        if version > members.version:
-            raise UnknownKeyVersionError(breach_key_name(breach_id, version))
-        if version < members.version:
-            for start, end in _slices(count):
-                _wrap_slice(members, version, {**place, "start": start, "end": end})
+        for operator, version, count in counts:
+            if version > members.version:
+                raise UnknownKeyVersionError(breach_key_name(breach_id, version))
+            if version < members.version:
+                values = {**place, "operator": operator, "version": version}
+                _wrap_version(cursor, members, count, values)
+
+
+def _wrap_version(
+    cursor: CursorWrapper, members: MemberFingerprints, count: int, values: dict[str, Any]
+) -> None:
+    cursor.execute(_FORGET)
+    cursor.execute(_PAIRS)
+    for start, end in _slices(count):
+        cursor.execute(_READ, {**values, "start": start, "end": end})
+        old = bytes((cursor.fetchone() or (b"",))[0])
+        with cursor.copy("COPY read_pair FROM STDIN (FORMAT BINARY)") as copy:
+            copy.write(COPY_START)
+            copy.write(_pairs(old, members.wrap(old, version=values["version"])))
+            copy.write(COPY_END)
+    for statement in _SORT:
+        cursor.execute(statement)
+    for start, end in _slices(count):
+        _wrap_slice(cursor, {**values, "start": start, "end": end})
+    cursor.execute(_FORGET)
 
 
 def _slices(rows: int) -> list[tuple[UUID, UUID]]:
@@ -70,13 +112,18 @@ def _slices(rows: int) -> list[tuple[UUID, UUID]]:
     return [(UUID(int=start), UUID(int=end - 1)) for start, end in pairwise(bounds)]
 
 
-def _wrap_slice(members: MemberFingerprints, version: int, values: dict[str, Any]) -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_SLICE, {**values, "version": version})
-        old = [row[0] for row in cursor.fetchall()]
-        wrapped = members.wrap(b"".join([told.bytes for told in old]), version=version)
-        new = [UUID(bytes=fingerprint) for fingerprint in split(wrapped, FINGERPRINT_BYTES)]
-        values |= {"version": version, "newest": members.version, "old": old, "new": new}
+def _pairs(old: bytes, new: bytes) -> bytes:
+    """Return two columns of fingerprints as rows for COPY."""
+    size = FINGERPRINT_BYTES
+    rows = bytearray(_PAIR.pack(2, size, b"", size, b"")) * (len(old) // size)
+    put(rows, old, width=_PAIR.size, at=_AT_OLD, size=size)
+    put(rows, new, width=_PAIR.size, at=_AT_NEW, size=size)
+    return bytes(rows)
+
+
+def _wrap_slice(cursor: CursorWrapper, values: dict[str, Any]) -> None:
+    with transaction.atomic():
+        cursor.execute(_IN_ORDER)
         try:
             with transaction.atomic():
                 cursor.execute(_WRAP, values)

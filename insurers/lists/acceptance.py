@@ -10,6 +10,7 @@ from django.db import transaction
 from audit.trail import SYSTEM, account, insurer_scope, record
 from insurers.lists.comparison import Earlier, compare, earlier_lists
 from insurers.lists.contacts import destroy_data_keys
+from insurers.lists.distinct_people import people_leaving
 from insurers.lists.locks import list_lock, take_turn
 from insurers.lists.refusing import forget_upload
 from insurers.lists.states import move
@@ -18,9 +19,8 @@ from insurers.lists.superseding import (
     end_leaving,
     end_whole,
     mark_known,
-    remove_members_listed,
 )
-from insurers.lists.tables import attach_table, count_members, drop_table
+from insurers.lists.tables import attach_table, drop_table
 from insurers.lists.wrapping import bring_up_to_date, is_comparable
 from insurers.models import AffectedList, ListEffect, ListReport, ListState
 from insurers.signals import list_accepted, listings_changed
@@ -105,14 +105,15 @@ def _still_unused(list_ids: Sequence[int]) -> list[AffectedList]:
 def _take_in(
     affected_list: AffectedList, earlier: Earlier, whole: Sequence[AffectedList]
 ) -> dict[str, Any]:
-    """Attach the people who are new or have a new address; end the listings they replace."""
-    removed = remove_members_listed(affected_list, lists=earlier.covering)
-    counts = count_members(affected_list.pk) if removed else _counted_when_read(affected_list)
-    counts["rows_already_listed"] = removed
+    """Attach the people; whoever is on an earlier list counts there. End what they replace."""
+    counts = _counted_when_read(affected_list)
     attach_table(affected_list.pk)
-    changed = mark_known(affected_list.pk, lists=earlier.covering)
+    listed, changed = mark_known(affected_list.pk, lists=earlier.covering)
+    counts["rows_already_listed"] = listed
     counts["rows_contact_changed"] = max(changed, _changed_since(affected_list, whole))
-    counts["people_withdrawn"] = end_leaving() + end_whole(whole)
+    counts["people_withdrawn"] = people_leaving(whole=[found.pk for found in whole])
+    end_leaving(affected_list)
+    end_whole(whole)
     AffectedList.objects.filter(pk__in=[found.pk for found in whole]).update(
         state=ListState.WITHDRAWN
     )
@@ -132,7 +133,8 @@ def _changed_since(affected_list: AffectedList, whole: Sequence[AffectedList]) -
 
 def _take_out(affected_list: AffectedList) -> dict[str, Any]:
     """End the listings of the people named; nothing else is kept of them."""
-    withdrawn = end_leaving()
+    withdrawn = people_leaving()
+    end_leaving(affected_list)
     drop_table(affected_list.pk)
     destroy_data_keys(affected_list)
     return {"people_withdrawn": withdrawn}

@@ -21,6 +21,11 @@ PIECE_BYTES = 1024**2
 HIGHEST_RATIO = 200
 RATIO_FROM_BYTES = 10 * 1024**2
 
+# A member costs as much time as reading 50 KB. Programs that cut a file into many (bgzip) put
+# more into each; beyond a thousand, members that are smaller are made to cost time.
+MEMBERS_OF_ANY_SIZE = 1000
+SMALLEST_MEMBER_BYTES = 512
+
 GZIP = b"\x1f\x8b"
 ZIP = b"PK\x03\x04"
 ZIP_WITHOUT_FILE = b"PK\x05\x06"
@@ -112,7 +117,11 @@ def _inflated(source: Source, window: int, growth: _Growth) -> Iterator[bytes]:
 def gunzipped(source: Source) -> Iterator[bytes]:
     """Yield what a gzip file holds (RFC 1952: it may have several members)."""
     growth = _Growth(source)
+    members = 0
     while source.peek(2) == GZIP:
+        members += 1
+        if members > MEMBERS_OF_ANY_SIZE + source.taken // SMALLEST_MEMBER_BYTES:
+            raise FileRefusedError(Refusal.TOO_MANY_PARTS)
         yield from _inflated(source, 16 + zlib.MAX_WBITS, growth)
     # Tapes and some programs fill up with zeros.
     for rest in source:

@@ -121,7 +121,7 @@ def _refuse_what_no_choice_can_help(
         raise FileRefusedError(Refusal.NO_ROWS)
     if not settings.NIR_ALLOWED:
         for place, cells in enumerate(values):
-            nirs = sum(nir.looks_like_one(cell) for cell in cells)
+            nirs = sum(nir.holds_one(cell) for cell in cells)
             if len(cells) >= _FEWEST_TO_JUDGE and nirs >= nir.SHARE * len(cells):
                 raise FileRefusedError(Refusal.NIR_COLUMN, column=f"#{place + 1}")
 

@@ -109,6 +109,7 @@ DELETE FROM met WHERE ctid IN (
 )
 """
 
+# Each listing once.
 _LEAVING = """
 CREATE TEMPORARY TABLE leaving
     (list_id integer, ordinal integer, reason varchar(10)) ON COMMIT DROP
@@ -116,22 +117,25 @@ CREATE TEMPORARY TABLE leaving
 
 # The new contact takes the place of the old one, for the same operators.
 _CORRECTED = """
-INSERT INTO leaving SELECT earlier_list, earlier_ordinal, 'corrected' FROM met
+INSERT INTO leaving SELECT DISTINCT earlier_list, earlier_ordinal, 'corrected' FROM met
 WHERE ended = '' AND has_news AND earlier_list = ANY (%(staying)s)
 """
 
+# Also whose contact was corrected: else they would come back with it (`returning.py`).
 _REPLACED = """
 INSERT INTO leaving
 SELECT member.list_id, member.ordinal, 'replaced' FROM members.affected_member AS member
 LEFT JOIN members.listing_mark AS mark USING (list_id, ordinal)
-WHERE member.list_id = ANY (%(staying)s) AND coalesce(mark.ended, '') = '' AND NOT EXISTS (
-    SELECT FROM met WHERE met.earlier_list = member.list_id AND met.earlier_ordinal = member.ordinal
-)
+WHERE member.list_id = ANY (%(staying)s) AND coalesce(mark.ended, '') IN ('', 'corrected')
+    AND NOT EXISTS (
+        SELECT FROM met
+        WHERE met.earlier_list = member.list_id AND met.earlier_ordinal = member.ordinal
+    )
 """
 
 _WITHDRAWN = """
 INSERT INTO leaving SELECT DISTINCT earlier_list, earlier_ordinal, 'withdrawn' FROM met
-WHERE ended = '' AND earlier_list = ANY (%(narrower)s)
+WHERE ended IN ('', 'corrected') AND earlier_list = ANY (%(narrower)s)
 """
 
 _STEPS = {
@@ -177,5 +181,5 @@ def all_leave(list_id: int) -> None:
 
 
 def stays_listed(earlier: Earlier) -> list[int]:
-    """Return the lists on which people without a new address stay, instead of joining this one."""
+    """Return the lists on which people without a new address go on counting."""
     return [pk for pk in earlier.covering if pk not in earlier.whole]

@@ -28,7 +28,9 @@ SELECT member.list_id, member.ordinal
 FROM unnest(%(versions)s::smallint[], %(fingerprints)s::uuid[]) AS asked (version, fingerprint)
 JOIN affected_member AS member
     ON member.fingerprint = asked.fingerprint AND member.key_version = asked.version
-WHERE member.list_id = ANY (%(lists)s)
+LEFT JOIN listing_mark AS mark
+    ON mark.list_id = member.list_id AND mark.ordinal = member.ordinal
+WHERE member.list_id = ANY (%(lists)s) AND coalesce(mark.ended, '') = ''
 ORDER BY member.list_id, member.ordinal
 """
 
@@ -36,8 +38,10 @@ ORDER BY member.list_id, member.ordinal
 def find_member(
     *, breach_id: int, insurer_id: UUID, identifier: str, birth_date: str, birth_rank: str = ""
 ) -> list[Found]:
-    """Return where a person (normalised values) is on the accepted lists (worker only).
+    """Return where a person (normalised values) stands on the accepted lists (worker only).
 
+    Whoever was withdrawn or replaced is not concerned, and whose contact was corrected stands on
+    the list that did so: what has ended is not returned, also where the person was told from it.
     Raises UnknownKeyVersionError where a list is of a version that the portal does not know,
     and KeyNotFoundError where a key is lost: neither is « not found ».
     """

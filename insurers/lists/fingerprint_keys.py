@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from audit.trail import insurer_scope, record
 from insurers.lists.keystore import (
     KEY_BYTES,
     KeyDestroyedError,
@@ -100,7 +101,8 @@ def retire_address_key(*, insurer_id: UUID, now: datetime) -> bool:
         if unread.exists() or lists.with_members().filter(contacts_purged_at=None).exists():
             return False
         keys = AddressKey.objects.filter(insurer_id=insurer_id)
-        keys.filter(destroyed_at=None).update(destroyed_at=now)
+        if keys.filter(destroyed_at=None).update(destroyed_at=now):
+            record(action="address_key.destroyed", scope=insurer_scope(insurer_id))
     for number in keys.exclude(destroyed_at=None).values_list("number", flat=True):
         key_store().destroy(address_key_name(insurer_id, number))
     return True

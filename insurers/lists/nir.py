@@ -26,11 +26,10 @@ _PERMISSIVE = re.compile(
 # Nearly every real one; a 13-digit number drawn at random matches once in 40.
 _STRICT = re.compile(r"[12]\d\d(?:0[1-9]|1[0-2])(?!00)(?:\d\d|2[AB])\d{6}")
 
-# What `_compact` would keep: 13 or 15 signs among separators, and the `.0` of a workbook's number.
-_CANDIDATE = rf"^[{_BETWEEN}]*[123478](?:[{_BETWEEN}]*[0-9ABab]){{12,15}}[{_BETWEEN}]*$"
-_INSIDE = re.compile(
-    rf"(?<!\d)[123478](?:[{_BETWEEN}]*[0-9ABab]){{12}}(?:(?:[{_BETWEEN}]*\d){{2}})?(?!\d)"
-)
+# 13 or 15 signs among separators, whatever stands around them: `NIR185…`, `185…@example.fr`.
+_SIGNS = rf"[123478](?:[{_BETWEEN}]*[0-9ABab]){{12}}(?:(?:[{_BETWEEN}]*\d){{2}})?"
+_INSIDE = re.compile(rf"(?<!\d){_SIGNS}(?!\d)")
+_CANDIDATE = rf"(?:^|\D){_SIGNS}(?:\D|$)"  # The same to polars, which looks neither back nor on.
 
 SHARE = 0.2
 """A column whose cells look like NIRs in this proportion holds NIRs."""
@@ -64,13 +63,13 @@ def looks_like_one(text: str) -> bool:
 
 
 def holds_one(text: str) -> bool:
-    """Whether a NIR, with or without key, stands somewhere in a text such as a name."""
+    """Whether the text is a NIR, with or without key, or has one somewhere in it."""
     return len(text) > 12 and any(looks_like_one(found[0]) for found in _INSIDE.finditer(text))
 
 
 @dataclass
 class ColumnWatch:
-    """Counts, over a file, the cells of each column that look like NIRs."""
+    """Counts, over a file, the cells of each column that are NIRs or hold one."""
 
     filled: list[int]
     suspect: list[int]
@@ -88,7 +87,7 @@ class ColumnWatch:
             if not (lengths > 12).any():
                 continue
             candidates = cells.filter(cells.str.contains(_CANDIDATE)).to_list()
-            self.suspect[place] += sum(map(looks_like_one, candidates))
+            self.suspect[place] += sum(map(holds_one, candidates))
 
     def add(self, other: "ColumnWatch") -> None:
         """Add the counts of another part of the file."""

@@ -149,6 +149,10 @@ class Refusal(models.TextChoices):
         "several_files",
         _("L’archive ne contient pas un seul fichier : on ne sait lequel lire."),
     )
+    TOO_MANY_PARTS = (
+        "too_many_parts",
+        _("Le fichier .gz est fait d’un nombre anormal de parties presque vides."),
+    )
     NESTED_ARCHIVE = ("nested_archive", _("L’archive contient une autre archive."))
     ARCHIVE_NOT_READ = (
         "archive_not_read",
@@ -228,6 +232,7 @@ HOW_TO_GO_ON: dict[Refusal, object] = {
     Refusal.TOO_MANY_CELLS: _SAVE_AS_CSV,
     Refusal.ENCRYPTED: _("Enregistrez-le sans mot de passe, puis envoyez-le."),
     Refusal.SEVERAL_FILES: _("Envoyez chaque fichier à part."),
+    Refusal.TOO_MANY_PARTS: _("Compressez le fichier en une fois, puis envoyez-le."),
     Refusal.NESTED_ARCHIVE: _("Extrayez le fichier des archives, puis envoyez-le."),
     Refusal.ARCHIVE_NOT_READ: _(
         "Compressez le fichier en .gz ou en .zip ordinaire, ou envoyez-le tel quel."
@@ -288,7 +293,8 @@ def explain_refusal(
 ) -> Explanation:
     """Return the texts of a `Refusal`; `earlier` names the list that came first, if any."""
     refusal = Refusal(code)
-    what = str(refusal.label).format(row=row, column=column_name(column), earlier=earlier)
+    place = {"row": "?" if row is None else row, "column": column_name(column) or "?"}
+    what = str(refusal.label).format(**place, earlier=earlier)
     return Explanation(what, str(HOW_TO_GO_ON[refusal]))
 
 

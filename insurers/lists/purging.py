@@ -164,8 +164,6 @@ def _copy_without_contacts(old: str, new: str) -> None:
 def _retire_address_key(affected_list: AffectedList, now: datetime) -> None:
     insurer_id = affected_list.insurer_id
     if retire_address_key(insurer_id=insurer_id, now=now):
-        with transaction.atomic():
-            record(action="address_key.destroyed", scope=insurer_scope(insurer_id))
         address_key_destroyed.send(sender=ListPurge, insurer_id=insurer_id)
 
 

@@ -49,7 +49,7 @@ def refuse_list(
             scope=insurer_scope(affected_list.insurer_id),
             actor=account(decided_by.pk) if decided_by else SYSTEM,
             subject=f"list:{affected_list.pk}",
-            detail={"code": code.value},
+            detail={"code": code.value, "row": row, "column": column},
         )
 
 

@@ -1,6 +1,6 @@
 """What accepting a list would do: counted once by the worker, shown before the decision."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import Count, F, Sum
 
 from insurers.lists.comparison import Earlier, compare, earlier_lists, stays_listed
+from insurers.lists.distinct_people import people_leaving, people_standing
 from insurers.lists.problems import Explanation, Field, explain_problem
 from insurers.lists.tables import sorting_on_all_cores, table_name
 from insurers.models import AffectedList, Declaration, ListEffect, ListReport, Severity
@@ -39,8 +40,6 @@ SELECT count(*) FROM (
     WHERE ended = '' AND earlier_list = ANY (%(same)s)
 ) AS person
 """
-
-_LEAVING = "SELECT count(*) FROM leaving WHERE reason <> 'corrected'"
 
 # By a sort of 64-bit hashes on all cores (see `tables.py`): among 33 million addresses the
 # chance that two have one hash, and count as shared, is one in thirty thousand.
@@ -115,24 +114,18 @@ def _count_met(earlier: Earlier) -> Met:
     once = len(earlier.every) == 1 and _row(_NAMELESS) == (0,)
     people = _PEOPLE_MET_ONCE if once else _PEOPLE
     stays, same, changed, others, anywhere = _row(_MET.format(people=people), **lists)
-    found = same if once else _row(_FOUND, same=earlier.same)[0]
+    # On several lists a person is met several times; on one, a row without a name may be two.
+    several = len(earlier.same) > 1
+    found = same if once or several else _row(_FOUND, same=earlier.same)[0]
     return Met(
         stays=stays,
         same=same,
         changed=changed,
         others=others,
         anywhere=anywhere,
-        gone=max(_standing(earlier.same) - found, 0),
-        leaving=_row(_LEAVING)[0] + _standing(earlier.whole),
+        gone=max(people_standing(earlier.same) - found, 0),
+        leaving=people_leaving(whole=earlier.whole),
     )
-
-
-def _standing(lists: Sequence[int]) -> int:
-    """Return how many people of the lists have not left them."""
-    people = AffectedList.objects.filter(pk__in=lists).aggregate(
-        total=Sum(F("members") - F("members_ended"))
-    )
-    return int(people["total"] or 0)
 
 
 def _listed_after(affected_list: AffectedList, report: ListReport, earlier: Earlier) -> int:

@@ -21,9 +21,10 @@ from insurers.lists.problems import Refusal, column_name, explain_problem
 from insurers.lists.refusing import refuse_list, why_refused
 from insurers.lists.rejected import rows_to_correct
 from insurers.lists.report import declared_people, reasons, rows_of_neither
+from insurers.lists.returning import does_not_give_back
 from insurers.lists.states import AWAITING, UNFINISHED, WrongStateError
 from insurers.lists.uploads import CHUNK_BYTES, SealingUploadHandler
-from insurers.lists.withdrawal import decide_to_withdraw, lists_leaning_on
+from insurers.lists.withdrawal import decide_to_withdraw
 from insurers.models import (
     AffectedList,
     Breach,
@@ -169,7 +170,7 @@ def list_detail(request: HttpRequest, list_id: int) -> HttpResponse:
         "declared_people": declared_people(report) if report else None,
         "rows_of_neither": rows_of_neither(report) if report else None,
         "may_withdraw": may_withdraw,
-        "leaning": lists_leaning_on(found) if may_withdraw else [],
+        "does_not_give_back": may_withdraw and does_not_give_back(found),
         "refusal": why_refused(found),
         "sha256": bytes(found.sha256 or b"").hex(),
         "may_decide": may_prepare and found.state in AWAITING,

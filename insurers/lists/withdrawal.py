@@ -9,6 +9,7 @@ from audit.trail import account, insurer_scope, record
 from insurers.lists.acceptance import announce_listings
 from insurers.lists.comparison import all_leave
 from insurers.lists.locks import list_lock, take_turn
+from insurers.lists.returning import let_come_back
 from insurers.lists.states import WrongStateError, move
 from insurers.lists.superseding import end_leaving, end_whole
 from insurers.lists.wrapping import fingerprints_agree
@@ -32,22 +33,6 @@ def decide_to_withdraw(
         )
 
 
-def lists_leaning_on(affected_list: AffectedList) -> list[int]:
-    """Return later lists some of whose people may have stayed on this one, where they were.
-
-    Withdrawn with it, they are on no list any more: their file does not count them.
-    """
-    later = AffectedList.objects.filter(
-        breach_id=affected_list.breach_id,
-        insurer_id=affected_list.insurer_id,
-        state=ListState.ACCEPTED,
-        rows_already_listed__gt=0,
-        operator_ids__contained_by=affected_list.operator_ids,
-        decided_at__gte=affected_list.decided_at,
-    )
-    return list(later.exclude(pk=affected_list.pk).order_by("pk").values_list("pk", flat=True))
-
-
 def withdraw_list(*, list_id: int) -> None:
     """Cancel what is not yet sent from a list (worker only); whoever was told stays so."""
     with list_lock(list_id) as held:
@@ -58,6 +43,7 @@ def withdraw_list(*, list_id: int) -> None:
             if not fingerprints_agree(breach_id=found.breach_id, insurer_id=found.insurer_id):
                 return  # The key is being rotated: the sweep tries again.
             take_turn(found.insurer_id)
+            let_come_back(found)
             ended = _end(found)
             move(list_id=found.pk, to=ListState.WITHDRAWN)
             record(
@@ -74,4 +60,4 @@ def _end(affected_list: AffectedList) -> int:
     if not affected_list.is_in_use:
         return end_whole([affected_list])
     all_leave(affected_list.pk)
-    return end_leaving()
+    return end_leaving(affected_list)

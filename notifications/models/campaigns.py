@@ -54,6 +54,8 @@ class NoticeVersion(models.Model):
 class ListReach(models.Model):
     """How an accepted list can be reached, in people and addresses; the worker counts it once.
 
+    Whoever another list's campaign has told by then is left out.
+
     `shared_…` counts addresses that stand for more than eight members: an approver must
     confirm that they are real before anything is sent to them.
     """

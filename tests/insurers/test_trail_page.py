@@ -113,6 +113,25 @@ def test_codes_of_lists_are_said_in_words(
     assert (said.name, said.value) == words
 
 
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [
+        (
+            {"code": "nir_column", "row": None, "column": "email"},
+            "Une colonne contient des numéros de sécurité sociale\u00a0: courriel.",
+        ),
+        ({"code": "broken_quotes", "row": 7}, "Un guillemet est mal placé à la ligne 7."),
+        ({"code": "broken_quotes"}, "Un guillemet est mal placé à la ligne ?."),
+        ({"code": "a_later_code"}, "a_later_code"),
+    ],
+)
+def test_the_trail_says_why_a_list_was_refused(detail: dict[str, object], words: str) -> None:
+    record(action="list.refused", scope=phare_scope(), detail=detail)
+    (said,) = detail_words(AuditEntry.objects.get())
+    assert said.name == "motif"
+    assert said.value.startswith(words)
+
+
 def test_what_is_forgotten_is_a_column() -> None:
     assert subject_words("column:7") == "colonne n° 7"
 

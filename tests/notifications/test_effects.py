@@ -1,10 +1,12 @@
 """A later list adds, replaces or withdraws: nobody lost, nobody told twice, each counted once."""
 
+from collections.abc import Callable
+
 import pytest
 from django.utils import timezone
 
 from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
-from insurers.models import AffectedMember, ListState
+from insurers.models import AffectedMember, ListEffect, ListState
 from notifications.campaigns import CampaignRefused, approve_campaign
 from notifications.channels import Outcome
 from notifications.leases import claim_batch, close_batch
@@ -22,6 +24,7 @@ from tests.notifications.effects import (
     prepare,
     replace,
     send,
+    told_twice,
     withdraw,
     withdraw_whole,
 )
@@ -46,7 +49,8 @@ def people() -> dict[Standing, int]:
 def test_people_listed_with_the_same_contact_stay_where_they_are() -> None:
     add(member(1, email="lise@example.fr"))
     second = add(member(1, email="lise@example.fr"), member(2, email="omar@example.fr"))
-    assert (second.members, second.rows_already_listed, second.rows_contact_changed) == (1, 1, 0)
+    assert (second.members, second.members_uncounted) == (2, 1)
+    assert (second.rows_already_listed, second.rows_contact_changed) == (1, 0)
     assert line().figures.listed == 2
 
 
@@ -185,7 +189,7 @@ def test_replacing_a_list_that_no_campaign_uses_takes_it_out_whole() -> None:
 def test_replacing_a_list_in_use_cancels_who_is_gone_and_keeps_the_others(mail: Recorder) -> None:
     first = prepare(add(member(1, email="lise@example.fr"), member(2, email="omar@example.fr")))
     second = replace(member(2, email="omar@example.fr"), member(3, email="ines@example.fr"))
-    assert second.members == 1
+    assert (second.members, second.rows_already_listed) == (2, 1)
     assert campaign_figures(first).cancelled_by_reason == {"replaced": 1}
     send(first)
     send(prepare(second))
@@ -349,6 +353,111 @@ def test_withdrawn_and_listed_again_after_being_told_is_told_once(mail: Recorder
     send(prepare(add(member(1, email="lise@example.fr"))))
     assert mail.recipients == ["lise@example.fr"]
     assert people() == {Standing.TOLD: 1}
+
+
+# Named by several lists
+
+LISE_AND_OMAR = [member(1, email="lise@example.fr"), member(2, email="omar@example.fr")]
+INES = member(3, email="ines@example.fr")
+
+
+@pytest.mark.parametrize("second_is_used", [False, True])
+@pytest.mark.parametrize("first_is_used", [False, True])
+def test_who_another_list_names_stays_listed_and_is_told_from_there(
+    mail: Recorder, first_is_used: bool, second_is_used: bool
+) -> None:
+    first = add(*LISE_AND_OMAR)
+    if first_is_used:
+        prepare(first)
+    second = add(LISE_AND_OMAR[0], INES)
+    campaign = prepare(second) if second_is_used else None
+    withdraw_whole(first)
+    assert line().figures.listed == 2
+    send(campaign or prepare(second))
+    assert sorted(mail.recipients) == ["ines@example.fr", "lise@example.fr"]
+    assert people() == {Standing.TOLD: 2}
+
+
+def test_who_was_told_from_the_list_that_leaves_is_not_told_from_the_other(mail: Recorder) -> None:
+    first = add(*LISE_AND_OMAR)
+    send(prepare(first))
+    second = prepare(add(LISE_AND_OMAR[0], INES))
+    withdraw_whole(first)
+    send(second)
+    assert mail.recipients.count("lise@example.fr") == 1
+    assert campaign_figures(second).people[Standing.TOLD_ALREADY] == 1
+    assert people() == {Standing.TOLD: 3}
+
+
+def test_who_waits_on_the_first_of_two_lists_is_told_once(mail: Recorder) -> None:
+    first, second = (prepare(found) for found in (add(*LISE_AND_OMAR), add(*LISE_AND_OMAR, INES)))
+    send(second)
+    send(first)
+    assert told_twice(mail.recipients) == []
+    assert people() == {Standing.TOLD: 3}
+
+
+@pytest.mark.usefixtures("_both_operators")
+@pytest.mark.parametrize("is_used", [False, True])
+def test_who_a_narrower_list_names_stays_when_the_wider_one_is_replaced(
+    mail: Recorder, is_used: bool
+) -> None:
+    wide = ("alphapay", "betapay")
+    first = add(*LISE_AND_OMAR, operators=wide)
+    if is_used:
+        prepare(first)
+    narrow = add(LISE_AND_OMAR[0], "")
+    accepted_list([INES], effect=ListEffect.REPLACE, operators=wide)
+    assert check_figures().listed == 2
+    send(prepare(narrow))
+    assert mail.recipients == ["lise@example.fr"]
+
+
+def test_a_corrected_address_comes_back_when_the_list_that_corrected_it_leaves(
+    mail: Recorder,
+) -> None:
+    first = add(member(1, email="lise@example.fr"))
+    second = add(member(1, email="lise@exemple.fr"))
+    withdraw_whole(second)
+    assert line().figures.listed == 1
+    send(prepare(first))
+    assert mail.recipients == ["lise@example.fr"]
+
+
+def test_it_does_not_where_a_later_list_says_the_same(mail: Recorder) -> None:
+    first = add(member(1, email="lise@exemple.fr"))
+    second = add(member(1, email="lise@example.fr"))
+    third = add(member(1, email="lise@example.fr"), INES)
+    withdraw_whole(second)
+    for found in (first, third):
+        send(prepare(found))
+    assert sorted(mail.recipients) == ["ines@example.fr", "lise@example.fr"]
+
+
+@pytest.mark.parametrize("leave", [lambda: withdraw(member(1)), lambda: replace(INES)])
+def test_who_was_withdrawn_or_replaced_does_not_come_back(leave: Callable[[], object]) -> None:
+    prepare(add(member(1, email="lise@example.fr"), INES))
+    prepare(add(member(1, email="lise@exemple.fr")))
+    leave()
+    third = add(member(1, email="lise@autre.example.fr"))
+    withdraw_whole(third)
+    assert line().figures.listed == 1
+
+
+def test_a_file_that_withdraws_takes_a_person_off_every_list() -> None:
+    prepare(add(*LISE_AND_OMAR))
+    add(*LISE_AND_OMAR, INES)
+    withdrawal = withdraw(LISE_AND_OMAR[0])
+    assert (withdrawal.people_withdrawn, withdrawal.report.leaving) == (1, 1)
+    assert line().figures.listed == 2
+
+
+def test_who_is_replaced_on_two_lists_is_one_person() -> None:
+    prepare(add(*LISE_AND_OMAR))
+    add(*LISE_AND_OMAR, INES)
+    replaced = replace(INES)
+    assert (replaced.people_withdrawn, replaced.report.gone) == (3, 2)
+    assert line().figures.listed == 1
 
 
 # Rejected rows

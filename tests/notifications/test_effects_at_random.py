@@ -29,6 +29,9 @@ class World:
         self.chance = random.Random(seed)
         self.mail = mail
         self.contact: dict[int, str] = {}
+        # By list: who stands there, and whose contact a later list corrected.
+        self.standing: dict[int, dict[int, str]] = {}
+        self.corrected: dict[int, dict[int, str]] = {}
         self.lines = 0
 
     def step(self) -> None:
@@ -52,12 +55,15 @@ class World:
             self.contact.pop(number, None)
 
     def whole(self) -> None:
-        """Withdraw a list, and list again at once the people who should stay."""
+        """Withdraw a list; whom another one names stays, or comes back."""
         lists = list(AffectedList.objects.open_to_campaigns())
         if lists and self.chance.random() < 0.5:
-            withdraw_whole(self.chance.choice(lists))
-            self._send_list(ListEffect.ADD, list(self.contact) or [1])
-            self.contact.setdefault(1, "")
+            found = self.chance.choice(lists)
+            withdraw_whole(found)
+            self._let_go(found)
+            if self.chance.random() < 0.3:
+                self._send_list(ListEffect.ADD, list(self.contact) or [1])
+                self.contact.setdefault(1, "")
 
     def tell(self) -> None:
         for found in AffectedList.objects.open_to_campaigns().filter(campaigns=None):
@@ -103,7 +109,34 @@ class World:
         # Empty rows at the end make each file another file.
         self.lines += 1
         rows = [member(n, email=self.contact.get(n, "")) for n in some] + [""] * self.lines
-        accepted_list(rows, effect=effect)
+        found = accepted_list(rows, effect=effect)
+        if effect != ListEffect.ADD:
+            for people in (*self.standing.values(), *self.corrected.values()):
+                for number in list(people):
+                    if (number in some) == (effect == ListEffect.WITHDRAW):
+                        people.pop(number)
+        if effect == ListEffect.WITHDRAW:
+            return
+        for left in AffectedList.objects.filter(state=ListState.WITHDRAWN):
+            self.standing.pop(left.pk, None)
+        contacts = {number: self.contact.get(number, "") for number in some}
+        for pk, people in self.standing.items():
+            for number, contact in contacts.items():
+                if contact and people.get(number, contact) != contact:
+                    self.corrected.setdefault(pk, {})[number] = people.pop(number)
+        self.standing[found.pk] = contacts
+
+    def _let_go(self, found: AffectedList) -> None:
+        """Learn who stays once a list has left."""
+        left = self.standing.pop(found.pk)
+        unused = AffectedList.objects.filter(pk__in=self.standing, is_in_use=False)
+        for pk in unused.order_by("-pk").values_list("pk", flat=True):
+            for number in left.keys() & self.corrected.get(pk, {}).keys():
+                if not any(number in people for people in self.standing.values()):
+                    self.standing[pk][number] = self.corrected[pk].pop(number)
+        self.contact = {}
+        for _pk, people in sorted(self.standing.items()):
+            self.contact |= people
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -116,6 +149,8 @@ def test_whatever_the_order_nobody_is_lost_or_told_twice(seed: int, mail: Record
         settle_stale(now=timezone.now())
     figures = check_figures()
     assert figures.people[Standing.IN_PROGRESS] == 0
+    standing = {number for people in world.standing.values() for number in people}
+    assert figures.listed >= len(standing)
     assert not Notification.objects.filter(state=State.SENDING).exists()
     told = list(Told.objects.values_list("fingerprint", flat=True))
     assert len(told) == len(set(told)) == figures.people[Standing.TOLD]

@@ -92,3 +92,9 @@ def test_reach_is_counted_in_people_and_addresses() -> None:
     assert (reach.email_people, reach.email_addresses) == (3, 1)
     assert (reach.phone_only_people, reach.no_contact_people) == (1, 1)
     assert reach.invalid_contact_people == 1
+
+
+def test_reach_leaves_out_who_is_told_from_another_list() -> None:
+    built([member(1, email="lise@example.fr")])
+    second = accepted_list([member(1, email="lise@example.fr"), member(2, email="omar@example.fr")])
+    assert count_reach(affected_list=second).email_people == 1

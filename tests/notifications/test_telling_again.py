@@ -12,7 +12,15 @@ from notifications.register import campaign_figures
 from notifications.states import Standing
 from tests import cast
 from tests.conftest import WebClient, as_role
-from tests.notifications.effects import add, check_figures, line, prepare, send, withdraw
+from tests.notifications.effects import (
+    add,
+    check_figures,
+    line,
+    prepare,
+    send,
+    withdraw,
+    withdraw_whole,
+)
 from tests.notifications.story import member, notice_for
 from tests.smtp import Recorder
 
@@ -57,6 +65,25 @@ def test_a_complement_tells_again_who_was_told(mail: Recorder) -> None:
     send(approve(complement(found)))
     assert mail.recipients == ["lise@example.fr"] * 2
     assert Told.objects.count() == 1
+
+
+def test_who_is_on_two_lists_is_told_again_from_the_one_they_were_told_from(
+    mail: Recorder,
+) -> None:
+    first = told_list(member(1, email="lise@example.fr"))
+    second = told_list(member(1, email="lise@example.fr"), member(2, email="omar@example.fr"))
+    send(approve(complement(second)))
+    assert mail.recipients.count("lise@example.fr") == 1
+    send(approve(complement(first)))
+    assert sorted(mail.recipients) == ["lise@example.fr"] * 2 + ["omar@example.fr"] * 2
+
+
+def test_who_was_told_from_a_list_that_left_is_told_again_from_the_other(mail: Recorder) -> None:
+    first = told_list(member(1, email="lise@example.fr"))
+    second = told_list(member(1, email="lise@example.fr"), member(2, email="omar@example.fr"))
+    withdraw_whole(first)
+    send(approve(complement(second)))
+    assert mail.recipients.count("lise@example.fr") == 2
 
 
 def test_who_was_not_told_has_nothing_to_complete(mail: Recorder) -> None:

@@ -61,10 +61,11 @@ def test_the_file_is_erased_once_the_list_is_accepted(tmp_path: Any) -> None:
     assert affected_list.chunk_count == 0
 
 
-def test_somebody_on_an_accepted_list_is_not_listed_again() -> None:
+def test_somebody_on_an_accepted_list_counts_there() -> None:
     accepted(csv_file(LISE))
     second = accepted(csv_file(LISE, OMAR))
-    assert (second.members, second.rows_already_listed) == (1, 1)
+    second.refresh_from_db()
+    assert (second.members, second.members_uncounted, second.rows_already_listed) == (2, 1, 1)
     assert [part.rows for part in second.listed_already.all()] == [[2]]
 
 
@@ -78,20 +79,20 @@ def test_the_error_file_names_rows_listed_already_in_their_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("earlier", "later", "listed_again"),
+    ("earlier", "later", "is_listed"),
     [
-        ("alphapay betapay", "alphapay", False),
-        ("alphapay", "alphapay betapay", True),
-        ("alphapay", "betapay", True),
+        ("alphapay betapay", "alphapay", True),
+        ("alphapay", "alphapay betapay", False),
+        ("alphapay", "betapay", False),
     ],
 )
-def test_a_person_is_listed_again_for_operators_not_yet_named(
-    earlier: str, later: str, listed_again: bool
+def test_a_person_is_listed_already_where_all_the_operators_are_named(
+    earlier: str, later: str, is_listed: bool
 ) -> None:
     cast.phare_at_both_operators()
     accepted(csv_file(LISE), operators=operators(earlier))
     second = accepted(csv_file(LISE, ""), operators=operators(later))
-    assert second.members == int(listed_again)
+    assert (second.members, second.rows_already_listed) == (1, int(is_listed))
 
 
 def test_another_insurer_lists_its_own_people() -> None:

@@ -151,6 +151,21 @@ def test_nirs_in_any_column_refuse_the_file_and_name_it(
     assert not table_exists(affected_list.pk)
 
 
+@pytest.mark.parametrize(
+    ("number", "email", "column"),
+    [
+        ("A{0}", "185037511600{0}@example.fr", "email"),
+        ("NIR185037511600{0}", "lise@example.fr", "member_number"),
+        ("185037511600{0}x", "lise@example.fr", "member_number"),
+    ],
+)
+def test_what_stands_around_a_nir_does_not_hide_it(number: str, email: str, column: str) -> None:
+    row = f"{number};31/12/1980;Marin;Lise;{email};"
+    affected_list = read(csv_file(*(row.format(order) for order in range(6))))
+    assert affected_list.refusal_code == Refusal.NIR_COLUMN
+    assert affected_list.refusal_column == column
+
+
 def test_a_member_number_that_looks_like_a_nir_by_chance_is_kept() -> None:
     rows = [f"{9000000000000 + n};31/12/1980;l{n}@example.fr" for n in range(5)]
     content = csv_file(*rows, "1850375116001;31/12/1980;x@example.fr", header="Id;Né le;Mail")

@@ -112,6 +112,11 @@ def test_a_gzip_file_may_have_several_members_and_padding(size: int) -> None:
     assert text_of(content, size) == FILE
 
 
+def test_a_gzip_file_may_be_cut_into_many_members_that_hold_something() -> None:
+    part = FILE[:1] + os.urandom(1000)
+    assert text_of(gzip.compress(part) * 3000) == part * 3000
+
+
 def zip_with_large_sizes() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive, archive.open("a", "w", force_zip64=True) as entry:
@@ -142,6 +147,7 @@ def test_a_zip_of_one_file_is_read_whatever_wrote_it(content: bytes, size: int) 
         (gzip.compress(FILE)[:-9], Refusal.ARCHIVE_DAMAGED),
         (gzip.compress(FILE)[:-8] + bytes(8), Refusal.ARCHIVE_DAMAGED),
         (gzip.compress(FILE) + b"more", Refusal.ARCHIVE_DAMAGED),
+        (gzip.compress(b"") * 60_000, Refusal.TOO_MANY_PARTS),
         (zipped({"a.csv": FILE})[:-30], Refusal.ARCHIVE_DAMAGED),
         (zipped({"a.csv": FILE}, zipfile.ZIP_STORED)[:150], Refusal.ARCHIVE_DAMAGED),
         (piped_zip("a.csv", FILE)[:-80], Refusal.ARCHIVE_DAMAGED),

@@ -237,9 +237,9 @@ def test_an_auditor_reads_what_the_mandate_covers(client: WebClient) -> None:
     assert client.get(reverse("list_detail", args=[others.pk])).status_code == 404
 
 
-def test_withdrawing_says_which_lists_lean_on_this_one(paule: Client) -> None:
+def test_withdrawing_says_whom_an_approved_list_does_not_take_back(paule: Client) -> None:
     first = accepted(csv_file(LISE))
-    assert "comptent sur celle-ci" not in page(paule, first)
-    second = accepted(csv_file(LISE, OMAR))
-    assert f"de la liste n° {second.pk} qui étaient déjà sur celle-ci" in page(paule, first)
-    assert "comptent sur celle-ci" not in page(paule, second)
+    second = accepted(csv_file(LISE.replace("lise@", "marin@")))
+    assert "a corrigé le contact" not in page(paule, second)
+    AffectedList.objects.filter(pk=first.pk).update(is_in_use=True)
+    assert "a corrigé le contact de 1 personne." in page(paule, second)

@@ -103,6 +103,26 @@ def test_separators_hide_no_number() -> None:
     assert watching(spaced).suspect == [len(spaced)]
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        f"{MAINLAND}@example.fr",
+        f"NIR{MAINLAND}",
+        f"{MAINLAND}x",
+        f"n° {keyed(MAINLAND)} (Lise)",
+        f"{CORSICA[0]}@example.fr",
+    ],
+)
+def test_what_stands_around_a_number_does_not_hide_it(cell: str) -> None:
+    assert watching([cell] * 3).column_of_nirs() == 0
+
+
+def test_addresses_and_phones_are_no_numbers() -> None:
+    cells = ["lise.marin1985@example.fr", "06 39 98 00 01 / 06 39 98 00 02", "+33639980001"]
+    cells += ["FR76 3000 4000 0100 0123 4567 890", "31/12/1980 23:59:59", "12345678901234"]
+    assert watching(cells).suspect == [0]
+
+
 @pytest.mark.parametrize("number", [keyed(MAINLAND), *map(keyed, CORSICA), CORSICA[1].lower()])
 def test_numbers_with_a_key_and_of_corsica_are_seen(number: str) -> None:
     assert watching([number] * 3).column_of_nirs() == 0

@@ -284,6 +284,13 @@ def test_the_address_key_goes_with_the_last_contact_of_the_insurer() -> None:
     assert AuditEntry.objects.filter(action="address_key.destroyed").count() == 1
 
 
+def test_the_trail_says_once_that_the_address_key_went() -> None:
+    affected_list = finished([member(1, email="a@example.fr")]).affected_list
+    without_contacts(affected_list)
+    run(purge_list(affected_list=affected_list, requested_by=None, now=cast.NOW))
+    assert AuditEntry.objects.filter(action="address_key.destroyed").count() == 1
+
+
 def test_a_later_list_is_read_under_a_new_address_key() -> None:
     without_contacts(taken_in())
     later = read(csv_file("B2;1981-01-01;;;b@example.fr;"))

@@ -24,6 +24,7 @@ from insurers.models import (
     FingerprintKey,
     KeyReport,
     KeyState,
+    ListEffect,
     ListingMark,
     ListState,
 )
@@ -95,6 +96,18 @@ def test_people_are_found_before_during_and_after() -> None:
     assert find(3) == []
 
 
+def test_who_was_withdrawn_is_not_found() -> None:
+    found = accepted_list([member(1, email="a@example.fr"), member(2)])
+    accepted_list([member(1)], effect=ListEffect.WITHDRAW)
+    assert (find(1), find(2)) == ([], [Found(found.pk, 3)])
+
+
+def test_whose_contact_was_corrected_is_found_where_it_is_right() -> None:
+    accepted_list([member(1, email="a@example.fr")])
+    corrected = accepted_list([member(1, email="b@example.fr")])
+    assert find(1) == [Found(corrected.pk, 2)]
+
+
 def test_only_version_and_fingerprint_change() -> None:
     found = accepted_list([member(n, email=f"p{n}@example.fr") for n in range(20)])
     before = members_of(found)
@@ -141,7 +154,7 @@ def test_a_list_read_after_the_start_is_of_the_new_version_and_is_compared() -> 
     go_on_reading(later)
     assert later.report.already_listed == 1
     accept(affected_list=later, decided_by=None, now=cast.NOW)
-    assert (later.members, later.rows_already_listed) == (1, 1)
+    assert (later.members, later.members_uncounted, later.rows_already_listed) == (2, 1, 1)
 
 
 def test_a_list_that_waits_for_a_long_rotation_is_not_given_up() -> None:
@@ -247,7 +260,8 @@ def test_a_list_that_waits_for_a_decision_is_wrapped_too() -> None:
     decide_to_accept(affected_list=waiting, decided_by=None, now=cast.NOW)
     publish_list(list_id=waiting.pk)
     waiting.refresh_from_db()
-    assert (waiting.members, waiting.rows_already_listed) == (1, 1)
+    assert (waiting.members, waiting.members_uncounted) == (2, 1)
+    assert waiting.rows_already_listed == 1
 
 
 def test_a_reading_that_began_before_the_rotation_is_wrapped_at_publication() -> None:
@@ -259,7 +273,8 @@ def test_a_reading_that_began_before_the_rotation_is_wrapped_at_publication() ->
     decide_to_accept(affected_list=slow, decided_by=None, now=cast.NOW)
     publish_list(list_id=slow.pk)
     slow.refresh_from_db()
-    assert (slow.key_version, slow.members, slow.rows_already_listed) == (2, 1, 1)
+    assert (slow.key_version, slow.members, slow.members_uncounted) == (2, 2, 1)
+    assert slow.rows_already_listed == 1
 
 
 def test_who_was_told_is_not_told_again_after_a_rotation() -> None:
