@@ -162,10 +162,11 @@ class Place:
     def report(self, found: "AffectedList") -> None:
         from django.db import transaction
 
+        from insurers.lists.repeats import Shared
         from insurers.lists.report import write_report
 
         with transaction.atomic():
-            write_report(list_id=found.pk, counts=vars(found))
+            write_report(list_id=found.pk, counts=vars(found), shared=Shared(0, 0))
 
     def publish(self, found: "AffectedList") -> None:
         from django.utils import timezone

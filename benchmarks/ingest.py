@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.figures import note, say, say_machine
 from benchmarks.memory import MemoryWatch
-from benchmarks.stage import Stage, servers, wait_until, workers
+from benchmarks.stage import Stage, processor_seconds, servers, wait_until, workers
 
 if TYPE_CHECKING:
     from insurers.models import AffectedList, Breach, Insurer
@@ -51,11 +51,16 @@ def main() -> None:
         run = measured(stage, "measured", rows=options.rows)
         found = lookup(run.affected_list, file)
         rate = options.rows / run.seconds
+        before = processor_seconds(stage.cluster.process.pid)
         floor_seconds = floor(stage, run.affected_list)
+        floor_used = processor_seconds(stage.cluster.process.pid) - before
         floor_rate = run.affected_list.members / floor_seconds
         say("rows ingested", rate, "rows/s", floor=floor_rate, target=0.45)
         for name, seconds in run.phases.items():
             say(f"time {name}", seconds, "s")
+        # These hardly move with what else the machine does, as rates do.
+        say("processor time, workers", run.workers_used, "s")
+        say("processor time, PostgreSQL", run.servers_used, "s", floor=floor_used)
         say("member found by a look-up", float(found), "member", target=1)
         say_memory(run, usual)
         if run.first and run.last and options.rows > 2 * MILLION:
@@ -78,6 +83,9 @@ class Run:
     """Of a worker's memory, while it read: the second and the last."""
     first: float = 0.0
     last: float = 0.0
+    workers_used: float = 0.0
+    servers_used: float = 0.0
+    """Seconds of processor time."""
     samples: list[tuple[float, int]] = field(default_factory=list)
 
 
@@ -92,7 +100,13 @@ def measured(stage: Stage, name: str, *, rows: int) -> Run:
     with workers(stage, processes=PROCESSES) as worker:
         # The workers start, connect and load polars before anything is timed.
         take(warm, *organisation(f"warm-{name}"), worker.pid)
-        return take(file, *organisation(name), worker.pid)
+        pids = worker.pid, stage.cluster.process.pid
+        before = [processor_seconds(pid) for pid in pids]
+        run = take(file, *organisation(name), worker.pid)
+        run.workers_used, run.servers_used = (
+            processor_seconds(pid) - used for pid, used in zip(pids, before, strict=True)
+        )
+        return run
 
 
 def say_memory(run: Run, usual: float) -> None:

@@ -140,6 +140,16 @@ def children(pid: int) -> list[int]:
         return []
 
 
+def processor_seconds(pid: int) -> float:
+    """Return what a process and all that it started have used, those that ended included."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    used = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return used + sum(map(processor_seconds, children(pid)))
+
+
 def wait_until(condition: Callable[[], object], *, seconds: float) -> None:
     """Poll a condition twenty times a second."""
     limit = time.monotonic() + seconds

@@ -96,6 +96,9 @@ class BlockReader:
             nir_watch=[watch.filled, watch.suspect],
             policyholders=taken.policyholders,
             dependants=taken.dependants,
+            member_hashes=taken.member_hashes,
+            address_hashes=taken.address_hashes,
+            **taken.counts,
         )
         self._count(block, taken)
 

@@ -3,8 +3,11 @@
 Millions of values are cut, combined and laid beside each other without a loop in Python.
 """
 
+import itertools
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import polars as pl
 
 
 def cut(column: bytes, *, width: int, start: int, stop: int) -> bytes:
@@ -33,3 +36,17 @@ def exclusive_or(columns: Iterable[bytes]) -> bytes:
         found ^= int.from_bytes(column, "big")
         size = len(column)
     return found.to_bytes(size, "big")
+
+
+def spread(column: bytes, places: Sequence[int], *, width: int, count: int) -> bytes:
+    """Return a column of `count` values: those given at their `places`, zeros elsewhere."""
+    if len(places) == count:
+        return column
+    spread = bytearray(width * count)
+    steps = pl.Series(places, dtype=pl.Int64).diff()
+    starts = [0, *(steps > 1).arg_true().to_list(), len(places)] if places else [0]
+    for start, end in itertools.pairwise(starts):
+        at = width * places[start]
+        values = column[width * start : width * end]
+        spread[at : at + len(values)] = values
+    return bytes(spread)

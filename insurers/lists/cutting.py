@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from insurers.lists.reading import LONGEST_RECORD
 
-BLOCK_BYTES = 2 * 1024**2
+BLOCK_BYTES = 2 * 1024**2 - LONGEST_RECORD  # so that two pieces of an upload make one
 _QUOTE, _NEWLINE = b'"', b"\n"
 _OTHERS = bytes(byte for byte in range(256) if byte not in _QUOTE + _NEWLINE)
 _LONGEST_BYTES = 4 * LONGEST_RECORD  # of the encodings in use, the widest takes 4 bytes a letter

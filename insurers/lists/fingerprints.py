@@ -20,6 +20,8 @@ from insurers.lists.keyed_hashes import Blake2, HmacSha256
 
 SCHEME = b"member-number+birth-date"
 CODE_BYTES, FINGERPRINT_BYTES, TAG_BYTES = 32, 16, 4
+HASH_BYTES = 8
+"""What of a fingerprint is enough to see which ones may be equal."""
 NO_NAME = bytes(TAG_BYTES)
 REMEMBERED = 100_000
 """How many first names, and how many last names, a worker remembers at the most."""

@@ -11,10 +11,11 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Sum
 from django.utils import timezone
 
 from audit.trail import actor_of, insurer_scope, record
@@ -29,9 +30,15 @@ from insurers.lists.preparing import Text, survey_file
 from insurers.lists.problems import Refusal
 from insurers.lists.refusal import FileRefusedError
 from insurers.lists.refusing import erase_refused, refuse_list
+from insurers.lists.repeats import (
+    Merged,
+    merge_repeated_members,
+    note_repeated_rows,
+    shared_addresses,
+)
 from insurers.lists.report import write_report
 from insurers.lists.states import READING, WrongStateError, move
-from insurers.lists.tables import count_members, index_table, make_table, merge_repeated_members
+from insurers.lists.tables import indexes_built, make_table
 from insurers.lists.uploads import SealedUpload, UploadDamagedError
 from insurers.lists.wrapping import bring_up_to_date, is_comparable
 from insurers.models import (
@@ -162,7 +169,7 @@ def read_list(
     except FileRefusedError as refusal:
         _refuse_and_erase(affected_list, refusal, now)
     except IrregularTextError:
-        _ask_to_rewrite(affected_list)
+        _ask_to_prepare(affected_list, REWRITE)
         return True
     except NoLongerReadError:
         pass
@@ -290,10 +297,14 @@ def _finish(affected_list: AffectedList, now: datetime) -> None:
         fresh = AffectedList.objects.get(pk=affected_list.pk)
         if (fresh.state, fresh.attempt) != (ListState.INGESTING, affected_list.attempt):
             return
+        if fresh.blocks.filter(member_hashes=None).exists():
+            _ask_to_prepare(fresh, None)  # Read by a release that kept no hashes.
+            return
         _judge(fresh)
         _count_finish(fresh)
         bring_up_to_date(fresh)
-        index_table(fresh.pk)
+        with indexes_built(fresh.pk):
+            note_repeated_rows(fresh)
         with transaction.atomic():
             if is_comparable(fresh):
                 _complete(fresh)
@@ -312,8 +323,8 @@ def _judge(affected_list: AffectedList) -> None:
     """Raise FileRefusedError where the file as a whole cannot be taken."""
     layout = Text.from_json(affected_list.text or {}).layout
     watch = ColumnWatch.over(layout.width)
-    for block in affected_list.blocks.all():
-        filled, suspect = block.nir_watch or ([], [])
+    for seen in affected_list.blocks.values_list("nir_watch", flat=True):
+        filled, suspect = seen or ([], [])
         watch.add(ColumnWatch(filled, suspect))
     check_share(watch, layout)
     if not affected_list.rows:
@@ -324,16 +335,16 @@ def _judge(affected_list: AffectedList) -> None:
 
 
 def _complete(affected_list: AffectedList) -> None:
-    duplicate, conflicting = merge_repeated_members(affected_list.pk)
-    counts = count_members(affected_list.pk)
-    write_report(list_id=affected_list.pk, counts=counts)
+    merged = merge_repeated_members(affected_list)
+    counts = _counts(affected_list, merged)
+    write_report(list_id=affected_list.pk, counts=counts, shared=shared_addresses(affected_list))
     affected_list.blocks.all().delete()
     started = affected_list.reading_at or timezone.now()
     move(
         list_id=affected_list.pk,
         to=ListState.REVIEW,
-        rows_duplicate=duplicate,
-        rows_conflicting=conflicting,
+        rows_duplicate=merged.duplicate,
+        rows_conflicting=merged.conflicting,
         ingest_seconds=(timezone.now() - started).total_seconds(),
         **counts,
     )
@@ -348,6 +359,17 @@ def _complete(affected_list: AffectedList) -> None:
             "members": counts["members"],
         },
     )
+
+
+def _counts(affected_list: AffectedList, merged: Merged) -> dict[str, Any]:
+    """Return the counts of the members that stay, named like the fields of AffectedList."""
+    read = affected_list.blocks.aggregate(*map(Sum, ("members", "emails", "phones", "unreachable")))
+    return {
+        "members": read["members__sum"] - merged.duplicate - merged.conflicting,
+        "members_with_email": read["emails__sum"] - merged.with_email,
+        "members_with_phone": read["phones__sum"] - merged.with_phone,
+        "members_without_contact": read["unreachable__sum"] - merged.without_contact,
+    }
 
 
 def _refuse_and_erase(
@@ -370,8 +392,8 @@ def _refuse(affected_list: AffectedList, refusal: FileRefusedError, now: datetim
     )
 
 
-def _ask_to_rewrite(affected_list: AffectedList) -> None:
-    """Have the file prepared anew, as regular CSV: its quotes were not what they seemed."""
+def _ask_to_prepare(affected_list: AffectedList, text: dict[str, bool] | None) -> None:
+    """Have the file prepared anew; as regular CSV if its quotes were not what they seemed."""
     AffectedList.objects.filter(
         pk=affected_list.pk, state=ListState.INGESTING, attempt=affected_list.attempt
-    ).update(text=REWRITE)
+    ).update(text=text)

@@ -10,6 +10,7 @@ import polars as pl
 from django.conf import settings
 
 from insurers.lists import common_forms, identifiers, nir
+from insurers.lists.byte_columns import cut, spread
 from insurers.lists.common_forms import Column, Words
 from insurers.lists.contacts import (
     EMAIL_INVALID,
@@ -18,7 +19,13 @@ from insurers.lists.contacts import (
     encode_column,
 )
 from insurers.lists.copy_format import MemberColumns, copy_rows
-from insurers.lists.fingerprints import AddressFingerprints, MemberFingerprints, fingerprints_of
+from insurers.lists.fingerprints import (
+    FINGERPRINT_BYTES,
+    HASH_BYTES,
+    AddressFingerprints,
+    MemberFingerprints,
+    fingerprints_of,
+)
 from insurers.lists.headers import Layout
 from insurers.lists.identifiers import BadValueError
 from insurers.lists.parsing import Cells
@@ -29,6 +36,7 @@ from insurers.models import Severity
 IDENTIFIER = (Field.MEMBER_NUMBER, Field.BIRTH_DATE, Field.BIRTH_RANK)
 """The fields without which a row is rejected; a bad contact keeps the member."""
 
+NO_ADDRESS = bytes(FINGERPRINT_BYTES)
 
 CONTACT = (Field.FIRST_NAME, Field.LAST_NAME, Field.EMAIL, Field.PHONE, Field.LANGUAGE)
 """The fields that are sealed, in the order of `Contact`."""
@@ -54,6 +62,11 @@ class Taken:
     faults: list[Fault]
     policyholders: int  # rows that say so, those rejected left out
     dependants: int
+    counts: dict[str, int]
+    """Of members, of those with an e-mail address, a phone, neither: named as in ListBlock."""
+    member_hashes: bytes
+    """Of each record of the block, as the next ones (`insurers/lists/repeats.py`)."""
+    address_hashes: bytes
 
 
 class MemberRows:
@@ -101,13 +114,26 @@ class MemberRows:
         faults.sort(key=lambda fault: fault.row)
         places = sorted(rejected)
         said = columns[Field.RELATIONSHIP]
+        kept, members = self._members_of(rows, columns, places, sealer)
+        addresses = [
+            email or phone or NO_ADDRESS
+            for email, phone in zip(members.emails, members.phones, strict=True)
+        ]
         return Taken(
-            members=self._members_of(rows, columns, places, sealer),
+            members=copy_rows(members, list_id=self._list_id, key_version=self._members.version),
             rows=len(rows) + len(cells.too_many),
             rejected=len(rejected) + len(cells.too_many),
             faults=faults,
             policyholders=_rows_that_say(MEMBER, said, places),
             dependants=_rows_that_say(DEPENDANT, said, places),
+            counts={
+                "members": len(kept),
+                "emails": len(kept) - members.emails.count(b""),
+                "phones": len(kept) - members.phones.count(b""),
+                "unreachable": addresses.count(NO_ADDRESS),
+            },
+            member_hashes=_by_record(members.fingerprints, kept, cells),
+            address_hashes=_by_record(b"".join(addresses), kept, cells),
         )
 
     def _normalised(self, cells: Cells) -> dict[Field, Column]:
@@ -153,7 +179,8 @@ class MemberRows:
         columns: dict[Field, Column],
         rejected: list[int],
         sealer: ContactSealer,
-    ) -> bytes:
+    ) -> tuple[list[int], MemberColumns]:
+        """Return the rows that are not rejected: their numbers, and their members."""
         flags = dict.fromkeys(columns[Field.EMAIL].bad, EMAIL_INVALID)
         for place in columns[Field.PHONE].bad:
             flags[place] = flags.get(place, 0) | PHONE_INVALID
@@ -168,11 +195,7 @@ class MemberRows:
             }
             kept = pl.repeat(True, len(values[Field.EMAIL]), eager=True).scatter(rejected, False)
             values = {field: series.filter(kept) for field, series in values.items()}
-        return copy_rows(
-            self._by_column(rows, values, flags, sealer),
-            list_id=self._list_id,
-            key_version=self._members.version,
-        )
+        return rows, self._by_column(rows, values, flags, sealer)
 
     def _by_column(
         self,
@@ -197,6 +220,13 @@ class MemberRows:
             contacts=sealer.seal_column(ordinals, contacts),
             contact_number=sealer.number,
         )
+
+
+def _by_record(fingerprints: bytes, rows: list[int], cells: Cells) -> bytes:
+    """Return the beginnings of fingerprints, by record of the block, zeros where there is none."""
+    hashes = cut(fingerprints, width=FINGERPRINT_BYTES, start=0, stop=HASH_BYTES)
+    places = [row - cells.first_row for row in rows]
+    return spread(hashes, places, width=HASH_BYTES, count=cells.records)
 
 
 def _rows_that_say(meaning: str, column: Column, rejected: list[int]) -> int:

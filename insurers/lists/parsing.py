@@ -31,6 +31,8 @@ class Cells:
     columns: list[pl.Series]
     rows: list[int]
     too_many: list[int]  # numbers of rows with cells beyond the last column: not in `columns`
+    first_row: int
+    records: int  # blank ones and those with too many cells included
 
 
 def parse_block(text: bytes, *, delimiter: str, width: int, first_row: int, records: int) -> Cells:
@@ -86,9 +88,10 @@ def _without_blanks(frame: pl.DataFrame, width: int, first_row: int) -> Cells:
         kept = ~(extra | blank)
     rows = list(range(first_row, first_row + frame.height))
     if kept is None:
-        return Cells(columns[:width], rows, too_many)
+        return Cells(columns[:width], rows, too_many, first_row, frame.height)
     numbers = [rows[place] for place in kept.arg_true()]
-    return Cells(frame.filter(kept).get_columns()[:width], numbers, too_many)
+    columns = frame.filter(kept).get_columns()[:width]
+    return Cells(columns, numbers, too_many, first_row, frame.height)
 
 
 def _by_csv(text: bytes, delimiter: str, width: int, first_row: int, records: int) -> Cells:
@@ -122,5 +125,6 @@ def _by_csv(text: bytes, delimiter: str, width: int, first_row: int, records: in
         kept.append(cells[:width] + [""] * (width - len(cells)))
     if found != records:
         raise IrregularTextError
-    columns = list(zip(*kept, strict=True)) if kept else [()] * width
-    return Cells([pl.Series(values, dtype=pl.String) for values in columns], rows, too_many)
+    by_column = list(zip(*kept, strict=True)) if kept else [()] * width
+    columns = [pl.Series(values, dtype=pl.String) for values in by_column]
+    return Cells(columns, rows, too_many, first_row, records)

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -89,7 +90,7 @@ def survey_file(affected_list: AffectedList, *, rewrite: bool = False) -> Survey
     the hash is known, and UploadDamagedError.
     """
     digest = hashlib.sha256()
-    chunks = _hashing(clear_chunks(affected_list), digest)
+    chunks = _one_ahead(_hashing(clear_chunks(affected_list), digest))
     try:
         source = _find_text(affected_list, chunks)
     except FileRefusedError:
@@ -109,6 +110,15 @@ def _hashing(chunks: Iterator[bytes], digest: "hashlib._Hash") -> Iterator[bytes
     for chunk in chunks:
         digest.update(chunk)
         yield chunk
+
+
+def _one_ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield chunks, each opened and hashed by a thread while the one before is looked at."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        following = thread.submit(next, chunks, b"")
+        while chunk := following.result():
+            following = thread.submit(next, chunks, b"")
+            yield chunk
 
 
 def _keep_whole_hash(

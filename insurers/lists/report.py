@@ -10,7 +10,7 @@ from django.db.models import Count, F, Sum
 from insurers.lists.comparison import Earlier, compare, earlier_lists, stays_listed
 from insurers.lists.distinct_people import people_leaving, people_standing
 from insurers.lists.problems import Explanation, Field, explain_problem
-from insurers.lists.tables import sorting_on_all_cores, table_name
+from insurers.lists.repeats import Shared
 from insurers.models import AffectedList, Declaration, ListEffect, ListReport, Severity
 from insurers.signals import leaving_foreseen
 
@@ -41,17 +41,6 @@ SELECT count(*) FROM (
 ) AS person
 """
 
-# By a sort of 64-bit hashes on all cores (see `tables.py`): among 33 million addresses the
-# chance that two have one hash, and count as shared, is one in thirty thousand.
-_SHARED = """
-SELECT count(*), coalesce(sum(people), 0) FROM (
-    SELECT count(*) AS people FROM (
-        SELECT uuid_hash_extended(coalesce(email_fingerprint, phone_fingerprint), 0) AS hash
-        FROM {table} WHERE coalesce(email_fingerprint, phone_fingerprint) IS NOT NULL
-    ) AS member GROUP BY hash HAVING count(*) > 1
-) AS address
-"""
-
 
 @dataclass(frozen=True)
 class Met:
@@ -66,11 +55,11 @@ class Met:
     leaving: int = 0
 
 
-def write_report(*, list_id: int, counts: Mapping[str, int]) -> ListReport:
+def write_report(*, list_id: int, counts: Mapping[str, int], shared: Shared) -> ListReport:
     """Count what a list that was read would do, and keep it (worker, in a transaction).
 
     The list's own table is merged and indexed, its blocks are not yet forgotten; `counts` are
-    those of `tables.count_members`.
+    named like the fields of the list.
     """
     affected_list = AffectedList.objects.get(pk=list_id)
     with connection.cursor() as cursor:
@@ -78,8 +67,6 @@ def write_report(*, list_id: int, counts: Mapping[str, int]) -> ListReport:
     earlier = earlier_lists(affected_list)
     compare(affected_list, earlier)
     met = _count_met(earlier) if earlier.every else Met()
-    with sorting_on_all_cores():
-        shared, shared_people = _row(_SHARED.format(table=table_name(list_id)))
     members, with_email, with_phone = (
         counts[name] for name in ("members", "members_with_email", "members_with_phone")
     )
@@ -94,8 +81,8 @@ def write_report(*, list_id: int, counts: Mapping[str, int]) -> ListReport:
         on_other_operators=met.others,
         unmatched=members - met.anywhere,
         leaving=met.leaving,
-        shared_addresses=shared,
-        shared_people=shared_people,
+        shared_addresses=shared.addresses,
+        shared_people=shared.people,
         only_email=with_any - with_phone,
         only_phone=with_any - with_email,
         email_and_phone=with_email + with_phone - with_any,

@@ -5,6 +5,7 @@ the next one does not find. Functions here run in the worker's transactions.
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +14,6 @@ from django.db.backends.utils import CursorWrapper
 
 from insurers.lists.copy_format import COPY_COLUMNS, COPY_END, COPY_START
 from insurers.lists.member_rows import Fault
-from insurers.lists.problems import Problem
 from insurers.models import AffectedMember
 
 
@@ -75,15 +75,53 @@ def note_faults(list_id: int, faults: Sequence[Fault]) -> None:
 def index_table(list_id: int) -> None:
     """Build the indexes of a full table: a partition's are the parent's, ready-made.
 
-    Can be killed and run again. A sample of a few thousand rows tells the planner enough.
+    Can be killed and run again.
+    """
+    with indexes_built(list_id):
+        pass
+
+
+@contextmanager
+def indexes_built(list_id: int) -> Iterator[None]:
+    """Build them beside what the block does, on a connection of its own.
+
+    A table that others do not see yet gets them before the block. A sample of a few thousand
+    rows tells the planner enough.
     """
     table = table_name(list_id)
-    with connection.cursor() as cursor, memory_to_build(cursor), transaction.atomic():
-        cursor.execute("SELECT count(*) FROM pg_index WHERE indrelid = %s::regclass", [table])
-        if cursor.fetchone() == (0,):
-            build_indexes(table)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        building = None
+        if not _is_indexed(table):
+            if connection.in_atomic_block:
+                _build(table)
+            else:
+                building = thread.submit(_build_apart, table)
+        yield
+        if building is not None:
+            building.result()
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL default_statistics_target = 10")
         cursor.execute(f"ANALYZE {table}")
+
+
+def _is_indexed(table: str) -> bool:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # A worker that was killed may have left a connection that still builds: wait for it.
+        cursor.execute(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE")
+        cursor.execute("SELECT FROM pg_index WHERE indrelid = %s::regclass", [table])
+        return cursor.fetchone() is not None
+
+
+def _build(table: str) -> None:
+    with connection.cursor() as cursor, memory_to_build(cursor):
+        build_indexes(table)
+
+
+def _build_apart(table: str) -> None:
+    try:
+        _build(table)
+    finally:
+        connection.close()
 
 
 def build_indexes(table: str) -> None:
@@ -113,91 +151,6 @@ def attach_table(list_id: int) -> None:
             "ALTER TABLE members.affected_member"
             f" ATTACH PARTITION {table_name(list_id)} FOR VALUES IN ({list_id:d})"
         )
-
-
-@contextmanager
-def sorting_on_all_cores() -> Iterator[None]:
-    """Have what is grouped in the block be sorted, by parallel workers (in a transaction)."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SET LOCAL enable_hashagg = off; SET LOCAL parallel_setup_cost = 0;"
-            " SET LOCAL parallel_tuple_cost = 0"
-        )
-        yield
-        cursor.execute(
-            "SET LOCAL enable_hashagg TO DEFAULT; SET LOCAL parallel_setup_cost TO DEFAULT;"
-            " SET LOCAL parallel_tuple_cost TO DEFAULT"
-        )
-
-
-# Sorting eight bytes takes a tenth of the time of sorting the fingerprints; two fingerprints of
-# one hash are looked at, and found to differ.
-_REPEATED_HASHES = """
-CREATE TEMPORARY TABLE repeated_hash ON COMMIT DROP AS
-SELECT hash FROM (SELECT uuid_hash_extended(fingerprint, 0) AS hash FROM {table}) AS member
-GROUP BY hash HAVING count(*) > 1;
-ANALYZE repeated_hash;
-"""
-_REPEATED = """
-CREATE TEMPORARY TABLE repeated ON COMMIT DROP AS
-SELECT ordinal, name_tag, fingerprint, email_fingerprint, phone_fingerprint FROM {table}
-WHERE uuid_hash_extended(fingerprint, 0) IN (SELECT hash FROM repeated_hash);
-ANALYZE repeated;
-"""
-_MERGE = """
-WITH named AS (
-    SELECT *, coalesce(
-        nullif(name_tag, 0), min(nullif(name_tag, 0)) OVER (PARTITION BY fingerprint), 0
-    ) AS person
-    FROM repeated
-), ranked AS (
-    SELECT ordinal, email_fingerprint AS email, phone_fingerprint AS phone,
-        first_value(ordinal) OVER same AS kept,
-        first_value(email_fingerprint) OVER same AS kept_email,
-        first_value(phone_fingerprint) OVER same AS kept_phone
-    FROM named
-    WINDOW same AS (
-        PARTITION BY fingerprint, person
-        ORDER BY email_fingerprint IS NULL AND phone_fingerprint IS NULL, ordinal DESC
-    )
-), gone AS (
-    DELETE FROM {table} AS member USING ranked
-    WHERE member.list_id = %(list)s AND member.ordinal = ranked.ordinal
-        AND ranked.ordinal <> ranked.kept
-    RETURNING ranked.ordinal, CASE
-        WHEN email IS NULL AND phone IS NULL THEN %(duplicate)s
-        WHEN (email, phone) IS NOT DISTINCT FROM (kept_email, kept_phone) THEN %(duplicate)s
-        ELSE %(conflicting)s END AS code
-), noted AS (
-    INSERT INTO insurers_listproblem (list_id, row, "column", code, severity)
-    SELECT %(list)s, ordinal, '', code, 'warning' FROM gone
-)
-SELECT count(*) FILTER (WHERE code = %(duplicate)s), count(*) FILTER (WHERE code <> %(duplicate)s)
-FROM gone
-"""
-
-
-def merge_repeated_members(list_id: int) -> tuple[int, int]:
-    """Keep one row per person of an indexed table; return how many duplicates and conflicts went.
-
-    The last row that carries a contact stays. A row without a contact contradicts none, and
-    one without a name is taken for the person of the same number and birth date.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS repeated_hash, repeated")
-        with sorting_on_all_cores():
-            cursor.execute(_REPEATED_HASHES.format(table=table_name(list_id)))
-        cursor.execute(_REPEATED.format(table=table_name(list_id)))
-        cursor.execute(
-            _MERGE.format(table=table_name(list_id)),
-            {
-                "list": list_id,
-                "duplicate": Problem.DUPLICATE.value,
-                "conflicting": Problem.CONFLICTING_CONTACT.value,
-            },
-        )
-        duplicate, conflicting = cursor.fetchone() or (0, 0)
-    return duplicate, conflicting
 
 
 def count_members(list_id: int) -> dict[str, Any]:

@@ -159,6 +159,13 @@ class ListBlock(models.Model):
     nir_watch = models.JSONField(null=True)  # by column: cells filled, cells that look like one
     policyholders = models.PositiveIntegerField(default=0)  # rows that say so, not rejected
     dependants = models.PositiveIntegerField(default=0)
+    members = models.PositiveIntegerField(db_default=0)
+    emails = models.PositiveIntegerField(db_default=0)  # members with one
+    phones = models.PositiveIntegerField(db_default=0)
+    unreachable = models.PositiveIntegerField(db_default=0)  # members with neither
+    # Eight bytes a record (insurers/lists/repeats.py); a quarter of a megabyte, so fetched alone.
+    member_hashes = models.BinaryField(null=True)
+    address_hashes = models.BinaryField(null=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("list", "number"), name="each_block_once"),)

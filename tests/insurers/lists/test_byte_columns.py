@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from insurers.lists.byte_columns import cut, exclusive_or, put, split
+from insurers.lists.byte_columns import cut, exclusive_or, put, split, spread
 
 VALUES = st.lists(st.binary(min_size=4, max_size=4), max_size=8)
 
@@ -27,3 +27,11 @@ def test_exclusive_or_undoes_itself(values: list[bytes]) -> None:
     column = b"".join(values)
     assert exclusive_or((column, column)) == bytes(len(column))
     assert exclusive_or((column, bytes(len(column)))) == column
+
+
+@given(values=st.lists(st.none() | st.binary(min_size=4, max_size=4), max_size=12))
+def test_spread_leaves_zeros_where_no_value_is(values: list[bytes | None]) -> None:
+    places = [place for place, value in enumerate(values) if value is not None]
+    column = b"".join(value for value in values if value is not None)
+    found = spread(column, places, width=4, count=len(values))
+    assert found == b"".join(value or bytes(4) for value in values)

@@ -270,6 +270,21 @@ def test_a_reader_that_comes_late_does_not_read_a_text_that_was_replaced() -> No
     assert (affected_list.state, affected_list.members) == (ListState.REVIEW, 1)
 
 
+def test_a_list_that_an_earlier_release_began_to_read_is_read_anew() -> None:
+    affected_list = received(csv_file(LISE, LISE, OMAR))
+    with as_role("worker"):
+        prepare_list(list_id=affected_list.pk, now=cast.NOW)
+        present = AffectedList.objects.get(pk=affected_list.pk)
+        assert not ingestion._read_blocks(present, None, None)
+        affected_list.blocks.update(member_hashes=None, address_hashes=None)
+        ingest_list(list_id=affected_list.pk, now=cast.NOW)
+        assert AffectedList.objects.get(pk=affected_list.pk).state == ListState.INGESTING
+        ingest_list(list_id=affected_list.pk, now=cast.NOW)
+    affected_list.refresh_from_db()
+    assert (affected_list.state, affected_list.attempt) == (ListState.REVIEW, 2)
+    assert (affected_list.members, affected_list.rows_duplicate) == (2, 1)
+
+
 def test_a_block_that_another_worker_reads_is_left_to_it() -> None:
     affected_list = received(csv_file(LISE))
     with as_role("worker"):

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from insurers.lists import repeats
 from insurers.lists.report import FAR, declared_people
 from insurers.models import AffectedList, Declaration, ListEffect, ListReport
 from tests import cast
@@ -65,6 +66,18 @@ def test_families_and_channels_are_counted() -> None:
     report = report_on(*family, OMAR)
     assert (report.shared_addresses, report.shared_people) == (1, 3)
     assert (report.email_and_phone, report.only_email, report.only_phone) == (3, 1, 0)
+
+
+@pytest.mark.parametrize("slice_rows", [1, 100])
+def test_a_row_left_out_shares_no_address(slice_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rejected and blank rows stand between those that are counted, in slices of any size."""
+    monkeypatch.setattr(repeats, "SLICE_ROWS", slice_rows)
+    alone = OMAR.replace("A00124", "A1")
+    family = [LISE.replace("A00123", f"A{n}") for n in (7, 8)]
+    report = report_on(BAD, family[0], "", alone, BAD, alone, INES, family[1], family[1])
+    assert (report.shared_addresses, report.shared_people) == (1, 2)
+    assert (report.affected_list.members, report.affected_list.rows_duplicate) == (4, 2)
+    assert (report.email_and_phone, report.only_email, report.only_phone) == (2, 2, 0)
 
 
 def test_problems_are_counted_by_reason() -> None:
