@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 from django.apps import AppConfig
@@ -37,12 +38,18 @@ def count_reach_later(*, affected_list: Any, **kwargs: Any) -> None:
 
 
 def settle_now(*, breach_id: int, insurer_id: Any, **kwargs: Any) -> None:
-    """Cancel what must not leave and count each person once, in the announcing transaction."""
+    """Cancel what must not leave and count each person once, in the announcing transaction.
+
+    What workers have leased meanwhile they give back once it is committed.
+    """
+    from django.db import transaction
     from django.utils import timezone
 
+    from notifications.leases import interrupt_batches
     from notifications.settling import settle
 
     settle(breach_id=breach_id, insurer_id=insurer_id, now=timezone.now())
+    transaction.on_commit(partial(interrupt_batches, breach_id=breach_id, insurer_id=insurer_id))
 
 
 def foresee_leaving(*, report: Any, **kwargs: Any) -> None:

@@ -25,7 +25,7 @@ from notifications.channels import (
 )
 from notifications.channels.base import Foreseen
 from notifications.halting import REFUSED_IN_A_ROW, WATCHED, halt_campaign, halt_if_failing
-from notifications.leases import BATCH_SIZE, abandon_batch, claim_batch, close_batch
+from notifications.leases import BATCH_SIZE, abandon_batch, claim_batch, close_batch, is_still_sent
 from notifications.models import Campaign, Channel, State
 from notifications.notices import NoticeContent
 from notifications.outcomes import finish_if_done, note_sending, record_outcome
@@ -44,7 +44,7 @@ from notifications.settling import settle
 from notifications.sms_cost import sms_plan
 from notifications.states import FAILURES
 from notifications.suppression import suppressed_in
-from notifications.turns import Turn, is_sending, turns_in_order
+from notifications.turns import Turn, turns_in_order
 
 DOWN_DELAY = timedelta(seconds=30)
 GRACE = timedelta(seconds=5)  # for the batch in hand; what a slow server leaves goes back
@@ -212,7 +212,7 @@ def _send(
     hand: Hand,
 ) -> bool:
     """Send a batch as far as the campaign and its provider go; return whether that one took it."""
-    gate = _Gate(campaign_id=campaign_id, slots=slots, until=hand.until)
+    gate = _Gate(batch_id=batch_id, slots=slots, until=hand.until)
     watch = _Watch(batch_id=batch_id, campaign_id=campaign_id, refused=hand.refused_in_a_row)
     now = None
     try:
@@ -222,9 +222,7 @@ def _send(
                 note_sending(campaign_id=campaign_id, now=timezone.now())
             now = timezone.now()
             if outcome.state == State.ACCEPTED:
-                gate.is_open = hand.recorder.record(
-                    batch_id=batch_id, campaign_id=campaign_id, outcome=outcome
-                )
+                gate.is_open = hand.recorder.record(batch_id=batch_id, outcome=outcome)
             else:
                 gate.is_open = record_outcome(batch_id=batch_id, outcome=outcome, now=now)
             if watch.halts_after(outcome, now=now):
@@ -270,7 +268,7 @@ class _Watch:
 class _Gate:
     """Lets messages through one by one, at their slots, until staff, a halt or time close it."""
 
-    campaign_id: int
+    batch_id: int
     slots: Slots
     until: datetime
     is_open: bool = True
@@ -286,11 +284,11 @@ class _Gate:
             wait = self.slots.start + self.slots.spacing * number - now
             if wait > timedelta():
                 time.sleep(min(wait.total_seconds(), 2 * self.slots.spacing.total_seconds() + 1))
-            # Each outcome's record says whether the campaign goes on; nothing did so yet, or
+            # Each outcome's record says whether the batch goes on; nothing did so yet, or
             # not for a while.
             if not looked or wait > timedelta(milliseconds=200):
                 looked = True
-                self.is_open = self.is_open and is_sending(self.campaign_id)
+                self.is_open = self.is_open and is_still_sent(batch_id=self.batch_id)
             if not self.is_open or now > self.until:
                 return
             yield message

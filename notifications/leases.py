@@ -8,13 +8,22 @@ after it were not sent: they go back. (Of a batch with a window, so many message
 """
 
 from datetime import datetime
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import F
 
 from notifications.acceptances import apply_acceptances
 from notifications.doubts import DOUBT_DELAY
-from notifications.models import Channel, DispatchBatch, Notification, State
+from notifications.models import (
+    Campaign,
+    CampaignState,
+    Channel,
+    DispatchBatch,
+    Notification,
+    State,
+)
 from notifications.pacing import give_back_slots
 from notifications.references import derive, fingerprint
 from notifications.retries import ATTEMPTS
@@ -44,8 +53,14 @@ def claim_batch(
     channel already, the provider admits no further connection: None.
     """
     with transaction.atomic(), connection.cursor() as cursor:
+        campaign = Campaign.objects.only("interruptions").get(pk=campaign_id)
         batch = DispatchBatch.objects.create(
-            campaign_id=campaign_id, channel=channel, sender=sender, window=window, claimed_at=now
+            campaign=campaign,
+            channel=channel,
+            sender=sender,
+            window=window,
+            claimed_at=now,
+            interruptions=campaign.interruptions,
         )
         with (holder or connection).cursor() as lease:
             lease.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_SPACE, batch.pk])
@@ -123,6 +138,22 @@ SELECT campaign_id, %(only)s, channel, %(state)s, %(reason)s, 'sending', '', sum
 FROM moved GROUP BY campaign_id, channel
 RETURNING messages
 """
+
+
+def is_still_sent(*, batch_id: int) -> bool:
+    """Whether a batch goes on: staff may have stopped its campaign, or people left its list."""
+    return DispatchBatch.objects.filter(
+        pk=batch_id,
+        campaign__state=CampaignState.SENDING,
+        campaign__interruptions=F("interruptions"),
+    ).exists()
+
+
+def interrupt_batches(*, breach_id: int, insurer_id: UUID) -> None:
+    """Have what is leased and not yet sent given back: people left a list of the insurer's."""
+    sending = Campaign.objects.filter(state=CampaignState.SENDING)
+    theirs = sending.filter(breach_id=breach_id, insurer_id=insurer_id)
+    theirs.update(interruptions=F("interruptions") + 1)
 
 
 def close_batch(

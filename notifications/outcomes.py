@@ -43,8 +43,9 @@ WITH moved AS (
         uncounted, %(now)s
     FROM moved
 )
-SELECT c.state, moved.receipts_wait
+SELECT c.state = 'sending' AND c.interruptions = b.interruptions, moved.receipts_wait
 FROM moved JOIN notifications_campaign c ON c.id = moved.campaign_id
+JOIN notifications_dispatchbatch b ON b.id = %(batch)s
 """
 
 
@@ -55,22 +56,22 @@ class LeaseLostError(Exception):
 def record_outcome(*, batch_id: int, outcome: Outcome, now: datetime) -> bool:
     """Move a message from `sending` to its outcome, with its event.
 
-    Returns whether its campaign is still to be sent: staff may have paused it since. Raises
-    LeaseLostError.
+    Returns whether its batch is still to be sent: staff may have paused the campaign since, or
+    people may have left its list. Raises LeaseLostError.
     """
     if outcome.state not in OUTCOMES:
         raise ValueError(f"{outcome.state} is not the outcome of a send")
     if outcome.state in FAILURES or outcome.state in (State.DEFERRED, State.SUPPRESSED):
-        state, receipts_wait = _record_failure(batch_id, outcome, now)
+        goes_on, receipts_wait = _record_failure(batch_id, outcome, now)
     else:
         delay = DOUBT_DELAY if outcome.state == State.UNCERTAIN else timedelta()
-        state, receipts_wait = _move(batch_id, outcome, due_at=now + delay, now=now)
+        goes_on, receipts_wait = _move(batch_id, outcome, due_at=now + delay, now=now)
     if receipts_wait:
         apply_waiting(notification_id=outcome.notification_id, now=now)
-    return state == CampaignState.SENDING
+    return goes_on
 
 
-def _move(batch_id: int, outcome: Outcome, *, due_at: datetime, now: datetime) -> tuple[str, bool]:
+def _move(batch_id: int, outcome: Outcome, *, due_at: datetime, now: datetime) -> tuple[bool, bool]:
     values = {
         "id": outcome.notification_id,
         "batch": batch_id,
@@ -90,7 +91,7 @@ def _move(batch_id: int, outcome: Outcome, *, due_at: datetime, now: datetime) -
     return found[0], found[1]
 
 
-def _record_failure(batch_id: int, outcome: Outcome, now: datetime) -> tuple[str, bool]:
+def _record_failure(batch_id: int, outcome: Outcome, now: datetime) -> tuple[bool, bool]:
     """Defer a temporary failure while attempts remain; else try the people's next channel."""
     with transaction.atomic():
         message = Notification.objects.select_for_update().get(pk=outcome.notification_id)

@@ -23,13 +23,13 @@ WITH kept AS (
     SELECT (one->>0)::int, (one->>1)::bigint, one->>2, one->>3, %s::timestamptz
     FROM json_array_elements(%s::json) AS one
 )
-SELECT id FROM notifications_campaign WHERE id = ANY (%s) AND state = 'sending'
+SELECT b.id FROM notifications_dispatchbatch b JOIN notifications_campaign c ON c.id = b.campaign_id
+WHERE b.id = ANY (%s) AND c.state = 'sending' AND c.interruptions = b.interruptions
 """
 
 
 @dataclass
 class _Entry:
-    campaign_id: int
     values: tuple[int, int, str, str]
     goes_on: bool = False
     is_written: bool = False
@@ -49,8 +49,8 @@ class Recorder:
     _turn: Lock = field(default_factory=Lock)
     _unapplied: set[int] = field(default_factory=set)
 
-    def record(self, *, batch_id: int, campaign_id: int, outcome: Outcome) -> bool:
-        """Write what a server took, to disk; return whether its campaign is still to be sent.
+    def record(self, *, batch_id: int, outcome: Outcome) -> bool:
+        """Write what a server took, to disk; return whether its batch is still to be sent.
 
         Whoever comes first writes what all have brought meanwhile. Raises the database's error,
         for each of them.
@@ -61,7 +61,7 @@ class Recorder:
             outcome.reason,
             outcome.provider_reference[:120],
         )
-        entry = _Entry(campaign_id, values)
+        entry = _Entry(values)
         self._waiting.append(entry)
         with self._turn:
             if not entry.is_written and entry.error is None:
@@ -86,16 +86,16 @@ class Recorder:
             return
         self._unapplied |= {entry.values[0] for entry in entries}
         for entry in entries:
-            entry.goes_on, entry.is_written = entry.campaign_id in sending, True
+            entry.goes_on, entry.is_written = entry.values[0] in sending, True
 
     def _keep(self, entries: list[_Entry]) -> set[int]:
         content = json.dumps([entry.values for entry in entries])
-        campaigns = list({entry.campaign_id for entry in entries})
+        batches = list({entry.values[0] for entry in entries})
         self.database.ensure_connection()
         # Planned once: planning takes PostgreSQL nearly as long as the statement.
         with (
             self.database.wrap_database_errors,
             psycopg.Cursor(self.database.connection) as cursor,
         ):
-            cursor.execute(KEEP, (timezone.now(), content, campaigns), prepare=True)
+            cursor.execute(KEEP, (timezone.now(), content, batches), prepare=True)
             return {row[0] for row in cursor.fetchall()}

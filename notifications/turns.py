@@ -6,7 +6,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection
 
-from notifications.models import Campaign, CampaignState, Channel
+from notifications.models import Channel
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,3 @@ def turns_in_order(*, now: datetime, only: int | None = None) -> list[Turn]:
     with connection.cursor() as cursor:
         cursor.execute(TURNS, {"now": now, "only": only})
         return [Turn(row[0], Channel(row[1])) for row in cursor.fetchall()]
-
-
-def is_sending(campaign_id: int) -> bool:
-    """Whether a campaign is still to be sent: staff may have paused or cancelled it."""
-    return Campaign.objects.filter(pk=campaign_id, state=CampaignState.SENDING).exists()

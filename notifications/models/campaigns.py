@@ -130,6 +130,8 @@ class Campaign(models.Model):
     first_message_at = models.DateTimeField(_("premier message"), null=True)
     last_message_at = models.DateTimeField(_("dernier message"), null=True)
     finished_at = models.DateTimeField(_("terminée le"), null=True)
+    interruptions = models.PositiveIntegerField(editable=False, db_default=0, default=0)
+    """How often people left its list: batches claimed before that are given back."""
 
     class Meta:
         verbose_name = _("campagne d’envoi")

@@ -57,6 +57,8 @@ class DispatchBatch(models.Model):
     claimed_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
     was_recovered = models.BooleanField(db_default=False, default=False)
+    interruptions = models.PositiveIntegerField(db_default=0, default=0)
+    """Those of its campaign when it was claimed: once there are more, the rest goes back."""
 
     class Meta:
         indexes = (

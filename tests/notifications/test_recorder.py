@@ -10,7 +10,13 @@ from django.utils import timezone
 
 from notifications.acceptances import apply_acceptances
 from notifications.channels import Outcome
-from notifications.leases import abandon_batch, claim_batch, recover_batches
+from notifications.leases import (
+    abandon_batch,
+    claim_batch,
+    interrupt_batches,
+    is_still_sent,
+    recover_batches,
+)
 from notifications.models import (
     Acceptance,
     Campaign,
@@ -40,9 +46,9 @@ def leased() -> tuple[Campaign, int, list[int]]:
     return campaign, batch, list(Notification.objects.order_by("pk").values_list("pk", flat=True))
 
 
-def accept(recorder: Recorder, campaign: Campaign, batch: int, message: int) -> bool:
+def accept(recorder: Recorder, batch: int, message: int) -> bool:
     outcome = Outcome(message, State.ACCEPTED, "smtp-250", provider_reference=f"r{message}")
-    return recorder.record(batch_id=batch, campaign_id=campaign.pk, outcome=outcome)
+    return recorder.record(batch_id=batch, outcome=outcome)
 
 
 def states() -> list[str]:
@@ -53,7 +59,7 @@ def test_an_acceptance_becomes_a_state_an_event_and_a_provider_reference() -> No
     campaign, batch, (first, *_others) = leased()
     with as_role("worker"):
         recorder = Recorder(connection)
-        assert accept(recorder, campaign, batch, first)
+        assert accept(recorder, batch, first)
         assert states() == [State.SENDING] * MESSAGES
         assert recorder.batches_to_apply() == {batch}
         apply_acceptances(batch_id=batch, now=timezone.now())
@@ -73,7 +79,7 @@ def test_what_a_lost_worker_had_on_disk_is_not_in_doubt() -> None:
     with as_role("worker"):
         recorder = Recorder(connection)
         for message in (first, second):
-            accept(recorder, campaign, batch, message)
+            accept(recorder, batch, message)
         abandon_batch(batch_id=batch)
         assert recover_batches(now=timezone.now()) == 1
     assert states() == [State.ACCEPTED] * 2 + [State.UNCERTAIN] + [State.PENDING] * 3
@@ -81,27 +87,36 @@ def test_what_a_lost_worker_had_on_disk_is_not_in_doubt() -> None:
 
 
 def test_whoever_records_learns_that_the_campaign_was_paused() -> None:
-    campaign, batch, (first, *_others) = leased()
+    _campaign, batch, (first, *_others) = leased()
     Campaign.objects.update(state=CampaignState.PAUSED)
     with as_role("worker"):
-        assert not accept(Recorder(connection), campaign, batch, first)
+        assert not accept(Recorder(connection), batch, first)
+
+
+def test_whoever_records_learns_that_people_left_the_list() -> None:
+    campaign, batch, (first, second, *_others) = leased()
+    with as_role("worker"):
+        assert accept(Recorder(connection), batch, first)
+        interrupt_batches(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id)
+        assert not is_still_sent(batch_id=batch)
+        assert not accept(Recorder(connection), batch, second)
 
 
 def test_one_statement_writes_what_all_connections_have_brought() -> None:
-    campaign, batch, messages = leased()
+    _campaign, batch, messages = leased()
     with as_role("worker"):
         recorder = Recorder(connections["default"])
-        answers = at_once(recorder, lambda n: accept(recorder, campaign, batch, messages[n]))
+        answers = at_once(recorder, lambda n: accept(recorder, batch, messages[n]))
     assert [answer.result() for answer in answers] == [True] * MESSAGES
     assert Acceptance.objects.count() == MESSAGES
     assert len(set(Acceptance.objects.values_list("at", flat=True))) == 1
 
 
 def test_a_failure_to_write_reaches_everybody_whose_message_it_was() -> None:
-    campaign, batch, messages = leased()
+    _campaign, batch, messages = leased()
     with as_role("web"), transaction.atomic():  # which may not write here
         recorder = Recorder(connections["default"])
-        answers = at_once(recorder, lambda n: accept(recorder, campaign, batch, messages[n]))
+        answers = at_once(recorder, lambda n: accept(recorder, batch, messages[n]))
         transaction.set_rollback(True)
     assert all(isinstance(answer.exception(), DatabaseError) for answer in answers)
     assert not Acceptance.objects.exists()
