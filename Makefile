@@ -9,7 +9,7 @@ READY := $(STAMP) $(CATALOGUES)
 WITH_PRODUCTION_SETTINGS := $(PY) -m tests.production
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo reset-demo test test-full check messages lock bench-ingest bench-workbook \
+.PHONY: help demo reset-demo test test-full test-faults check messages lock bench-ingest bench-workbook \
 	bench-rotation bench-comparison bench-outbox bench-dispatch
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo 'make reset-demo   forget what the demonstration kept'
 	@echo 'make test         every test, the browser included'
 	@echo 'make test-full    the full-size tests'
+	@echo 'make test-faults  servers killed, stopped and failing under workers that send (N=…)'
 	@echo 'make bench-ingest  how fast lists are read (ROWS=…)'
 	@echo 'make bench-workbook  how fast workbooks are read, against CSV (ROWS=…)'
 	@echo 'make bench-rotation  how fast keys are rotated and lists purged (ROWS=…)'
@@ -40,6 +41,16 @@ test: $(READY)
 test-full: $(READY)
 	@$(PY) -m tests.chromium
 	$(PY) -m pytest -m full $(ARGS)
+
+# The table goes to docs/benchmarks.md.
+test-faults: $(READY)
+	@rm -f $(FAULT_TABLE)
+	FAULT_MESSAGES=$(or $(N),50000) FAULT_TABLE=$(FAULT_TABLE) \
+		$(PY) -m pytest -s tests/faults/test_sending.py \
+		tests/faults/test_sending_by_post_office.py $(ARGS)
+	@cat $(FAULT_TABLE)
+
+FAULT_TABLE := test-artifacts/faults.md
 
 bench-ingest: $(READY)
 	$(PY) -m benchmarks.ingest $(if $(ROWS),--rows $(ROWS)) $(ARGS)

@@ -29,7 +29,14 @@ from notifications.leases import BATCH_SIZE, abandon_batch, claim_batch, close_b
 from notifications.models import Campaign, Channel, State
 from notifications.notices import NoticeContent
 from notifications.outcomes import finish_if_done, note_sending, record_outcome
-from notifications.pacing import Slots, account_and_pace, give_back_slots, reserve, rest
+from notifications.pacing import (
+    AHEAD,
+    Slots,
+    account_and_pace,
+    give_back_slots,
+    reserve,
+    rest,
+)
 from notifications.recorder import Recorder
 from notifications.references import derive, message_id
 from notifications.rendering import (
@@ -283,7 +290,9 @@ class _Gate:
             now = timezone.now()
             wait = self.slots.start + self.slots.spacing * number - now
             if wait > timedelta():
-                time.sleep(min(wait.total_seconds(), 2 * self.slots.spacing.total_seconds() + 1))
+                # No slot is further from the one before: a clock set back is not waited for.
+                longest = self.slots.spacing + (timedelta() if number else AHEAD)
+                time.sleep(min(wait, longest).total_seconds())
             # Each outcome's record says whether the batch goes on; nothing did so yet, or
             # not for a while.
             if not looked or wait > timedelta(milliseconds=200):

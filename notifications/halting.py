@@ -11,7 +11,14 @@ from django.db.models import Sum
 from audit.trail import insurer_scope, record
 from notifications.campaign_mail import tell_of_halt
 from notifications.channels import window_of
-from notifications.models import Campaign, CampaignState, State, Tally
+from notifications.models import (
+    Acceptance,
+    Campaign,
+    CampaignState,
+    DispatchBatch,
+    State,
+    Tally,
+)
 from notifications.register import ended_and_failed
 
 NO_ANSWER = "-no-answer"  # how every channel's reason ends
@@ -26,7 +33,10 @@ def halt_if_failing(*, campaign_id: int, now: datetime) -> bool:
     Permanent failures count after the first WATCHED messages; connections that broke before the
     provider's answer after UNANSWERED, since each leaves a message, or a window, in doubt.
     """
+    # Failures count at once, what servers took about once a second: these are not forgotten here.
+    taken = _taken_and_not_counted(campaign_id)
     ended, failed = ended_and_failed(campaign_id)
+    ended += taken
     in_doubt = Tally.objects.filter(
         campaign=campaign_id, state=State.UNCERTAIN, reason__endswith=NO_ANSWER
     )
@@ -42,6 +52,13 @@ def halt_if_failing(*, campaign_id: int, now: datetime) -> bool:
             campaign_id=campaign_id, reason="failures", now=now, ended=ended, failed=failed
         )
     return False
+
+
+def _taken_and_not_counted(campaign_id: int) -> int:
+    batches = DispatchBatch.objects.filter(campaign=campaign_id, closed_at=None)
+    return Acceptance.objects.filter(
+        batch_id__in=list(batches.values_list("pk", flat=True))
+    ).count()
 
 
 def halt_campaign(*, campaign_id: int, reason: str, now: datetime, **counts: int) -> bool:

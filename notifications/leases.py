@@ -126,7 +126,8 @@ def _is_admitted(batch: DispatchBatch, at_once: int) -> bool:
 GIVE_BACK = """
 WITH moved AS (
     UPDATE notifications_notification SET state = %(state)s, reason = %(reason)s,
-        due_at = %(due_at)s, attempts = attempts + (%(only)s IS NOT NULL)::int,
+        due_at = CASE WHEN %(only)s IS NULL THEN least(due_at, %(due_at)s) ELSE %(due_at)s END,
+        attempts = attempts + (%(only)s IS NOT NULL)::int,
         reference_fingerprint = coalesce(%(fingerprint)s, reference_fingerprint)
     WHERE batch_id = %(batch)s AND state = 'sending' AND (%(only)s IS NULL OR id = %(only)s)
     RETURNING campaign_id, channel, people, uncounted
@@ -163,7 +164,10 @@ def close_batch(
     due_at: datetime,
     holder: BaseDatabaseWrapper | None = None,
 ) -> None:
-    """Give back what was not sent, for `due_at`, and end the lease."""
+    """Give back what was not sent, for `due_at` at the latest, and end the lease.
+
+    What was due stays so: by a clock that is ahead, nobody else would find it due for as long.
+    """
     apply_acceptances(batch_id=batch_id, now=now)
     _close(batch_id, now=now, due_at=due_at)
     abandon_batch(batch_id=batch_id, holder=holder)

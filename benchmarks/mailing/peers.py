@@ -1,6 +1,7 @@
 """Run one of the peers over N messages, and print the seconds it took.
 
 `python -m benchmarks.mailing.peers django|tasks|post_office N`, called by benchmarks/dispatch.py.
+`queue N` and `drain LOCK` are the halves of `post_office`, for whoever kills it in between.
 """
 
 import sys
@@ -19,9 +20,15 @@ PROCESSES = 2
 
 
 def main() -> None:
-    name, count = sys.argv[1], int(sys.argv[2])
+    name, value = sys.argv[1:]
     django.setup()
-    print({"django": one_connection, "tasks": by_tasks, "post_office": by_post_office}[name](count))
+    if name == "drain":
+        drain(value)
+    elif name == "queue":
+        queue(int(value))
+    else:
+        peers = {"django": one_connection, "tasks": by_tasks, "post_office": by_post_office}
+        print(peers[name](int(value)))
 
 
 def message(letter: Letter, recipient: str) -> "EmailMultiAlternatives":
@@ -63,8 +70,20 @@ def by_tasks(count: int) -> float:
 
 
 def by_post_office(count: int) -> float:
-    """Drain a queue that is filled beforehand, by so many processes."""
-    from post_office.mail import send_queued_mail_until_done
+    """Drain a queue that is filled beforehand."""
+    from post_office.models import STATUS, Email
+
+    queue(count)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        drain(f"{folder}/lock")
+    seconds = time.monotonic() - started
+    assert Email.objects.filter(status=STATUS.sent).count() == count
+    return seconds
+
+
+def queue(count: int) -> None:
+    """Give so many messages to django-post_office."""
     from post_office.models import PRIORITY, STATUS, Email
 
     letter = kept()
@@ -83,12 +102,13 @@ def by_post_office(count: int) -> float:
         ),
         batch_size=1000,
     )
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        send_queued_mail_until_done(f"{folder}/lock", processes=PROCESSES)
-    seconds = time.monotonic() - started
-    assert Email.objects.filter(status=STATUS.sent).count() == count
-    return seconds
+
+
+def drain(lock: str) -> None:
+    """Have django-post_office send all that is queued, by so many processes."""
+    from post_office.mail import send_queued_mail_until_done
+
+    send_queued_mail_until_done(lock, processes=PROCESSES)
 
 
 if __name__ == "__main__":

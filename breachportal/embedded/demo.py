@@ -41,8 +41,10 @@ DATABASE = "breachportal"
 PORTAL_PORT = 8000
 MAIL_PAGE_OFFSET, SMTP_OFFSET = 25, 26  # from the portal's port, so that two runs keep apart
 SEEDING_ROLE: Role = "web"
+# Without its banner: a full disk takes no line of it, and Celery would not start.
+CELERY = ("celery", "--quiet", "-A", "breachportal")
 WORKER_COMMAND = (
-    *("celery", "-A", "breachportal", "worker", "--queues", "ingest,dispatch,reply,default"),
+    *(*CELERY, "worker", "--queues", "ingest,dispatch,reply,default"),
     *("--concurrency", "2", "--loglevel", "INFO", "--without-gossip", "--without-mingle"),
 )
 
@@ -156,7 +158,7 @@ class Demo:
         self.state.beat.mkdir()
         return self._start_python(
             "beat",
-            ["celery", "-A", "breachportal", "beat", "--schedule", str(schedule), "--pidfile", ""],
+            [*CELERY, "beat", "--schedule", str(schedule), "--pidfile", ""],
             self._settings("web"),
             lambda: any(self.state.beat.iterdir()),
         )

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import redis
 from django.db import connections
 
-from breachportal.embedded.postgres import SOCKET_NAME, start_cluster
+from breachportal.embedded.postgres import SOCKET_NAME, find_programs, start_cluster
 from breachportal.embedded.redis import start_redis
 from tests.servers import TEMPLATE
 
@@ -32,13 +31,7 @@ class OwnServers:
         with self._postgres.connect() as admin:
             # What is committed outlives a killed PostgreSQL, as in production.
             admin.execute("ALTER ROLE ALL SET synchronous_commit = on")
-        owner = f"postgresql://breachportal_owner@/{TEMPLATE}?host={self.folder}"
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "-v", "0"],
-            check=True,
-            timeout=120,
-            env=os.environ | {"PORTAL_ROLE": "owner", "DATABASE_URL_OWNER": owner},
-        )
+        self._copy_template()
 
     def kill_postgres(self) -> None:
         """SIGKILL every process of PostgreSQL, and start it on what it left."""
@@ -52,8 +45,14 @@ class OwnServers:
         self._start_postgres()
 
     def restart_postgres(self) -> None:
-        """Stop PostgreSQL as its administrator does, and start it."""
+        """Stop PostgreSQL as its administrator does (a fast shutdown), and start it."""
         self._postgres.stop()
+        self._start_postgres()
+
+    def stop_postgres_at_once(self) -> None:
+        """Have PostgreSQL abandon everything (an immediate shutdown), and start it: it recovers."""
+        self._postgres.process.send_signal(signal.SIGQUIT)
+        self._postgres.process.wait(30)
         self._start_postgres()
 
     def flush_redis(self) -> None:
@@ -72,6 +71,22 @@ class OwnServers:
         self._redis.stop()
         self._postgres.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _copy_template(self) -> None:
+        """Take over what the test run has migrated: in a fifth of the time that migrating takes."""
+        programs, source = find_programs(), os.environ["PORTAL_TEST_FOLDER"]
+        dump = self.folder / "template.dump"
+        subprocess.run(
+            [programs / "pg_dump", "-h", source, "-U", "postgres", "-Fc", "-f", dump, TEMPLATE],
+            check=True,
+            timeout=60,
+        )
+        where = ("-h", self.folder, "-U", "postgres", "-d", TEMPLATE)
+        subprocess.run(
+            [programs / "pg_restore", *where, "--clean", "--if-exists", "-1", dump],
+            check=True,
+            timeout=60,
+        )
 
     def _start_postgres(self) -> None:
         self._postgres = start_cluster(self._postgres_data, runtime=self.folder, durable=False)

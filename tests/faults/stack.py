@@ -22,6 +22,9 @@ from breachportal.celery import app
 from breachportal.environment import broker
 from tests.servers import TEMPLATE
 
+# As in production: without its banner, Celery starts where a full disk takes no line.
+CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "breachportal")
+
 
 class Stack:
     """Celery worker and beat processes on a database and a broker of their own."""
@@ -35,16 +38,19 @@ class Stack:
         smtp_port: int,
         servers: Path | None = None,
         environment: dict[str, str] | None = None,
+        processes: int = 2,
+        log: Path | None = None,
     ) -> None:
         """`folder` is that of `own_database`; nothing else uses the broker `redis_db`.
 
         `servers` has the sockets of PostgreSQL and Redis; without it they are the test run's.
         """
         sockets = servers or os.environ["PORTAL_TEST_FOLDER"]
-        self.log = folder / "worker.log"
+        self.log = log or folder / "worker.log"
         self.patience = 60.0
         """Seconds after which what does not come is a failure."""
         self.name = name
+        self._processes = processes
         self._redis = f"unix://{sockets}/redis.sock?db={redis_db}"
         self.environment = os.environ | {
             "DATABASE_URL_WORKER": f"postgresql://breachportal_worker@/{name}?host={sockets}",
@@ -54,12 +60,12 @@ class Stack:
             **_folders(folder),
             **(environment or {}),
         }
-        self._schedule = folder / "beat"
+        self._schedule = folder / f"{self.log.stem}.beat"
         self.worker: subprocess.Popen[bytes] | None = None
         self._beat: subprocess.Popen[bytes] | None = None
 
     def start_worker(self) -> None:
-        """Start a worker of two processes and wait until it answers."""
+        """Start a worker and wait until it answers."""
         self.spawn_worker()
         self.wait_for(lambda: b"ready." in self.log.read_bytes(), what="the worker")
 
@@ -70,13 +76,13 @@ class Stack:
             "--queues",
             "ingest,dispatch,default",
             "--concurrency",
-            "2",
+            str(self._processes),
             "--without-gossip",
             "--without-mingle",
         )
 
     def start_beat(self) -> None:
-        """Start the sweeps."""
+        """Start the sweeps; several stacks of one broker may have a beat each."""
         self._beat = self._spawn("beat", "--schedule", str(self._schedule), "--pidfile", "")
 
     def kill_worker(self) -> None:
@@ -85,6 +91,12 @@ class Stack:
         os.killpg(self.worker.pid, signal.SIGKILL)
         self.worker.wait()
         self.log.write_bytes(b"")
+
+    def kill_beat(self) -> None:
+        """SIGKILL beat."""
+        assert self._beat is not None
+        self._beat.kill()
+        self._beat.wait()
 
     def stop(self) -> None:
         """End all processes."""
@@ -115,9 +127,13 @@ class Stack:
 
     def forget_tasks(self) -> None:
         """Empty the broker, as a Redis that was flushed."""
-        address = urlsplit(self._redis)
-        number = int(address.query.removeprefix("db="))
-        redis.Redis(unix_socket_path=address.path, db=number).flushdb()
+        with self._client() as client:
+            client.flushdb()
+
+    def has_waiting(self, *queues: str) -> bool:
+        """Whether tasks wait in any of these queues."""
+        with self._client() as client:
+            return any(client.exists(queue) for queue in queues)
 
     def wait_for(self, condition: Callable[[], Any], *, what: str) -> None:
         """Wait until the condition holds."""
@@ -126,10 +142,15 @@ class Stack:
             assert time.monotonic() < deadline, f"{what} did not come; {self.log.read_text()}"
             time.sleep(0.02)
 
+    def _client(self) -> redis.Redis:
+        address = urlsplit(self._redis)
+        number = int(address.query.removeprefix("db="))
+        return redis.Redis(unix_socket_path=address.path, db=number)
+
     def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "breachportal", *command, "-l", "INFO"],
+                [*CELERY, *command, "-l", "INFO"],
                 env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -7,10 +7,21 @@ from typing import Any
 import pytest
 from django.core import mail as django_mail
 from django.test import Client
+from django.utils import timezone
 
 from audit.models import AuditEntry
-from notifications.halting import REFUSED_IN_A_ROW
-from notifications.models import Campaign, CampaignState, Notification, State
+from notifications.channels import Outcome
+from notifications.halting import REFUSED_IN_A_ROW, halt_if_failing
+from notifications.leases import claim_batch
+from notifications.models import (
+    Acceptance,
+    Campaign,
+    CampaignState,
+    Channel,
+    Notification,
+    State,
+)
+from notifications.outcomes import record_outcome
 from tests import cast
 from tests.notifications.effects import check_figures
 from tests.notifications.story import built, member, send
@@ -78,3 +89,16 @@ def test_nineteen_refusals_and_a_success_are_no_halt(mail: Recorder) -> None:
     campaign = built([member(n, email=f"p{n}@example.fr") for n in range(60)])
     send(campaign)
     assert campaign.state == CampaignState.FINISHED
+
+
+def test_what_servers_took_counts_before_it_is_an_event() -> None:
+    campaign = built([member(n, email=f"p{n}@example.fr") for n in range(220)])
+    batch = claim_batch(campaign_id=campaign.pk, channel=Channel.EMAIL, now=timezone.now())
+    assert batch is not None
+    messages = list(Notification.objects.order_by("pk").values_list("pk", flat=True))
+    for place, message in enumerate(messages[:120]):
+        state = State.BOUNCED if place < 15 else State.ACCEPTED
+        record_outcome(batch_id=batch, outcome=Outcome(message, state), now=timezone.now())
+    for message in messages[120:]:
+        Acceptance.objects.create(batch_id=batch, notification_id=message, at=timezone.now())
+    assert not halt_if_failing(campaign_id=campaign.pk, now=timezone.now())

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
+from time import monotonic
 
 import pytest
 from django.db import connection
@@ -9,8 +10,9 @@ from django.test import override_settings
 from django.utils import timezone
 
 from notifications.dispatch import dispatch
-from notifications.models import DispatchBatch, Notification, SenderPace, State
-from notifications.pacing import Pace, give_back_slots, reserve, rest
+from notifications.leases import claim_batch, close_batch
+from notifications.models import Channel, DispatchBatch, Notification, SenderPace, State
+from notifications.pacing import Pace, Slots, give_back_slots, reserve, rest
 from notifications.quiet_hours import QuietHours, QuietHoursError, read_quiet_hours
 from notifications.recorder import Recorder as OutcomeRecorder
 from notifications.tickets import issue_tickets, slot_held
@@ -201,3 +203,25 @@ def test_one_row_for_each_sender(mail: Recorder) -> None:
         )
     )
     assert SenderPace.objects.count() == 2
+
+
+def test_what_a_clock_that_is_ahead_gives_back_is_due_as_before() -> None:
+    campaign = built([member(n, email=f"p{n}@example.fr") for n in range(3)])
+    ahead = timezone.now() + timedelta(hours=1)
+    batch = claim_batch(campaign_id=campaign.pk, channel=Channel.EMAIL, now=ahead)
+    assert batch is not None
+    close_batch(batch_id=batch, now=ahead, due_at=ahead)
+    due = Notification.objects.filter(state=State.PENDING, due_at__lte=timezone.now())
+    assert due.count() == 3
+
+
+def test_a_clock_set_back_by_an_hour_does_not_slow_the_batch_in_hand(
+    mail: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = Slots(100, timezone.now() + timedelta(hours=1), timedelta())
+    monkeypatch.setattr("notifications.dispatch.reserve", lambda **_: slots)
+    campaign = built([member(n, email=f"p{n}@example.fr") for n in range(20)])
+    started = monotonic()
+    send(campaign)
+    assert len(mail.received) == 20
+    assert monotonic() - started < 10
