@@ -111,7 +111,7 @@ def test_a_connection_cut_after_data_leaves_one_message_in_doubt(mail: Recorder)
     mail.drop_at = 2
     send(built([member(n, email=f"p{n}@example.fr") for n in range(4)]))
     assert states()[:2] == [State.ACCEPTED, State.UNCERTAIN]
-    assert mail.recipients.count("p1@example.fr") == 1
+    assert len(mail.recipients) == len(set(mail.recipients)) == 2
 
 
 def test_a_provider_that_is_down_leaves_everything_pending() -> None:

@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from audit.models import AuditEntry
+from insurers.models import AffectedMember
 from notifications.channels import Outcome
 from notifications.halting import REFUSED_IN_A_ROW, halt_if_failing
 from notifications.leases import claim_batch
@@ -85,8 +86,14 @@ def test_an_approver_resumes(halted: Campaign, client: Client, mail: Recorder) -
 
 
 def test_nineteen_refusals_and_a_success_are_no_halt(mail: Recorder) -> None:
-    mail.answers = {f"p{n}@example.fr": "550 no" for n in range(60) if n % 20 != 19}
     campaign = built([member(n, email=f"p{n}@example.fr") for n in range(60)])
+    first = AffectedMember.objects.order_by("ordinal").values_list("ordinal", flat=True)[0]
+    sent = Notification.objects.order_by("pk").values_list("ordinal", flat=True)
+    mail.answers = {
+        f"p{ordinal - first}@example.fr": "550 no"
+        for place, ordinal in enumerate(sent)
+        if place % 20 != 19
+    }
     send(campaign)
     assert campaign.state == CampaignState.FINISHED
 
