@@ -88,7 +88,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_tally": (READ, WRITE),
     "notifications_listreach": (READ, APPEND),
     "notifications_dispatchbatch": (None, WRITE),
-    "notifications_acceptance": (None, "SELECT, INSERT, DELETE"),
+    "notifications_acceptance": (None, WRITE),
     "notifications_notification": (None, WRITE),
     "notifications_notificationmember": (None, WRITE),
     "notifications_covered": (None, READ),

@@ -10,15 +10,20 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from notifications.deadlocks import done_again_after_deadlock
 from notifications.models import Acceptance
 from notifications.receipts import apply_waiting
 from notifications.references import derive, fingerprint
 
 # Messages are locked in the order in which everybody else locks them.
 APPLY = """
-WITH taken AS (
-    DELETE FROM notifications_acceptance
-    WHERE batch_id = %(batch)s AND notification_id = ANY (%(messages)s) RETURNING *
+WITH written AS MATERIALIZED (
+    SELECT notification_id FROM notifications_acceptance
+    WHERE batch_id = %(batch)s AND notification_id = ANY (%(messages)s)
+    ORDER BY notification_id FOR UPDATE
+), taken AS (
+    DELETE FROM notifications_acceptance a USING written
+    WHERE a.batch_id = %(batch)s AND a.notification_id = written.notification_id RETURNING a.*
 ), locked AS MATERIALIZED (
     SELECT n.id FROM notifications_notification n
     WHERE n.id IN (SELECT notification_id FROM taken) ORDER BY n.id FOR UPDATE
@@ -46,6 +51,7 @@ SELECT id FROM moved WHERE receipts_wait
 """
 
 
+@done_again_after_deadlock
 def apply_acceptances(*, batch_id: int, now: datetime) -> None:
     """Turn a batch's acceptances into states and events, then apply receipts that wait for them.
 

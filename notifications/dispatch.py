@@ -180,12 +180,12 @@ def _dispatch_batch(
         holder=hand.recorder.database,
     )
     if batch_id is None:
-        give_back_slots(sender=sender, count=slots.count)
+        give_back_slots(sender=sender, count=slots.count, slots=slots)
         return False
     try:
         _leave_out_suppressed(batch_id)
         messages = [_address(letterhead, channel, leased) for leased in _leased(batch_id)]
-        give_back_slots(sender=sender, count=slots.count - len(messages))
+        give_back_slots(sender=sender, count=slots.count - len(messages), slots=slots)
     except Exception:
         # Nothing was sent yet: all go back, and a person looks before anything is tried again.
         now = timezone.now()

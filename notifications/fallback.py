@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
 from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList
 from notifications.models import Campaign, CampaignKind, CampaignState, Channel, Notification, State
+from notifications.states import IN_PROGRESS
 
 # The address of a member on a channel. A list holds no postal address: a letter goes to the
 # person, by the insurer's own records (twins of a contract share a letter).
@@ -201,6 +203,13 @@ def reopen(*, campaign_id: int) -> None:
     Campaign.objects.filter(pk=campaign_id, state=CampaignState.FINISHED).update(
         state=CampaignState.SENDING, finished_at=None
     )
+
+
+def reopen_what_waits() -> None:
+    """Let campaigns go on that ended while a receipt was giving them a message (the sweep)."""
+    waiting = Notification.objects.filter(campaign=OuterRef("pk"), state__in=IN_PROGRESS)
+    ended = Campaign.objects.filter(Exists(waiting), state=CampaignState.FINISHED)
+    ended.update(state=CampaignState.SENDING, finished_at=None)
 
 
 def _lists_of(campaign: Campaign) -> list[int]:

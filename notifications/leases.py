@@ -7,6 +7,7 @@ without an outcome may have left: it is marked uncertain, never sent again silen
 after it were not sent: they go back. (Of a batch with a window, so many messages are in doubt.)
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 
 from notifications.acceptances import apply_acceptances
+from notifications.deadlocks import done_again_after_deadlock
 from notifications.doubts import DOUBT_DELAY
 from notifications.models import (
     Campaign,
@@ -124,13 +126,18 @@ def _is_admitted(batch: DispatchBatch, at_once: int) -> bool:
 
 
 GIVE_BACK = """
-WITH moved AS (
-    UPDATE notifications_notification SET state = %(state)s, reason = %(reason)s,
+WITH locked AS MATERIALIZED (
+    SELECT id FROM notifications_notification
+    WHERE batch_id = %(batch)s AND state = 'sending' AND (%(only)s IS NULL OR id = %(only)s)
+        AND NOT id = ANY (%(but)s::bigint[])
+    ORDER BY id FOR UPDATE
+), moved AS (
+    UPDATE notifications_notification n SET state = %(state)s, reason = %(reason)s,
         due_at = CASE WHEN %(only)s IS NULL THEN least(due_at, %(due_at)s) ELSE %(due_at)s END,
         attempts = attempts + (%(only)s IS NOT NULL)::int,
         reference_fingerprint = coalesce(%(fingerprint)s, reference_fingerprint)
-    WHERE batch_id = %(batch)s AND state = 'sending' AND (%(only)s IS NULL OR id = %(only)s)
-    RETURNING campaign_id, channel, people, uncounted
+    FROM locked WHERE n.id = locked.id
+    RETURNING n.campaign_id, n.channel, n.people, n.uncounted
 )
 INSERT INTO notifications_deliveryevent (campaign_id, notification_id, channel, state, reason,
     previous_state, previous_reason, people, messages, uncounted, at)
@@ -169,7 +176,7 @@ def close_batch(
     What was due stays so: by a clock that is ahead, nobody else would find it due for as long.
     """
     apply_acceptances(batch_id=batch_id, now=now)
-    _close(batch_id, now=now, due_at=due_at)
+    _close(batch_id=batch_id, now=now, due_at=due_at)
     abandon_batch(batch_id=batch_id, holder=holder)
 
 
@@ -197,9 +204,15 @@ def recover_batches(*, now: datetime) -> int:
 
 @transaction.atomic
 def _recover(batch_id: int, *, now: datetime) -> int:
-    window = DispatchBatch.objects.values_list("window", flat=True).get(pk=batch_id)
+    batch = DispatchBatch.objects.filter(pk=batch_id, closed_at=None).first()
+    if batch is None:
+        return 0  # Its worker ended it meanwhile.
     unrecorded = Notification.objects.filter(batch_id=batch_id, state=State.SENDING)
-    in_doubt = list(unrecorded.order_by("pk").values_list("pk", flat=True)[:window])
+    # Locked, in case what lost the lease still records: what that leaves is looked at.
+    first = unrecorded.select_for_update().order_by("pk").values_list("pk", flat=True)
+    in_doubt = list(first[: batch.window])
+    # Pending before uncertain, as whoever claims or closes takes the tallies.
+    _close(batch_id=batch_id, now=now, due_at=now, but=in_doubt)
     for notification_id in in_doubt:
         _give_back(
             batch_id,
@@ -209,14 +222,16 @@ def _recover(batch_id: int, *, now: datetime) -> int:
             due_at=now + DOUBT_DELAY,
             now=now,
         )
-    _close(batch_id, now=now, due_at=now)
     DispatchBatch.objects.filter(pk=batch_id).update(was_recovered=True)
     return len(in_doubt)
 
 
-def _close(batch_id: int, *, now: datetime, due_at: datetime) -> None:
+@done_again_after_deadlock
+def _close(*, batch_id: int, now: datetime, due_at: datetime, but: Sequence[int] = ()) -> None:
     with transaction.atomic():
-        unsent = _give_back(batch_id, state=State.PENDING, reason="", due_at=due_at, now=now)
+        unsent = _give_back(
+            batch_id, state=State.PENDING, reason="", due_at=due_at, now=now, but=but
+        )
         batch = DispatchBatch.objects.get(pk=batch_id)
         give_back_slots(sender=batch.sender, count=unsent)
         DispatchBatch.objects.filter(pk=batch_id).update(closed_at=now)
@@ -230,6 +245,7 @@ def _give_back(
     due_at: datetime,
     now: datetime,
     only: int | None = None,
+    but: Sequence[int] = (),
 ) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -241,6 +257,7 @@ def _give_back(
                 "due_at": due_at,
                 "now": now,
                 "only": only,
+                "but": list(but),
                 "fingerprint": fingerprint(derive(only)) if only is not None else None,
             },
         )

@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce
 from audit.trail import insurer_scope, record
 from notifications.answers import keep_example
 from notifications.channels import Outcome
+from notifications.deadlocks import done_again_after_deadlock
 from notifications.doubts import DOUBT_DELAY, awaits_second_attempt
 from notifications.fallback import fall_back
 from notifications.models import Campaign, CampaignState, Channel, Notification, State
@@ -53,6 +54,7 @@ class LeaseLostError(Exception):
     """The message is no longer leased to this batch: another process recovered it."""
 
 
+@done_again_after_deadlock
 def record_outcome(*, batch_id: int, outcome: Outcome, now: datetime) -> bool:
     """Move a message from `sending` to its outcome, with its event.
 

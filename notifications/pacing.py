@@ -11,6 +11,7 @@ from datetime import datetime, time, timedelta
 from django.conf import settings
 from django.db import transaction
 
+from notifications.channels.sms_account import sms_account
 from notifications.models import Campaign, Channel, SenderPace
 from notifications.quiet_hours import PARIS
 from notifications.senders import PORTAL, account_of, approved_identity
@@ -50,8 +51,14 @@ def account_and_pace(*, campaign: Campaign, channel: str) -> tuple[str, Pace]:
         pace = Pace(identity.messages_per_second, identity.messages_per_day)
         return account_of(identity), pace
     per_second, per_day = settings.SENDING_PACE.get(channel, (None, None))
-    account = PORTAL if channel == Channel.EMAIL else f"{channel}:{campaign.insurer_id}"
-    return account, Pace(per_second=per_second, per_day=per_day)
+    return _portal_account(channel), Pace(per_second=per_second, per_day=per_day)
+
+
+def _portal_account(channel: str) -> str:
+    if channel == Channel.EMAIL:
+        return PORTAL
+    account = sms_account()
+    return f"{channel}:{account.name if account else ''}"
 
 
 def reserve(*, sender: str, pace: Pace, at_most: int, now: datetime) -> Slots:
@@ -79,14 +86,16 @@ def reserve(*, sender: str, pace: Pace, at_most: int, now: datetime) -> Slots:
     return Slots(count, start, spacing)
 
 
-def give_back_slots(*, sender: str, count: int) -> None:
-    """Return what was reserved today and not sent."""
+def give_back_slots(*, sender: str, count: int, slots: Slots | None = None) -> None:
+    """Return what was reserved today and not sent: of `slots`, where they are given, the last."""
     if count and sender:
         with transaction.atomic():
             row = SenderPace.objects.select_for_update().filter(pk=sender).first()
             if row is not None:
                 row.sent_today = max(0, row.sent_today - count)
-                row.save(update_fields=["sent_today"])
+                if slots is not None and row.next_at == slots.start + slots.spacing * slots.count:
+                    row.next_at -= slots.spacing * count  # Nobody has reserved any after them.
+                row.save(update_fields=["sent_today", "next_at"])
 
 
 def rest(*, sender: str, until: datetime, now: datetime) -> None:

@@ -33,7 +33,7 @@ class _Entry:
     values: tuple[int, int, str, str]
     goes_on: bool = False
     is_written: bool = False
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 @dataclass
@@ -48,6 +48,10 @@ class Recorder:
     _waiting: deque[_Entry] = field(default_factory=deque)
     _turn: Lock = field(default_factory=Lock)
     _unapplied: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.database.ensure_connection()
+        self._wire = self.database.connection  # Never another one: it would not hold the leases.
 
     def record(self, *, batch_id: int, outcome: Outcome) -> bool:
         """Write what a server took, to disk; return whether its batch is still to be sent.
@@ -80,10 +84,10 @@ class Recorder:
         entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
             sending = self._keep(entries)
-        except Exception as error:
+        except BaseException as error:
             for entry in entries:
                 entry.error = error
-            return
+            return  # Each raises it, this one too.
         self._unapplied |= {entry.values[0] for entry in entries}
         for entry in entries:
             entry.goes_on, entry.is_written = entry.values[0] in sending, True
@@ -91,11 +95,7 @@ class Recorder:
     def _keep(self, entries: list[_Entry]) -> set[int]:
         content = json.dumps([entry.values for entry in entries])
         batches = list({entry.values[0] for entry in entries})
-        self.database.ensure_connection()
         # Planned once: planning takes PostgreSQL nearly as long as the statement.
-        with (
-            self.database.wrap_database_errors,
-            psycopg.Cursor(self.database.connection) as cursor,
-        ):
+        with self.database.wrap_database_errors, psycopg.Cursor(self._wire) as cursor:
             cursor.execute(KEEP, (timezone.now(), content, batches), prepare=True)
             return {row[0] for row in cursor.fetchall()}

@@ -117,7 +117,10 @@ def _apply_some(now: datetime) -> int:
         found = SealedReceipt.objects.select_for_update(skip_locked=True, of=("self",))
         receipts = list(found.select_related("identity").order_by("received_at")[:AT_ONCE])
         told = [found for receipt in receipts for found in _told_by(receipt)]
-        # Several workers lock messages in one order; what is said of one stays in its own.
+        # Messages are locked in one order, and all before any event of theirs is written; what is
+        # said of one stays in its own order.
+        messages = Notification.objects.filter(pk__in={one.notification_id for one in told})
+        list(messages.select_for_update().order_by("pk").values_list("pk"))
         for told_one in sorted(told, key=attrgetter("notification_id")):
             record_receipt(**vars(told_one), now=now)
         SealedReceipt.objects.filter(pk__in=[receipt.pk for receipt in receipts]).delete()

@@ -19,6 +19,7 @@ from notifications.course import take_samples
 from notifications.crowded import confirmed_and_waiting, tell_confirmed
 from notifications.dispatchers import dispatch_by_turns
 from notifications.doubts import resolve_doubts
+from notifications.fallback import reopen_what_waits
 from notifications.heartbeats import note_heartbeat
 from notifications.leases import recover_batches
 from notifications.letters import make_export
@@ -100,6 +101,7 @@ def resume_campaigns() -> None:
     give_up(now=timezone.now())
     cancel_what_waits(now=timezone.now())
     settle_stale(now=timezone.now())
+    reopen_what_waits()
     for campaign_id in confirmed_and_waiting():
         enqueue(tell_crowded, campaign_id=campaign_id)
     uncounted = AffectedList.objects.open_to_campaigns().filter(reach=None)

@@ -109,8 +109,11 @@ def _outcome(outgoing: Outgoing, answer: Answer) -> Outcome:
     """
     code, verb = answer.code, answer.verb
     reason = f"smtp-{code}"
-    if verb == "CONTENT" and code == 250:
-        return Outcome(outgoing.notification_id, State.ACCEPTED, reason)
+    if verb == "CONTENT" and code < 400:
+        # The first digit decides (RFC 5321, 4.2.1); 3yz has no place here, and may be for a command
+        # that a server out of step has answered late.
+        taken = State.ACCEPTED if code < 300 else State.UNCERTAIN
+        return Outcome(outgoing.notification_id, taken, reason if code < 300 else NO_ANSWER)
     said = without_addresses(f"{code} {answer.text}", [outgoing.address])
     if verb in ("RSET", "MAIL") and code >= 500:
         raise SenderRefusedError("the server does not take our sender")

@@ -22,9 +22,10 @@ from notifications.channels.connecting import TIMEOUT, ForbiddenAddressError, co
 from notifications.models import Encryption
 from notifications.senders import PORTAL, Sender
 
-LONGEST_REPLY = 8192  # bytes of a line
+LONGEST_REPLY = 8192  # bytes, with its continuation lines
+_REPLY = re.compile(rb"[2-5][0-9]{2}(?:[ \r\n-]|$)")
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?!\S)")
-CLOSING, START_MAIL_INPUT, OK = 421, 354, (250, 251)
+CLOSING, START_MAIL_INPUT = 421, 354
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Envelope:
     """Who a message is from and for, as the servers see it; `token` comes back in bounces."""
 
     sender: str
-    recipient: str
-    token: str
+    recipient: str = field(repr=False)
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -167,8 +168,12 @@ class _Replies:
     def read(self) -> tuple[int, str]:
         """Return a reply's code and text; raise OSError or ValueError where there is none."""
         texts: list[str] = []
+        length = 0
         while True:
             line = self._line()
+            length += len(line)
+            if not _REPLY.match(line) or length > LONGEST_REPLY:
+                raise ValueError("not a reply")
             texts.append(line[4:].decode("ascii", "replace").strip())
             if line[3:4] != b"-":
                 return int(line[:3]), "\n".join(texts)
@@ -189,7 +194,8 @@ class _Replies:
 
 
 def _refuses(answer: Answer) -> bool:
-    return answer.code not in (OK if answer.verb != "DATA" else (START_MAIL_INPUT,))
+    """Whether a command was not carried out: the first digit decides (RFC 5321, 4.2.1)."""
+    return answer.code != START_MAIL_INPUT if answer.verb == "DATA" else answer.code // 100 != 2
 
 
 class _Server(smtplib.SMTP):

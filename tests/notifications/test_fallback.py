@@ -1,12 +1,22 @@
 """The channels of a plan, one after the other: e-mail, SMS, the letter list."""
 
 import pytest
+from django.utils import timezone
 
-from notifications.models import Campaign, Channel, CoveredMember, Notification, State
+from notifications.fallback import reopen_what_waits
+from notifications.models import (
+    Campaign,
+    CampaignState,
+    Channel,
+    CoveredMember,
+    Notification,
+    State,
+)
 from notifications.outbox import build_outbox
 from notifications.register import campaign_figures
 from notifications.states import Standing
 from tests import cast
+from tests.conftest import as_role
 from tests.notifications.effects import check_figures
 from tests.notifications.story import accepted_list, approved, built, member, send
 from tests.smtp import Recorder
@@ -68,3 +78,17 @@ def test_a_message_names_somebody_who_stays_where_the_one_it_named_goes_on(mail:
     assert (failed.people, failed.ordinal) == (2, 3)
     assert CoveredMember.objects.filter(notification_id=failed.pk).count() == 2
     check_figures()
+
+
+def test_a_campaign_that_ended_while_a_receipt_gave_it_a_message_goes_on(mail: Recorder) -> None:
+    campaign = built([member(1, email="a@example.fr")])
+    Campaign.objects.update(state=CampaignState.FINISHED, finished_at=timezone.now())
+    with as_role("worker"):
+        reopen_what_waits()
+    send(campaign)
+    assert mail.recipients == ["a@example.fr"]
+    Campaign.objects.update(state=CampaignState.FINISHED, finished_at=timezone.now())
+    with as_role("worker"):
+        reopen_what_waits()
+    campaign.refresh_from_db()
+    assert campaign.state == CampaignState.FINISHED

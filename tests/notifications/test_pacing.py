@@ -71,6 +71,23 @@ def test_slots_that_were_not_used_count_no_longer() -> None:
     assert count(NOW, Pace(per_day=100)) == 40
 
 
+def test_slots_that_nobody_used_are_given_again() -> None:
+    pace = Pace(per_second=10)
+    with as_role("worker"):
+        slots = reserve(sender="email:phare", pace=pace, at_most=100, now=NOW)
+        give_back_slots(sender="email:phare", count=7, slots=slots)
+    assert count(NOW, pace) == 7
+
+
+def test_slots_before_those_of_another_stay_taken() -> None:
+    pace = Pace(per_second=10)
+    with as_role("worker"):
+        slots = reserve(sender="email:phare", pace=pace, at_most=5, now=NOW)
+        reserve(sender="email:phare", pace=pace, at_most=2, now=NOW)
+        give_back_slots(sender="email:phare", count=5, slots=slots)
+    assert count(NOW, pace) == 3
+
+
 def test_a_clock_set_back_by_an_hour_does_not_stop_the_sender() -> None:
     pace = Pace(per_second=10)
     count(NOW + timedelta(hours=1), pace)

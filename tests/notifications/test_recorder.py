@@ -102,6 +102,15 @@ def test_whoever_records_learns_that_people_left_the_list() -> None:
         assert not accept(Recorder(connection), batch, second)
 
 
+def test_nothing_is_written_by_another_connection_than_the_one_that_holds_the_leases() -> None:
+    _campaign, batch, (first, *_others) = leased()
+    database = connections["default"].copy()
+    recorder = Recorder(database)
+    database.close()
+    with pytest.raises(DatabaseError):
+        accept(recorder, batch, first)
+
+
 def test_one_statement_writes_what_all_connections_have_brought() -> None:
     _campaign, batch, messages = leased()
     with as_role("worker"):

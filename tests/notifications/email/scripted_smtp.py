@@ -95,9 +95,9 @@ class _Conversation:
             self.recipient = ""
             self.say(reply or "250 2.1.0 ok")
         elif verb == "RCPT":
-            refused = "503 5.5.1 no sender" if not self.is_open else reply
-            self.recipient = "" if refused else address
-            self.say(refused or "250 2.1.5 ok")
+            answer = (reply or "250 2.1.5 ok") if self.is_open else "503 5.5.1 no sender"
+            self.recipient = address if answer.startswith("2") else ""
+            self.say(answer)
         elif verb == "DATA":
             self._data(reply)
         elif verb == "RSET":
@@ -118,7 +118,7 @@ class _Conversation:
             self.say("554 5.5.1 no valid recipients")
             return
         reply = self.script.answers.get(f". {self.recipient}") or self.script.answers.get(".")
-        if reply is None:
+        if reply is None or reply.startswith("2"):
             self.script.taken.append((self.recipient, content))
         if self.script.drop == ".":
             raise Dropped

@@ -204,6 +204,25 @@ def test_a_connection_that_breaks_half_way_through_a_long_message_is_no_doubt() 
 
 
 @pytest.mark.parametrize("extensions", STEPS)
+@pytest.mark.parametrize("step", ["RCPT", "."])
+@pytest.mark.parametrize("reply", ["200 taken", "252 cannot verify, will try", "250-a\r\n250 b"])
+def test_the_first_digit_says_that_a_message_was_taken(
+    extensions: tuple[str, ...], step: str, reply: str
+) -> None:
+    with serving(*extensions, answers={step: reply}) as script:
+        outcomes = send_all(script, messages(3))
+    assert states(outcomes) == [State.ACCEPTED] * 3
+    assert [content[-4:] for _, content in script.taken] == [b"--\r\n"] * 3
+
+
+@pytest.mark.parametrize("reply", ["354 go on", "2_5 what", "+25 what", "25", "599x no reply"])
+def test_a_message_whose_answer_makes_no_sense_is_in_doubt(reply: str) -> None:
+    with serving("PIPELINING", answers={".": reply}) as script:
+        outcomes = send_all(script, messages(1))
+    assert states(outcomes) == [State.UNCERTAIN]
+
+
+@pytest.mark.parametrize("extensions", STEPS)
 def test_a_refused_sender_stops_everything(extensions: tuple[str, ...]) -> None:
     with serving(*extensions, answers={"MAIL": "550 5.7.1 not you"}) as script:
         with pytest.raises(SenderRefusedError):
