@@ -32,6 +32,12 @@ SELECT {list}, n + 1, 1, 0, 1 + n %% 1000000, md5((n + {shift} * (n %% 10 = 0)::
     decode(repeat(md5(n::text), 4), 'hex')
 FROM generate_series(1, {rows}) AS n ORDER BY n
 """
+COUNTS = """
+SELECT count(*), count(email_fingerprint), count(phone_fingerprint),
+    count(*) FILTER (WHERE email_fingerprint IS NULL AND phone_fingerprint IS NULL)
+FROM {table}
+"""
+COUNTED = ("members", "members_with_email", "members_with_phone", "members_without_contact")
 
 
 def main() -> None:
@@ -124,7 +130,7 @@ class Place:
         from django.utils import timezone
 
         from insurers.lists.fingerprint_keys import pin_keys
-        from insurers.lists.tables import count_members, index_table, make_table, table_name
+        from insurers.lists.tables import indexes_built, make_table, table_name
         from insurers.models import AffectedList, ListState, Operator, Population
 
         note(f"making a list of {rows}")
@@ -149,8 +155,10 @@ class Place:
                     table=table_name(found.pk), list=found.pk, rows=rows, shift=shift
                 ).replace("%%", "%")
             )
-        index_table(found.pk)
-        AffectedList.objects.filter(pk=found.pk).update(**count_members(found.pk))
+        with indexes_built(found.pk), connection.cursor() as cursor:
+            cursor.execute(COUNTS.format(table=table_name(found.pk)))
+            counts = dict(zip(COUNTED, cursor.fetchone() or (), strict=True))
+        AffectedList.objects.filter(pk=found.pk).update(**counts)
         found.refresh_from_db()
         return found
 

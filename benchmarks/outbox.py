@@ -93,7 +93,7 @@ def approved_campaign(
 
     from benchmarks.ingest import organisation
     from breachportal.models import User
-    from insurers.lists.tables import attach_table, index_table, make_table
+    from insurers.lists.tables import attach_table, indexes_built, make_table
     from insurers.models import AffectedList, ListState, Operator, Population
     from notifications.models import Campaign, CampaignState, Notice, NoticeVersion
 
@@ -119,7 +119,8 @@ def approved_campaign(
     found.operators.add(Operator.objects.get(code="alphapay"))
     make_table(found.pk)
     (fill or numbered_members)(found)
-    index_table(found.pk)
+    with indexes_built(found.pk):
+        pass
     attach_table(found.pk)
     notice = Notice.objects.create(
         breach=breach, insurer=insurer, population=population, created_by=preparer, created_at=now

@@ -108,7 +108,7 @@ def accepted_list(rows: int) -> "AffectedList":
     from insurers.lists.contacts import make_data_key
     from insurers.lists.fingerprint_keys import pin_keys
     from insurers.lists.ingestion import operators_for
-    from insurers.lists.tables import attach_table, index_table, make_table
+    from insurers.lists.tables import attach_table, indexes_built, make_table
     from insurers.models import AffectedList, ListState, Population
 
     breach, insurer = organisation("rotation")
@@ -131,7 +131,8 @@ def accepted_list(rows: int) -> "AffectedList":
     make_table(1)
     with connection.cursor() as cursor:
         cursor.execute(FILL.format(contact=CONTACT_BYTES), [rows])
-    index_table(1)
+    with indexes_built(1):
+        pass
     attach_table(1)
     return affected_list
 
@@ -148,7 +149,8 @@ def copy_out_and_in(list_id: int) -> None:
     """The floor: the same rows out and into a table like it by COPY, indexed, nothing changed."""
     from django.db import connection, transaction
 
-    from insurers.lists.tables import build_indexes, memory_to_build, table_name
+    from insurers.lists.memory import memory_to_build
+    from insurers.lists.tables import build_indexes, table_name
 
     table = table_name(list_id)
     reader = connection.copy()

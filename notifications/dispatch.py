@@ -54,8 +54,8 @@ from notifications.suppression import suppressed_in
 from notifications.turns import Turn, turns_in_order
 
 DOWN_DELAY = timedelta(seconds=30)
-GRACE = timedelta(seconds=5)  # for the batch in hand; what a slow server leaves goes back
-PATIENCE = timedelta(seconds=5)  # longer waits are left to the sweep
+GRACE = 5.0  # seconds for the batch in hand; what a slow server leaves goes back
+PATIENCE = 5.0  # seconds; longer waits are left to the sweep
 KEPT = 8  # campaigns whose layouts and keys a worker keeps in hand
 
 
@@ -85,7 +85,8 @@ class Hand:
     """What a connection's sender keeps from one batch to the next."""
 
     recorder: Recorder
-    until: datetime
+    until: float
+    """When its messages stop, in seconds of a clock that nobody sets."""
     letterheads: OrderedDict[int, Letterhead] = field(default_factory=OrderedDict)
     refused_in_a_row: Counter[int] = field(default_factory=Counter)
 
@@ -99,30 +100,31 @@ def dispatch_campaign(*, campaign_id: int, seconds: float) -> bool:
 
 def dispatch(*, seconds: float, recorder: Recorder, only: int | None = None) -> bool:
     """Send for all campaigns for about `seconds`; return whether messages remain due now."""
-    end = timezone.now() + timedelta(seconds=seconds)
+    end = time.monotonic() + seconds
     hand = Hand(recorder, until=end + GRACE)
     while True:
         turns = turns_in_order(now=timezone.now(), only=only)
-        if not turns or timezone.now() > end:
+        if not turns or time.monotonic() > end:
             return bool(turns)
-        waits: list[datetime] = []
+        waits: list[float] = []
         if _one_batch(turns, hand, waits):
             continue
-        soonest = min(waits, default=end)
-        if soonest >= min(end, timezone.now() + PATIENCE):
+        shortest = min(waits, default=PATIENCE)
+        if shortest >= min(end - time.monotonic(), PATIENCE):
             return False
-        time.sleep(max(0.01, (soonest - timezone.now()).total_seconds()))
+        time.sleep(max(0.01, shortest))
 
 
-def _one_batch(turns: list[Turn], hand: Hand, waits: list[datetime]) -> bool:
-    """Send a batch for the first whose turn it is and who may; else note when to ask again."""
+def _one_batch(turns: list[Turn], hand: Hand, waits: list[float]) -> bool:
+    """Send a batch for the first whose turn it is and who may; else note how long to wait."""
     for turn in turns:
         letterhead = _letterhead_of(turn.campaign_id, hand)
         campaign = letterhead.campaign
         sender, pace = account_and_pace(campaign=campaign, channel=turn.channel)
-        slots = reserve(sender=sender, pace=pace, at_most=BATCH_SIZE, now=timezone.now())
+        now = timezone.now()
+        slots = reserve(sender=sender, pace=pace, at_most=BATCH_SIZE, now=now)
         if not slots.count:
-            waits.append(slots.start)
+            waits.append((slots.start - now).total_seconds())
             continue
         sent = _dispatch_batch(letterhead, turn.channel, sender, slots, hand)
         # What was being sent while its people were withdrawn has an outcome now.
@@ -277,7 +279,7 @@ class _Gate:
 
     batch_id: int
     slots: Slots
-    until: datetime
+    until: float
     is_open: bool = True
 
     def let_through(self, messages: list[Outgoing]) -> Foreseen:
@@ -287,8 +289,7 @@ class _Gate:
     def _pass(self, messages: list[Outgoing]) -> Iterator[Outgoing]:
         looked = False
         for number, message in enumerate(messages):
-            now = timezone.now()
-            wait = self.slots.start + self.slots.spacing * number - now
+            wait = self.slots.start + self.slots.spacing * number - timezone.now()
             if wait > timedelta():
                 # No slot is further from the one before: a clock set back is not waited for.
                 longest = self.slots.spacing + (timedelta() if number else AHEAD)
@@ -298,7 +299,7 @@ class _Gate:
             if not looked or wait > timedelta(milliseconds=200):
                 looked = True
                 self.is_open = self.is_open and is_still_sent(batch_id=self.batch_id)
-            if not self.is_open or now > self.until:
+            if not self.is_open or time.monotonic() > self.until:
                 return
             yield message
 

@@ -34,6 +34,13 @@ BATCH_SIZE = 500
 ADMISSION_SPACE = 40
 LOCK_SPACE = 34  # first half of the advisory lock's key; the second is the batch
 
+# Where people were withdrawn `settle` cancels their message; it may not have looked yet.
+STILL_LISTED = """(
+    SELECT count(*) FROM notifications_covered AS l
+    JOIN listing_mark AS k ON k.list_id = l.list_id AND k.ordinal = l.ordinal
+    WHERE l.notification_id = notifications_notification.id AND k.ended <> ''
+) = 0"""
+
 
 def claim_batch(
     *,
@@ -70,7 +77,7 @@ def claim_batch(
             _unclaim(batch, holder)
             return None
         cursor.execute(
-            """
+            f"""
             WITH picked AS (
                 SELECT id, state, reason FROM notifications_notification
                 WHERE campaign_id = %(campaign)s AND channel = %(channel)s
@@ -78,11 +85,7 @@ def claim_batch(
                     AND (state = 'pending' OR attempts < %(attempts)s)
                     AND EXISTS (SELECT FROM notifications_campaign c
                         WHERE c.id = %(campaign)s AND c.state = 'sending')
-                    AND (
-                        SELECT count(*) FROM notifications_covered AS l
-                        JOIN listing_mark AS k ON k.list_id = l.list_id AND k.ordinal = l.ordinal
-                        WHERE l.notification_id = notifications_notification.id AND k.ended <> ''
-                    ) = 0  -- given back while its people were withdrawn: `settle` cancels it
+                    AND {STILL_LISTED}
                 ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
             ), moved AS (
                 UPDATE notifications_notification AS n

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.trail import account, insurer_scope, record
 from notifications.channels.base import Outgoing
 from notifications.channels.letter import EXPORTED, LetterChannel
+from notifications.leases import STILL_LISTED
 from notifications.models import (
     Campaign,
     CampaignState,
@@ -104,16 +105,12 @@ def ask_for_letters(
     return export
 
 
-CLAIM = """
+CLAIM = f"""
 WITH picked AS (
     SELECT id, state, reason FROM notifications_notification
     WHERE campaign_id = %(campaign)s AND channel = 'letter' AND state IN ('pending', 'deferred')
         AND due_at <= %(now)s
-        AND (
-            SELECT count(*) FROM notifications_covered AS l
-            JOIN listing_mark AS k ON k.list_id = l.list_id AND k.ordinal = l.ordinal
-            WHERE l.notification_id = notifications_notification.id AND k.ended <> ''
-        ) = 0  -- its people were withdrawn: `settle` cancels it
+        AND {STILL_LISTED}
     ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), moved AS (
     UPDATE notifications_notification AS n SET state = 'sending', reason = '', batch_id = %(batch)s

@@ -9,9 +9,10 @@ from typing import Any
 from celery import shared_task
 from celery.signals import before_task_publish
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 from django.utils import timezone
 
+from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList
 from insurers.queueing import enqueue
 from notifications.cancelling import cancel_messages, cancel_what_waits
@@ -76,8 +77,12 @@ def reach(*, list_id: int) -> None:
     """Count how a newly accepted list can be reached."""
     # Of a list that is withdrawn or purged meanwhile nothing is to be reached.
     found = AffectedList.objects.open_to_campaigns().filter(pk=list_id).first()
-    if found is not None:
-        count_reach(affected_list=found)
+    if found is None:
+        return
+    with transaction.atomic():
+        # Else its key is being rotated, and those told would not be known: the sweep asks again.
+        if fingerprints_agree(breach_id=found.breach_id, insurer_id=found.insurer_id):
+            count_reach(affected_list=found)
 
 
 @shared_task

@@ -165,7 +165,7 @@ def read_list(
     try:
         if _read_blocks(affected_list, seconds, report):
             return True
-        _finish(affected_list, now)
+        return _finish(affected_list)
     except FileRefusedError as refusal:
         _refuse_and_erase(affected_list, refusal, now)
     except IrregularTextError:
@@ -289,17 +289,20 @@ def _read_blocks(affected_list: AffectedList, seconds: float | None, report: Rep
     return False
 
 
-def _finish(affected_list: AffectedList, now: datetime) -> None:
-    """Merge, index and count the members, and ask for a decision, in one transaction."""
+def _finish(affected_list: AffectedList) -> bool:
+    """Merge, index and count the members, and ask for a decision, in one transaction.
+
+    Return whether the file must be prepared and read anew instead.
+    """
     with list_lock(affected_list.pk) as held:
         if not held or not all_read(affected_list.pk):
-            return  # Others still read: the last one finishes.
+            return False  # Others still read: the last one finishes.
         fresh = AffectedList.objects.get(pk=affected_list.pk)
         if (fresh.state, fresh.attempt) != (ListState.INGESTING, affected_list.attempt):
-            return
+            return False
         if fresh.blocks.filter(member_hashes=None).exists():
             _ask_to_prepare(fresh, None)  # Read by a release that kept no hashes.
-            return
+            return True
         _judge(fresh)
         _count_finish(fresh)
         bring_up_to_date(fresh)
@@ -310,6 +313,7 @@ def _finish(affected_list: AffectedList, now: datetime) -> None:
                 _complete(fresh)
             else:  # The key is being rotated: the sweep tries again, as often as that takes.
                 AffectedList.objects.filter(pk=fresh.pk).update(finish_attempt=0)
+    return False
 
 
 def _count_finish(affected_list: AffectedList) -> None:

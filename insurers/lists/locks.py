@@ -7,6 +7,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from insurers.lists.memory import take_memory_to_join
+
 # The first number of the lock's two; others in the portal use one number or another class.
 LIST_CLASS = 7401
 PUBLICATION_CLASS = 7402
@@ -105,7 +107,7 @@ def take_turn(insurer_id: UUID) -> None:
     of rows, so it gets the memory for that.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL work_mem = '64MB'")
+        take_memory_to_join(cursor)
         cursor.execute(
             "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [PUBLICATION_CLASS, str(insurer_id)]
         )

@@ -28,7 +28,8 @@ _STRICT = re.compile(r"[12]\d\d(?:0[1-9]|1[0-2])(?!00)(?:\d\d|2[AB])\d{6}")
 
 # 13 or 15 signs among separators, whatever stands around them: `NIR185…`, `185…@example.fr`.
 _SIGNS = rf"[123478](?:[{_BETWEEN}]*[0-9ABab]){{12}}(?:(?:[{_BETWEEN}]*\d){{2}})?"
-_INSIDE = re.compile(rf"(?<!\d){_SIGNS}(?!\d)")
+# Looked for at every sign: a short number before one makes another of 15 signs with it.
+_INSIDE = re.compile(rf"(?<!\d)(?=({_SIGNS})(?!\d))")
 _CANDIDATE = rf"(?:^|\D){_SIGNS}(?:\D|$)"  # The same to polars, which looks neither back nor on.
 
 SHARE = 0.2
@@ -64,7 +65,7 @@ def looks_like_one(text: str) -> bool:
 
 def holds_one(text: str) -> bool:
     """Whether the text is a NIR, with or without key, or has one somewhere in it."""
-    return len(text) > 12 and any(looks_like_one(found[0]) for found in _INSIDE.finditer(text))
+    return len(text) > 12 and any(looks_like_one(found[1]) for found in _INSIDE.finditer(text))
 
 
 @dataclass

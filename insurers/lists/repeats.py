@@ -1,18 +1,18 @@
 """Find rows that repeat a member, and addresses that several members share, outside PostgreSQL.
 
 Each block that is read keeps, for each of its records, the first eight bytes of the member's
-fingerprint and of an address's: keyed hashes, spread evenly already. Sorting those of a list
+fingerprint and of an address's: keyed hashes, spread evenly already. Counting those of a list
 takes a tenth of the time of reading its table again to group it. What is found repeated is
 only looked at more closely: fingerprints of two members may begin alike, and the tables say so.
 Among 33 million addresses the chance that two do, and count as shared, is one in thirty thousand.
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import polars as pl
-from django.db import connection
-from psycopg import Cursor
+from django.db import connection, transaction
+from psycopg import ServerCursor
 
 from insurers.lists.fingerprints import HASH_BYTES
 from insurers.lists.problems import Problem
@@ -20,7 +20,10 @@ from insurers.lists.tables import table_name
 from insurers.models import AffectedList
 
 SLICE_ROWS = 2_000_000
-"""How many rows are sorted at a time, at the most: about 40 MB."""
+"""How many different members or addresses are looked at at a time, about: some 60 MB."""
+BLOCKS_AT_ONCE = 10  # fetched from PostgreSQL: 3 MB
+
+Piece = TypeVar("Piece", pl.Series, pl.DataFrame)
 
 
 class Shared(NamedTuple):
@@ -42,15 +45,15 @@ class Merged(NamedTuple):
 
 def note_repeated_rows(affected_list: AffectedList) -> None:
     """Fill the temporary table `repeated_row`, with rows whose member other rows seem to name."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS repeated_row")
         cursor.execute("CREATE TEMPORARY TABLE repeated_row (ordinal integer)")
-        for hashes in _slices(affected_list, "member_hashes"):
-            repeated = _repeated(hashes["hash"].sort()).unique()
-            rows = hashes.filter(pl.col("hash").is_in(repeated.implode()))["row"]
-            with cursor.copy("COPY repeated_row FROM STDIN") as copy:
-                for some in rows.to_frame().iter_slices(100_000):
-                    copy.write("".join(f"{row}\n" for row in some["row"]))
+        for repeated in _gathered(map(_repeated, _counted(affected_list, "member_hashes"))):
+            for hashes in _gathered(_blocks(affected_list, "member_hashes")):
+                rows = _among(hashes, repeated).select("row")
+                with cursor.copy("COPY repeated_row FROM STDIN") as copy:
+                    for some in rows.iter_slices(100_000):
+                        copy.write("".join(f"{row}\n" for row in some["row"]))
         cursor.execute("ANALYZE repeated_row")
 
 
@@ -124,37 +127,59 @@ def merge_repeated_members(affected_list: AffectedList) -> Merged:
 def shared_addresses(affected_list: AffectedList) -> Shared:
     """Count them, without the rows named in `gone_row`."""
     addresses = people = 0
-    for hashes in _slices(affected_list, "address_hashes", gone="gone_row"):
-        repeated = _repeated(hashes["hash"].sort())
-        addresses += repeated.n_unique()
-        people += repeated.n_unique() + len(repeated)
+    for counted in _counted(affected_list, "address_hashes", gone="gone_row"):
+        repeated = _repeated(counted)
+        addresses += len(repeated)
+        people += _among(counted, repeated)["rows"].sum()
     return Shared(addresses, people)
 
 
-def _repeated(ordered: pl.Series) -> pl.Series:
-    """Return the values that are equal to the one before."""
-    return ordered.filter((ordered == ordered.shift(1)).fill_null(value=False))
+def _counted(affected_list: AffectedList, column: str, *, gone: str = "") -> Iterator[pl.DataFrame]:
+    """Yield hashes with a number of rows, slice by slice: all those of one hash are in one.
 
-
-def _slices(affected_list: AffectedList, column: str, *, gone: str = "") -> Iterator[pl.DataFrame]:
-    """Yield hashes and row numbers, all those of one hash together."""
+    Rows are counted in each block by itself, since one address may stand on a third of them all.
+    """
     count = 1 + affected_list.rows // SLICE_ROWS
     for number in range(count):
-        yield pl.concat(
-            [_block(*kept, count, number) for kept in _kept(affected_list, column, gone)],
-            rechunk=False,
-        )
+        blocks = _blocks(affected_list, column, gone=gone, count=count, number=number)
+        yield pl.concat([block["hash"].value_counts(name="rows") for block in blocks])
 
 
-def _block(
-    first_row: int, hashes: bytes, gone: bytes | None, count: int, number: int
-) -> pl.DataFrame:
-    column = _numbers(hashes, pl.UInt64, "little")
-    if gone:
-        column = column.scatter(_numbers(gone, pl.UInt32, "big"), 0)
-    rows = pl.int_range(first_row, first_row + len(column), dtype=pl.UInt32, eager=True)
-    is_here = (column % count == number) & (column != 0)
-    return pl.DataFrame({"hash": column.filter(is_here), "row": rows.filter(is_here)})
+def _repeated(counted: pl.DataFrame) -> pl.Series:
+    """Return the hashes that several rows have, each once."""
+    ordered = counted["hash"].sort()
+    in_several_blocks = ordered.filter((ordered == ordered.shift(1)).fill_null(value=False))
+    in_one_block = counted.filter(pl.col("rows") > 1)["hash"]
+    return pl.concat([in_several_blocks, in_one_block]).unique()
+
+
+def _among(rows: pl.DataFrame, hashes: pl.Series) -> pl.DataFrame:
+    return rows.filter(pl.col("hash").is_in(hashes.implode()))
+
+
+def _gathered(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """Yield pieces joined, SLICE_ROWS at a time and whatever the last one brings."""
+    some: list[Piece] = []
+    for piece in pieces:
+        some.append(piece)
+        if sum(map(len, some)) >= SLICE_ROWS:
+            yield pl.concat(some)
+            some = []
+    if any(map(len, some)):
+        yield pl.concat(some)
+
+
+def _blocks(
+    affected_list: AffectedList, column: str, *, gone: str = "", count: int = 1, number: int = 0
+) -> Iterator[pl.DataFrame]:
+    """Yield each block's hashes and row numbers, those of slice `number` of `count` alone."""
+    for first_row, hashes, left_out in _kept(affected_list, column, gone):
+        found = _numbers(hashes, pl.UInt64, "little")
+        if left_out:
+            found = found.scatter(_numbers(left_out, pl.UInt32, "big"), 0)
+        rows = pl.int_range(first_row, first_row + len(found), dtype=pl.UInt32, eager=True)
+        is_here = (found % count == number) & (found != 0)
+        yield pl.DataFrame({"hash": found.filter(is_here), "row": rows.filter(is_here)})
 
 
 def _numbers(
@@ -176,12 +201,14 @@ def _kept(
             f"(SELECT string_agg(int4send((ordinal - first_row)::integer), '') FROM {gone}"
             " WHERE ordinal >= first_row AND ordinal < first_row + records)"
         )
-    connection.ensure_connection()
-    # Django's own cursors know no binary results, twice as quick.
-    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
-        yield from cursor.stream(
+    # Django's own cursors know no binary results, twice as quick; and others go on meanwhile.
+    kept = ServerCursor(connection.connection, "kept_hashes")
+    with connection.wrap_database_errors, kept:
+        kept.itersize = BLOCKS_AT_ONCE
+        kept.execute(
             f"SELECT first_row, {column}, {left_out} FROM insurers_listblock"
             " WHERE list_id = %s ORDER BY number",
             [affected_list.pk],
             binary=True,
         )
+        yield from kept

@@ -9,6 +9,7 @@ from django.db.models import Count, F, Sum
 
 from insurers.lists.comparison import Earlier, compare, earlier_lists, stays_listed
 from insurers.lists.distinct_people import people_leaving, people_standing
+from insurers.lists.memory import take_memory_to_join
 from insurers.lists.problems import Explanation, Field, explain_problem
 from insurers.lists.repeats import Shared
 from insurers.models import AffectedList, Declaration, ListEffect, ListReport, Severity
@@ -63,7 +64,7 @@ def write_report(*, list_id: int, counts: Mapping[str, int], shared: Shared) -> 
     """
     affected_list = AffectedList.objects.get(pk=list_id)
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL work_mem = '64MB'")
+        take_memory_to_join(cursor)
     earlier = earlier_lists(affected_list)
     compare(affected_list, earlier)
     met = _count_met(earlier) if earlier.every else Met()

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
-from insurers.lists.tables import attach_table, build_indexes, memory_to_build, table_name
+from insurers.lists.memory import memory_to_build
+from insurers.lists.tables import attach_table, build_indexes, table_name
 
 PATIENCE_SECONDS = 600.0
 LOCK_MILLISECONDS = 500

@@ -7,13 +7,12 @@ the next one does not find. Functions here run in the worker's transactions.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
 
 from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
 
 from insurers.lists.copy_format import COPY_COLUMNS, COPY_END, COPY_START
 from insurers.lists.member_rows import Fault
+from insurers.lists.memory import memory_to_build
 from insurers.models import AffectedMember
 
 
@@ -72,21 +71,13 @@ def note_faults(list_id: int, faults: Sequence[Fault]) -> None:
         )
 
 
-def index_table(list_id: int) -> None:
-    """Build the indexes of a full table: a partition's are the parent's, ready-made.
-
-    Can be killed and run again.
-    """
-    with indexes_built(list_id):
-        pass
-
-
 @contextmanager
 def indexes_built(list_id: int) -> Iterator[None]:
-    """Build them beside what the block does, on a connection of its own.
+    """Build a full table's beside what the block does, on a connection of its own.
 
-    A table that others do not see yet gets them before the block. A sample of a few thousand
-    rows tells the planner enough.
+    A partition's are the parent's, ready-made. A table that others do not see yet gets them
+    before the block. A sample of a few thousand rows tells the planner enough. Can be killed
+    and run again.
     """
     table = table_name(list_id)
     with ThreadPoolExecutor(max_workers=1) as thread:
@@ -133,17 +124,6 @@ def build_indexes(table: str) -> None:
         )
 
 
-@contextmanager
-def memory_to_build(cursor: CursorWrapper) -> Iterator[None]:
-    """Give an index that is built within the block the memory to sort in."""
-    cursor.execute("SET maintenance_work_mem = '256MB'")
-    try:
-        yield
-    finally:
-        if connection.is_usable():
-            cursor.execute("RESET maintenance_work_mem")
-
-
 def attach_table(list_id: int) -> None:
     """Make a list's members part of `affected_member`, all at once, on commit."""
     with connection.cursor() as cursor:
@@ -151,16 +131,3 @@ def attach_table(list_id: int) -> None:
             "ALTER TABLE members.affected_member"
             f" ATTACH PARTITION {table_name(list_id)} FOR VALUES IN ({list_id:d})"
         )
-
-
-def count_members(list_id: int) -> dict[str, Any]:
-    """Return the counts of a list, named like the fields of AffectedList."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*), count(email_fingerprint), count(phone_fingerprint),"
-            " count(*) FILTER (WHERE email_fingerprint IS NULL AND phone_fingerprint IS NULL)"
-            f" FROM {table_name(list_id)}"
-        )
-        counts = cursor.fetchone() or (0, 0, 0, 0)
-    names = ("members", "members_with_email", "members_with_phone", "members_without_contact")
-    return dict(zip(names, counts, strict=True))

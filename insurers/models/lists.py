@@ -198,7 +198,7 @@ class ListProblem(models.Model):
 
 
 class ListedAlready(models.Model):
-    """Rows of an accepted file whose people stay on an earlier list, some thousands at a time.
+    """Rows of an accepted file whose people count on an earlier list, some thousands at a time.
 
     `rows` are their numbers in the file, ascending; docs/decisions/0007 says why they are not
     problems of their own.

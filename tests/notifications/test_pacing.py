@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from time import monotonic
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -189,7 +190,7 @@ def test_campaigns_take_turns_batch_by_batch(
 def test_what_a_slow_server_leaves_of_a_batch_goes_back(
     mail: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifications.dispatch.GRACE", -timedelta(hours=1))
+    monkeypatch.setattr("notifications.dispatch.GRACE", -3600.0)
     built([member(n, email=f"a{n}@example.fr") for n in range(3)])
     with as_role("worker"):
         assert dispatch(seconds=0.5, recorder=OutcomeRecorder(connection))
@@ -242,3 +243,16 @@ def test_a_clock_set_back_by_an_hour_does_not_slow_the_batch_in_hand(
     send(campaign)
     assert len(mail.received) == 20
     assert monotonic() - started < 10
+
+
+def test_a_clock_set_back_by_an_hour_does_not_make_a_slice_longer(
+    mail: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = iter([timezone.now() + timedelta(hours=1)])
+    clock = SimpleNamespace(now=lambda: next(ahead, None) or timezone.now())
+    monkeypatch.setattr("notifications.dispatch.timezone", clock)
+    monkeypatch.setattr("notifications.dispatch.BATCH_SIZE", 1)
+    built([member(n, email=f"p{n}@example.fr") for n in range(100)])
+    with as_role("worker"):
+        assert dispatch(seconds=0.1, recorder=OutcomeRecorder(connection))
+    assert len(mail.received) < 100

@@ -110,6 +110,9 @@ def test_separators_hide_no_number() -> None:
         f"NIR{MAINLAND}",
         f"{MAINLAND}x",
         f"n° {keyed(MAINLAND)} (Lise)",
+        f"12 {MAINLAND}",
+        f"12 {keyed(MAINLAND)}",
+        f"{MAINLAND} 12",
         f"{CORSICA[0]}@example.fr",
     ],
 )

@@ -34,6 +34,7 @@ from notifications.models import (
     Campaign,
     CampaignState,
     Channel,
+    ListReach,
     Notification,
     ReceiptKind,
     State,
@@ -44,6 +45,7 @@ from notifications.outcomes import record_outcome
 from notifications.receipts import record_receipt
 from notifications.register import register_lines
 from notifications.settling import settle_stale
+from notifications.tasks import reach
 from tests import cast
 from tests.conftest import as_role
 from tests.faults.stack import own_database
@@ -94,6 +96,16 @@ def test_people_are_found_before_during_and_after() -> None:
     rotation.wrap_breach(breach_id=cast.breach().pk, now=cast.NOW)
     assert find(2) == expected
     assert find(3) == []
+
+
+def test_the_reach_of_a_list_is_counted_once_the_key_is_rotated() -> None:
+    found = accepted_list([member(1, email="a@example.fr"), member(2)])
+    started()
+    reach(list_id=found.pk)
+    assert not ListReach.objects.exists()
+    rotation.wrap_breach(breach_id=cast.breach().pk, now=cast.NOW)
+    reach(list_id=found.pk)
+    assert ListReach.objects.get(affected_list=found).email_people == 1
 
 
 def test_who_was_withdrawn_is_not_found() -> None:
