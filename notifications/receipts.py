@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db import models, transaction
 
 from notifications.answers import keep_example, scrubbed
-from notifications.fallback import claim_again, fall_back, release, reopen
+from notifications.fallback import claim_again, fall_back, look_at_who_left, release, reopen
 from notifications.models import (
     Campaign,
     Channel,
@@ -144,6 +144,7 @@ def _apply(message: Notification, receipt: Receipt, now: datetime) -> None:
         suppress_address_of(notification_id=message.pk, reason=reason, now=now)
     campaign = Campaign.objects.get(pk=message.campaign_id)
     if to == State.DEFERRED:
+        look_at_who_left(messages=[message.pk])
         reopen(campaign_id=campaign.pk)
     elif to in FAILURES and before in RELEASED:
         release(campaign=campaign, messages=[message.pk])
