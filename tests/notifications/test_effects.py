@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
-from insurers.models import AffectedMember, ListEffect, ListState
+from insurers.models import AffectedList, AffectedMember, ListEffect, ListState
 from notifications.campaigns import CampaignRefused, approve_campaign
 from notifications.channels import Outcome
 from notifications.doubts import DOUBT_DELAY, resolve_doubts
@@ -495,6 +495,23 @@ def test_who_is_replaced_on_two_lists_is_one_person() -> None:
     replaced = replace(INES)
     assert (replaced.people_withdrawn, replaced.report.gone) == (3, 2)
     assert line().figures.listed == 1
+
+
+@pytest.mark.parametrize("leave", [lambda: withdraw(*LISE_AND_OMAR), lambda: replace(INES)])
+def test_who_left_before_does_not_leave_again(leave: Callable[[], AffectedList]) -> None:
+    send(prepare(add(*LISE_AND_OMAR)))
+    corrects = add(member(1, email="lise@autre.example.fr"))
+    prepare(corrects)
+    withdraw_whole(corrects)
+    left = leave()
+    assert (left.people_withdrawn, left.report.leaving, left.report.leaving_told) == (1, 1, 1)
+
+
+def test_who_was_told_at_an_address_corrected_since_leaves_as_told() -> None:
+    send(prepare(add(*LISE_AND_OMAR)))
+    add(member(1, email="lise@autre.example.fr"))
+    left = withdraw(LISE_AND_OMAR[0])
+    assert (left.people_withdrawn, left.report.leaving, left.report.leaving_told) == (1, 1, 1)
 
 
 # Rejected rows
