@@ -36,7 +36,7 @@ reset-demo: $(STAMP)
 
 test: $(READY)
 	@$(PY) -m tests.chromium
-	$(PY) -m pytest -n 2 -m 'not full' $(ARGS)
+	$(PY) -m pytest -n 2 -m 'not full' --durations=25 --durations-min=5 $(ARGS)
 
 test-full: $(READY)
 	@$(PY) -m tests.chromium

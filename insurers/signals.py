@@ -8,7 +8,8 @@ makes it so: a receiver that fails undoes it, and the sweep tries again."""
 
 listings_changed = Signal()
 """Marks were written on people of a `breach_id` and `insurer_id`: some are listed elsewhere, or
-no longer. Sent by the worker inside the transaction that writes them, which holds the
+no longer. `gone` are the lists that left whole (their ids): whoever counted there counts on
+another list. Sent by the worker inside the transaction that writes the marks, which holds the
 insurer's turn."""
 
 leaving_foreseen = Signal()

@@ -37,7 +37,7 @@ def count_reach_later(*, affected_list: Any, **kwargs: Any) -> None:
     enqueue(reach, list_id=affected_list.pk)
 
 
-def settle_now(*, breach_id: int, insurer_id: Any, **kwargs: Any) -> None:
+def settle_now(*, breach_id: int, insurer_id: Any, gone: Any, **kwargs: Any) -> None:
     """Cancel what must not leave and count each person once, in the announcing transaction.
 
     What workers have leased meanwhile they give back once it is committed.
@@ -48,7 +48,7 @@ def settle_now(*, breach_id: int, insurer_id: Any, **kwargs: Any) -> None:
     from notifications.leases import interrupt_batches
     from notifications.settling import settle
 
-    settle(breach_id=breach_id, insurer_id=insurer_id, now=timezone.now())
+    settle(breach_id=breach_id, insurer_id=insurer_id, gone=gone, now=timezone.now())
     transaction.on_commit(partial(interrupt_batches, breach_id=breach_id, insurer_id=insurer_id))
 
 

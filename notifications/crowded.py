@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.trail import account, insurer_scope, record
 from insurers.lists.locks import take_turn
+from insurers.lists.wrapping import fingerprints_agree
 from notifications.campaigns import CampaignRefused, barred_from_approving
 from notifications.models import (
     Campaign,
@@ -101,6 +102,8 @@ def tell_confirmed(*, campaign_id: int, now: datetime) -> None:
     """Make the messages of the addresses that were confirmed (worker)."""
     take_turn(Campaign.objects.values_list("insurer_id", flat=True).get(pk=campaign_id))
     campaign = Campaign.objects.select_for_update().get(pk=campaign_id)
+    if not fingerprints_agree(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id):
+        return  # The key is being rotated: the sweep tries again.
     choices = CrowdedChoice.objects.filter(
         campaign=campaign, confirmed_at__isnull=False, is_applied=False
     )

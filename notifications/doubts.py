@@ -7,9 +7,10 @@ sends again. Both wait for a receipt first.
 
 from datetime import datetime, timedelta
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.utils.translation import gettext_lazy as _
 
+from notifications.fallback import look_at_who_left
 from notifications.models import Campaign, CampaignState, Notification, State
 
 DOUBT_DELAY = timedelta(minutes=10)  # what a receipt is given to come
@@ -37,6 +38,7 @@ INSERT INTO notifications_deliveryevent (campaign_id, notification_id, channel, 
 SELECT campaign_id, id, channel, 'pending', 'sent_again', 'uncertain', before, people, 1,
     uncounted, %(now)s
 FROM moved
+RETURNING notification_id
 """
 
 
@@ -47,9 +49,11 @@ def resolve_doubts(*, now: datetime) -> int:
     )
     resent = 0
     for campaign_id in sending.values_list("pk", flat=True):
-        with connection.cursor() as cursor:
+        with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(SEND_AGAIN, {"campaign": campaign_id, "now": now})
-            resent += cursor.rowcount
+            if again := [row[0] for row in cursor.fetchall()]:
+                look_at_who_left(messages=again)
+            resent += len(again)
     return resent
 
 

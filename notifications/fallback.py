@@ -112,17 +112,21 @@ UPDATE listing_mark k SET is_stale = true FROM (
 ) AS theirs WHERE k.list_id = theirs.list_id AND k.ordinal = theirs.ordinal
 """
 
+# Only their own.
+UNSETTLE_MARKED = """
+UPDATE listing_mark k SET is_stale = true FROM (
+    SELECT mark.list_id, mark.ordinal FROM notifications_covered l
+    JOIN listing_mark mark ON mark.list_id = l.list_id AND mark.ordinal = l.ordinal
+    WHERE l.notification_id = ANY (%(messages)s) AND {which}
+    FOR UPDATE OF mark SKIP LOCKED
+) AS own WHERE k.list_id = own.list_id AND k.ordinal = own.ordinal
+"""
+UNSETTLE_ENDED = UNSETTLE_MARKED.format(which="mark.ended <> ''")
+
 # While the key is rotated, their other listings cannot be found: their own are marked, and
 # settling looks at all once the fingerprints agree again.
-UNSETTLE_OWN = """
-WITH known AS (
-    UPDATE listing_mark k SET is_stale = true FROM (
-        SELECT mark.list_id, mark.ordinal FROM notifications_covered l
-        JOIN listing_mark mark ON mark.list_id = l.list_id AND mark.ordinal = l.ordinal
-        WHERE l.notification_id = ANY (%(messages)s)
-        FOR UPDATE OF mark SKIP LOCKED
-    ) AS own WHERE k.list_id = own.list_id AND k.ordinal = own.ordinal
-)
+UNSETTLE_OWN = f"""
+WITH known AS ({UNSETTLE_MARKED.format(which="true")})
 INSERT INTO listing_mark (list_id, ordinal, is_stale)
 SELECT l.list_id, l.ordinal, true FROM notifications_covered l
 JOIN affected_member m ON m.list_id = l.list_id AND m.ordinal = l.ordinal
@@ -190,6 +194,16 @@ def claim_again(*, campaign: Campaign, messages: list[int]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(CLAIM_AGAIN, values)
     _unsettle(campaign, values)
+
+
+def look_at_who_left(*, messages: list[int]) -> None:
+    """Have settling look at messages that wait anew: some of their people may have left meanwhile.
+
+    Nobody leases a message to whoever left, and settling had done with them when it had gone out.
+    In the transaction that puts the messages back.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(UNSETTLE_ENDED, {"messages": messages})
 
 
 def _unsettle(campaign: Campaign, values: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ from notifications.planning import (
     COVER,
     DROP,
     MEMBERS,
+    SAME_PERSON,
     TOLD_FOR,
     UNLESS_CLAIMED,
     run,
@@ -66,8 +67,21 @@ FROM notifications_crowdedaddress c JOIN (
 WHERE c.campaign_id = %(campaign)s GROUP BY c.id
 """
 
+# The lists say by whom a complement reaches a person once: those that give an address of theirs
+# come before those that give none, then the earlier ones.
+NAMED_BEFORE = f"""
+SELECT FROM affected_member other
+JOIN insurers_affectedlist_operators theirs
+    ON theirs.affectedlist_id = other.list_id AND theirs.operator_id = t.operator_id
+LEFT JOIN listing_mark there ON there.list_id = other.list_id AND there.ordinal = other.ordinal
+WHERE other.list_id = ANY (%(others)s) AND coalesce(there.ended, '') = ''
+    AND (coalesce(other.email_fingerprint, other.phone_fingerprint) IS NULL, other.list_id)
+        < (coalesce(p.email_fingerprint, p.phone_fingerprint) IS NULL, %(list)s)
+    AND {SAME_PERSON.format(other="other")}
+"""
+
 # A complement or correction goes to whoever a finished campaign told, and to nobody else: from
-# the list they were told from, or from another one once nothing can be sent from there.
+# the list they were told from, or once nothing can be sent from there, from one other.
 TELL_AGAIN = f"""
 CREATE TEMPORARY TABLE claimed ON COMMIT DROP AS
 SELECT ordinal FROM planned p WHERE p.channel IS NOT NULL AND EXISTS (
@@ -78,7 +92,8 @@ SELECT ordinal FROM planned p WHERE p.channel IS NOT NULL AND EXISTS (
     JOIN insurers_affectedlist source ON source.id = t.list_id
     LEFT JOIN listing_mark k ON k.list_id = t.list_id AND k.ordinal = t.ordinal
     WHERE teller.state = 'finished' AND {TOLD_FOR} AND (t.list_id = %(list)s
-        OR source.contacts_purged_at IS NOT NULL OR coalesce(k.ended, '') <> '')
+        OR (source.contacts_purged_at IS NOT NULL OR coalesce(k.ended, '') <> '')
+            AND NOT EXISTS ({NAMED_BEFORE}))
 )
 """
 
@@ -141,6 +156,7 @@ def build_outbox(*, campaign_id: int, now: datetime) -> bool:
             run((EVENTS, NOW_TOLD_HERE, DROP), values | _columns(made))
         else:
             values |= {"left_state": "cancelled", "left_reason": "not_told_before"}
+            values |= {"others": _other_lists(campaign)}
             run((MEMBERS, TELL_AGAIN, COVER), values)
             made = make_messages(values, is_beside=False) + make_messages(values, is_beside=True)
             run((EVENTS, DROP), values | _columns(made))
@@ -153,6 +169,14 @@ def _approved(campaign_id: int) -> Campaign | None:
     """Lock a campaign whose outbox is to be made; None where it is made, or being made."""
     approved = Campaign.objects.filter(pk=campaign_id, state=CampaignState.APPROVED)
     return approved.select_for_update(skip_locked=True).first()
+
+
+def _other_lists(campaign: Campaign) -> list[int]:
+    """Return the other lists from which the insurer's people can be written to."""
+    lists = AffectedList.objects.open_to_campaigns().filter(
+        breach=campaign.breach_id, insurer=campaign.insurer_id
+    )
+    return list(lists.exclude(pk=campaign.affected_list_id).values_list("pk", flat=True))
 
 
 @transaction.atomic

@@ -55,15 +55,19 @@ SELECT ordinal, fingerprint, name_tag, key_version, email_fingerprint, phone_fin
 FROM ({PLANNED} WHERE c.id = %(campaign)s AND m.list_id = %(list)s) AS member
 """
 
-# Claims on the same person: a row without a name is the first of the twins.
-TOLD_FOR = """
-t.breach_id = %(breach)s AND t.insurer_id = %(insurer)s AND t.fingerprint = p.fingerprint AND (
-    t.name_tag = p.name_tag OR p.name_tag = 0
-    OR t.name_tag = 0 AND NOT EXISTS (
+# The same person as `p`: a row without a name is the first of the twins.
+SAME_PERSON = """
+{other}.fingerprint = p.fingerprint AND (
+    {other}.name_tag = p.name_tag OR p.name_tag = 0
+    OR {other}.name_tag = 0 AND NOT EXISTS (
         SELECT FROM affected_member twin WHERE twin.list_id = %(list)s
             AND twin.fingerprint = p.fingerprint
             AND twin.name_tag <> 0 AND twin.name_tag < p.name_tag)
 )
+"""
+# Claims on them.
+TOLD_FOR = f"""
+t.breach_id = %(breach)s AND t.insurer_id = %(insurer)s AND {SAME_PERSON.format(other="t")}
 """
 
 # Whom no campaign is seen to have claimed.

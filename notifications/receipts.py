@@ -12,8 +12,9 @@ from datetime import datetime
 
 from django.db import models, transaction
 
+from insurers.models import ListPurge
 from notifications.answers import keep_example, scrubbed
-from notifications.fallback import claim_again, fall_back, release, reopen
+from notifications.fallback import claim_again, fall_back, look_at_who_left, release, reopen
 from notifications.models import (
     Campaign,
     Channel,
@@ -134,6 +135,8 @@ def _apply(message: Notification, receipt: Receipt, now: datetime) -> None:
     receipt.save(update_fields=["is_applied"])
     before = State(message.state)
     to = after_receipt(before, ReceiptKind(receipt.kind))
+    if to == State.DEFERRED and ListPurge.objects.filter(list=message.list_id).exists():
+        to = State.FAILED  # Its contacts are purged: nothing can be sent from there.
     if to == before or message.people == 0:
         return  # Nothing new; or all its people left the list meanwhile.
     reason = receipt.code or f"receipt-{receipt.kind}"
@@ -144,6 +147,7 @@ def _apply(message: Notification, receipt: Receipt, now: datetime) -> None:
         suppress_address_of(notification_id=message.pk, reason=reason, now=now)
     campaign = Campaign.objects.get(pk=message.campaign_id)
     if to == State.DEFERRED:
+        look_at_who_left(messages=[message.pk])
         reopen(campaign_id=campaign.pk)
     elif to in FAILURES and before in RELEASED:
         release(campaign=campaign, messages=[message.pk])

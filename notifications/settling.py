@@ -8,10 +8,12 @@ still stands. Nothing is left for a message that a worker is sending: it stays s
 message has an outcome (docs/decisions/0007).
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from insurers.lists.locks import take_turn
 from insurers.lists.superseding import count_marks
@@ -32,7 +34,8 @@ WITH touched AS MATERIALIZED (
 )
 SELECT m.list_id, m.ordinal, m.fingerprint, coalesce(nullif(m.name_tag, 0),
         min(nullif(m.name_tag, 0)) OVER (PARTITION BY m.fingerprint), 0) AS person,
-    coalesce(k.ended, '') AS ended, coalesce(k.is_counted, true) AS was_counted,
+    CASE WHEN m.list_id = ANY (%(gone)s) THEN 'withdrawn' ELSE coalesce(k.ended, '') END AS ended,
+    coalesce(k.is_counted, true) AS was_counted,
     k.list_id IS NOT NULL AS is_marked, coalesce(k.is_stale, false) AS is_stale,
     c.id AS campaign_id, m.list_id = ANY (%(purged)s) AS is_purged
 FROM affected_member m JOIN touched USING (fingerprint)
@@ -101,8 +104,8 @@ WHERE g.campaign_id IS NOT NULL AND g.ended = '' AND NOT g.is_purged AND NOT EXI
 )
 """
 
-# Where a list of the insurer is purged, people may count there, whom nothing finds any more:
-# then nobody counts anew here.
+# Where a list of the insurer is erased on which people count, nothing finds them any more: then
+# nobody counts anew here but instead of a listing that did.
 COUNT = """
 CREATE TEMPORARY TABLE flipped ON COMMIT DROP AS
 SELECT list_id, ordinal, campaign_id, is_counted FROM (
@@ -198,11 +201,11 @@ DROP = "DROP TABLE listing, happened, cancelled, released, flipped, linked, unli
 
 
 @transaction.atomic
-def settle(*, breach_id: int, insurer_id: UUID, now: datetime) -> None:
+def settle(*, breach_id: int, insurer_id: UUID, now: datetime, gone: Sequence[int] = ()) -> None:
     """Settle the stale people of an insurer in a breach (worker only).
 
     Does nothing where there are none, or while their fingerprints are being wrapped: the sweep
-    comes back. Can run again at any moment.
+    comes back. Can run again at any moment. Of `gone`, lists that just left whole, all is ended.
     """
     lists = _lists(breach_id, insurer_id)
     stale = ListingMark.objects.filter(list_id__in=lists, is_stale=True)
@@ -212,10 +215,13 @@ def settle(*, breach_id: int, insurer_id: UUID, now: datetime) -> None:
     lists = _lists(breach_id, insurer_id)
     theirs = AffectedList.objects.filter(breach_id=breach_id, insurer_id=insurer_id)
     values = {
-        "lists": lists,
+        "lists": [*lists, *gone],
+        "gone": list(gone),
         "built": [state.value for state in BUILT],
         "purged": list(theirs.exclude(contacts_purged_at=None).values_list("pk", flat=True)),
-        "some_erased": theirs.exclude(purged_at=None).exists(),
+        "some_erased": theirs.exclude(purged_at=None)
+        .filter(members_uncounted__lt=F("members"))
+        .exists(),
         "now": now,
     }
     run((LISTINGS, "ANALYZE listing", "CREATE INDEX ON listing (list_id, ordinal)"), values)

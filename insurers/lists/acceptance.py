@@ -22,7 +22,7 @@ from insurers.lists.superseding import (
 )
 from insurers.lists.tables import attach_table, drop_table
 from insurers.lists.wrapping import bring_up_to_date, is_comparable
-from insurers.models import AffectedList, ListEffect, ListReport, ListState
+from insurers.models import AffectedList, ListEffect, ListingMark, ListReport, ListState
 from insurers.signals import list_accepted, listings_changed
 
 
@@ -93,7 +93,7 @@ def _publish(affected_list: AffectedList) -> None:
     affected_list.refresh_from_db()
     if affected_list.effect != ListEffect.WITHDRAW:
         list_accepted.send(sender=AffectedList, affected_list=affected_list)
-    announce_listings(affected_list)
+    announce_listings(affected_list, gone=[found.pk for found in whole])
 
 
 def _still_unused(list_ids: Sequence[int]) -> list[AffectedList]:
@@ -140,8 +140,12 @@ def _take_out(affected_list: AffectedList) -> dict[str, Any]:
     return {"people_withdrawn": withdrawn}
 
 
-def announce_listings(affected_list: AffectedList) -> None:
-    """Have the figures and messages of the insurer's people brought in step with the marks."""
+def announce_listings(affected_list: AffectedList, *, gone: Sequence[int] = ()) -> None:
+    """Have the figures and messages of the insurer's people brought in step with the marks.
+
+    `gone` are the lists that left whole (`end_whole`): their marks say who counted there until
+    then, and are forgotten.
+    """
     lists = AffectedList.objects.that_stand_by_person().filter(
         breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id, purged_at=None
     )
@@ -150,4 +154,6 @@ def announce_listings(affected_list: AffectedList) -> None:
         sender=AffectedList,
         breach_id=affected_list.breach_id,
         insurer_id=affected_list.insurer_id,
+        gone=gone,
     )
+    ListingMark.objects.filter(list_id__in=gone).delete()

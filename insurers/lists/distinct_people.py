@@ -13,10 +13,16 @@ LEFT JOIN members.listing_mark AS mark USING (list_id, ordinal)
 WHERE list_id = ANY (%(lists)s) AND coalesce(mark.ended, '') = ''
 """
 
-# Whoever's contact is corrected stays listed, at another address.
+# Whoever's contact is corrected stays listed, at another address; whoever's was corrected before
+# left from there then.
 _LEAVING = """
-SELECT fingerprint, name_tag FROM leaving
-JOIN members.affected_member USING (list_id, ordinal) WHERE reason <> 'corrected'
+SELECT list_id, ordinal FROM leaving LEFT JOIN members.listing_mark AS mark USING (list_id, ordinal)
+WHERE reason <> 'corrected' AND coalesce(mark.ended, '') = ''
+"""
+_LEAVING_BY_LIST = f"SELECT list_id, count(*) FROM ({_LEAVING}) AS listing GROUP BY list_id"
+_PEOPLE_LEAVING = f"""
+SELECT fingerprint, name_tag FROM ({_LEAVING}) AS listing
+JOIN members.affected_member USING (list_id, ordinal)
 """
 
 # A row without a name is the first of the twins that share its fingerprint.
@@ -42,15 +48,13 @@ def people_standing(lists: Sequence[int]) -> int:
 def people_leaving(*, whole: Sequence[int] = ()) -> int:
     """Return how many people leave: those of the table `leaving`, and of the lists `whole`."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT list_id, count(*) FROM leaving WHERE reason <> 'corrected' GROUP BY list_id"
-        )
+        cursor.execute(_LEAVING_BY_LIST)
         rows = dict(cursor.fetchall())
     if not rows:
         return people_standing(whole)
     if len(rows) == 1 and not whole:
         return int(sum(rows.values()))
-    both = f"{_LEAVING} UNION ALL {_STANDING}"
+    both = f"{_PEOPLE_LEAVING} UNION ALL {_STANDING}"
     return _count(_PEOPLE.format(rows=both), whole)
 
 

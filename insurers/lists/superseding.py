@@ -123,7 +123,8 @@ def end_whole(lists: Collection[AffectedList]) -> int:
     """End lists of one breach and insurer that no campaign used; return how many people left.
 
     Nobody was told from there and no message waits, so that nothing is written by person,
-    unless some of them are on other lists too. The caller moves the lists to their state.
+    unless some of them are on other lists too. The caller moves the lists to their state,
+    then announces it (`acceptance.announce_listings`).
     """
     gone = [found.pk for found in lists]
     if not gone:
@@ -135,7 +136,6 @@ def end_whole(lists: Collection[AffectedList]) -> int:
     if standing := list(others.exclude(pk__in=gone).values_list("pk", flat=True)):
         with connection.cursor() as cursor:
             cursor.execute(_LOOK_AGAIN, {"others": standing, "gone": gone})
-    ListingMark.objects.filter(list_id__in=gone).delete()
     AffectedList.objects.filter(pk__in=gone).update(
         members_ended=F("members"), members_uncounted=F("members")
     )

@@ -52,7 +52,7 @@ def withdraw_list(*, list_id: int) -> None:
                 subject=f"list:{found.pk}",
                 detail={"people_withdrawn": ended},
             )
-            announce_listings(found)
+            announce_listings(found, gone=() if found.is_in_use else [found.pk])
 
 
 def _end(affected_list: AffectedList) -> int:

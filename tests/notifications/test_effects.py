@@ -6,12 +6,14 @@ import pytest
 from django.utils import timezone
 
 from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
-from insurers.models import AffectedMember, ListEffect, ListState
+from insurers.models import AffectedList, AffectedMember, ListEffect, ListState
 from notifications.campaigns import CampaignRefused, approve_campaign
 from notifications.channels import Outcome
-from notifications.leases import claim_batch, close_batch
-from notifications.models import CampaignState, Channel, Notification, State, Told
+from notifications.doubts import DOUBT_DELAY, resolve_doubts
+from notifications.leases import abandon_batch, claim_batch, close_batch, recover_batches
+from notifications.models import CampaignState, Channel, Notification, ReceiptKind, State, Told
 from notifications.outcomes import record_outcome
+from notifications.receipts import record_receipt
 from notifications.register import campaign_figures, list_figures
 from notifications.settling import settle_stale
 from notifications.states import Standing
@@ -304,6 +306,41 @@ def test_a_message_given_back_after_the_withdrawal_is_never_leased_again() -> No
     assert line().figures.listed == 0
 
 
+def test_a_message_in_doubt_is_not_sent_again_to_who_was_withdrawn(mail: Recorder) -> None:
+    first = prepare(add(member(1, email="lise@example.fr"), member(2, email="omar@example.fr")))
+    batch = claim_batch(campaign_id=first.pk, channel=Channel.EMAIL, now=timezone.now())
+    assert batch is not None
+    abandon_batch(batch_id=batch)  # As when its worker is killed.
+    withdraw(member(1))
+    with as_role("worker"):
+        assert recover_batches(now=timezone.now()) == 1
+        settle_stale(now=timezone.now())
+        assert resolve_doubts(now=timezone.now() + DOUBT_DELAY) == 1
+        settle_stale(now=timezone.now())
+    assert send(first).state == CampaignState.FINISHED
+    assert mail.recipients == ["omar@example.fr"]
+    assert campaign_figures(first).cancelled_by_reason == {"withdrawn": 1}
+    assert people() == {Standing.TOLD: 1}
+
+
+def test_a_soft_bounce_of_who_was_withdrawn_is_the_last_word() -> None:
+    first = send(prepare(add(member(1, email="lise@example.fr"), INES)))
+    withdraw(member(1))
+    lise = Notification.objects.order_by("ordinal")[0]
+    with as_role("worker"):
+        record_receipt(
+            sender="email:phare",
+            kind=ReceiptKind.SOFT,
+            receipt_id="soft",
+            notification_id=lise.pk,
+            now=timezone.now(),
+        )
+        settle_stale(now=timezone.now())
+    assert send(first).state == CampaignState.FINISHED
+    assert campaign_figures(first).cancelled_by_reason == {"withdrawn": 1}
+    assert people() == {Standing.TOLD: 1}
+
+
 def test_a_fallback_to_the_mobile_leaves_out_who_was_withdrawn(mail: Recorder) -> None:
     mail.answers["foyer@example.fr"] = "550 no such user"
     first = prepare(
@@ -458,6 +495,23 @@ def test_who_is_replaced_on_two_lists_is_one_person() -> None:
     replaced = replace(INES)
     assert (replaced.people_withdrawn, replaced.report.gone) == (3, 2)
     assert line().figures.listed == 1
+
+
+@pytest.mark.parametrize("leave", [lambda: withdraw(*LISE_AND_OMAR), lambda: replace(INES)])
+def test_who_left_before_does_not_leave_again(leave: Callable[[], AffectedList]) -> None:
+    send(prepare(add(*LISE_AND_OMAR)))
+    corrects = add(member(1, email="lise@autre.example.fr"))
+    prepare(corrects)
+    withdraw_whole(corrects)
+    left = leave()
+    assert (left.people_withdrawn, left.report.leaving, left.report.leaving_told) == (1, 1, 1)
+
+
+def test_who_was_told_at_an_address_corrected_since_leaves_as_told() -> None:
+    send(prepare(add(*LISE_AND_OMAR)))
+    add(member(1, email="lise@autre.example.fr"))
+    left = withdraw(LISE_AND_OMAR[0])
+    assert (left.people_withdrawn, left.report.leaving, left.report.leaving_told) == (1, 1, 1)
 
 
 # Rejected rows

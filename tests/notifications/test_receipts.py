@@ -8,6 +8,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from insurers.models import ListPurge, PurgeKind
 from notifications.answers import scrubbed
 from notifications.channels import Outcome
 from notifications.leases import claim_batch
@@ -97,6 +98,21 @@ def test_the_same_receipt_counts_once() -> None:
     assert receive(message, ReceiptKind.SOFT)
     assert not receive(message, ReceiptKind.SOFT)
     assert Receipt.objects.count() == 1
+
+
+def test_nothing_is_tried_again_once_the_contacts_are_purged() -> None:
+    message = accepted()
+    ListPurge.objects.create(
+        list_id=message.list_id,
+        kind=PurgeKind.CONTACTS,
+        members=1,
+        contacts=1,
+        requested_at=timezone.now(),
+    )
+    Campaign.objects.update(state=CampaignState.FINISHED)
+    receive(message, ReceiptKind.SOFT)
+    assert state_of(message) == State.FAILED
+    assert Campaign.objects.get().state == CampaignState.FINISHED
 
 
 def test_an_old_soft_bounce_does_not_put_off_the_second_attempt() -> None:

@@ -18,6 +18,7 @@ from tests.notifications.effects import (
     line,
     prepare,
     send,
+    told_twice,
     withdraw,
     withdraw_whole,
 )
@@ -25,6 +26,10 @@ from tests.notifications.story import member, notice_for
 from tests.smtp import Recorder
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mail")]
+LISE, OMAR, INES = (
+    member(number, email=f"{name}@example.fr")
+    for number, name in enumerate(("lise", "omar", "ines"), 1)
+)
 REASON = "La liste des données exposées était incomplète."
 
 
@@ -84,6 +89,19 @@ def test_who_was_told_from_a_list_that_left_is_told_again_from_the_other(mail: R
     withdraw_whole(first)
     send(approve(complement(second)))
     assert mail.recipients.count("lise@example.fr") == 2
+
+
+@pytest.mark.parametrize("first", ["lise@example.fr", ""])
+def test_who_is_on_two_other_lists_is_told_again_from_one_that_gives_an_address(
+    mail: Recorder, first: str
+) -> None:
+    left = told_list(member(1, email="lise@exemple.fr"))
+    lists = [told_list(member(1, email=first), OMAR), told_list(LISE, INES)]
+    withdraw_whole(left)
+    for found in lists:
+        send(approve(complement(found)))
+    assert mail.recipients.count("lise@example.fr") == 1
+    assert told_twice(mail.recipients) == ["omar@example.fr", "ines@example.fr"]
 
 
 def test_who_was_not_told_has_nothing_to_complete(mail: Recorder) -> None:

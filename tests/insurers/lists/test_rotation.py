@@ -29,11 +29,13 @@ from insurers.models import (
     ListState,
 )
 from notifications.channels import Outcome
+from notifications.crowded import confirm_addresses, confirmed_and_waiting, tell_confirmed
 from notifications.leases import claim_batch
 from notifications.models import (
     Campaign,
     CampaignState,
     Channel,
+    CrowdedChoice,
     ListReach,
     Notification,
     ReceiptKind,
@@ -43,8 +45,9 @@ from notifications.models import (
 from notifications.outbox import build_outbox
 from notifications.outcomes import record_outcome
 from notifications.receipts import record_receipt
-from notifications.register import register_lines
+from notifications.register import campaign_figures, register_lines
 from notifications.settling import settle_stale
+from notifications.states import Standing
 from notifications.tasks import reach
 from tests import cast
 from tests.conftest import as_role
@@ -261,6 +264,30 @@ def test_a_late_receipt_during_a_rotation_leaves_the_claim_of_another_campaign()
     assert rotation.wrap_breach(breach_id=cast.breach().pk, now=cast.NOW, report=late)
     told = Told.objects.get()
     assert (told.campaign, told.key_version) == (second, 2)
+
+
+def test_addresses_confirmed_during_a_rotation_wait_for_its_end() -> None:
+    home = built([member(n, email="ehpad@example.fr") for n in range(9)])
+    built([member(1, email="ehpad@example.fr"), member(20, email="b@example.fr")])
+    confirm_addresses(
+        campaign_id=home.pk,
+        choices=list(CrowdedChoice.objects.values_list("pk", flat=True)),
+        approver_id=cast.armand().pk,
+        now=cast.NOW,
+    )
+    started()
+
+    def tell(wrapped: AffectedList) -> None:
+        if wrapped == home.affected_list:
+            with as_role("worker"):
+                tell_confirmed(campaign_id=home.pk, now=cast.NOW)
+
+    assert rotation.wrap_breach(breach_id=cast.breach().pk, now=cast.NOW, report=tell)
+    assert confirmed_and_waiting() == [home.pk]
+    tell(home.affected_list)
+    assert confirmed_and_waiting() == []
+    people = campaign_figures(home).people
+    assert (people[Standing.IN_PROGRESS], people[Standing.TOLD_ALREADY]) == (8, 1)
 
 
 def test_a_list_that_waits_for_a_decision_is_wrapped_too() -> None:
