@@ -20,7 +20,7 @@ from insurers.lists.tables import table_name
 from insurers.models import AffectedList
 
 SLICE_ROWS = 2_000_000
-"""How many different members or addresses are looked at at a time, about: some 60 MB."""
+"""How many different members or addresses are looked at at a time, about: some 100 MB."""
 BLOCKS_AT_ONCE = 10  # fetched from PostgreSQL: 3 MB
 
 Piece = TypeVar("Piece", pl.Series, pl.DataFrame)
@@ -130,7 +130,7 @@ def shared_addresses(affected_list: AffectedList) -> Shared:
     for counted in _counted(affected_list, "address_hashes", gone="gone_row"):
         repeated = _repeated(counted)
         addresses += len(repeated)
-        people += _among(counted, repeated)["rows"].sum()
+        people += int(_among(counted, repeated)["rows"].sum())
     return Shared(addresses, people)
 
 
