@@ -34,7 +34,7 @@ WITH made AS (
          state, reason, attempts, due_at)
     SELECT %(campaign)s, 'notice', channel, address, %(list)s, min(ordinal), count(*),
         count(*) FILTER (WHERE is_uncounted), 'pending', '', 0, %(now)s
-    FROM covered WHERE coalesce(address < %(bound)s, false) = %(is_beside)s
+    FROM covered WHERE coalesce(coalesce(address < %(bound)s, false) = %(is_beside)s, true)
     GROUP BY channel, address ORDER BY min(ordinal)
     RETURNING id, channel, address_fingerprint, ordinal, people, uncounted
 ), linked AS (
@@ -66,8 +66,8 @@ def take_memory() -> None:
         cursor.execute("SET LOCAL work_mem = '256MB'")
 
 
-def make_messages(values: dict[str, Any], *, is_beside: bool) -> Made:
-    """Make one or the other share of the messages of the table `covered`; return their counts."""
+def make_messages(values: dict[str, Any], *, is_beside: bool | None = None) -> Made:
+    """Make the messages of the table `covered`, or one share of them; return their counts."""
     with connection.cursor() as cursor:
         cursor.execute(MESSAGES, values | {"bound": BOUND, "is_beside": is_beside})
         made: Made = cursor.fetchall()
@@ -75,21 +75,16 @@ def make_messages(values: dict[str, Any], *, is_beside: bool) -> Made:
 
 
 class Beside:
-    """The share of the messages that another connection makes; none where it was not started."""
+    """The share of the messages that another connection makes."""
 
-    def __init__(self) -> None:
+    def __init__(self, pool: Executor, values: dict[str, Any]) -> None:
+        """Begin to make messages for whom nobody is seen to have claimed."""
         self._made: Future[tuple[object, Made] | None] = Future()
         self._is_right: Future[bool] = Future()
-        self._end: Future[None] | None = None
-
-    def start(self, pool: Executor, values: dict[str, Any]) -> None:
-        """Make messages for whom nobody is seen to have claimed."""
         self._end = pool.submit(self._make, values)
 
     def keep(self) -> Made | None:
         """Commit what was made if it covers whom `covered` covers; return its counts, else None."""
-        if self._end is None:
-            return None
         found = self._made.result()
         counts = found[1] if found is not None and found[0] == _digest() else None
         self._is_right.set_result(counts is not None)
@@ -124,9 +119,8 @@ class Beside:
 @contextmanager
 def messages_beside(values: dict[str, Any]) -> Iterator[Beside]:
     """Have another connection make its share during the block."""
-    beside = Beside()
     with ThreadPoolExecutor(1) as pool:
-        beside.start(pool, values)
+        beside = Beside(pool, values)
         try:
             yield beside
         finally:

@@ -146,19 +146,17 @@ def build_outbox(*, campaign_id: int, now: datetime) -> bool:
         values = values_of(campaign, now)
         if campaign.kind == CampaignKind.NOTICE:
             values |= {"left_state": "told_already", "left_reason": "earlier_campaign"}
-            with nullcontext(Beside()) if is_within else messages_beside(values) as beside:
+            with nullcontext() if is_within else messages_beside(values) as beside:
                 run((MEMBERS, CHOICES), values)
                 _claim(values)
                 run((CLAIMED, COVER), values)
-                made = make_messages(values, is_beside=False)
-                kept = beside.keep()
-            made += make_messages(values, is_beside=True) if kept is None else kept
+                made = make_messages(values) if beside is None else _shared_out(values, beside)
             run((EVENTS, NOW_TOLD_HERE, DROP), values | _columns(made))
         else:
             values |= {"left_state": "cancelled", "left_reason": "not_told_before"}
             values |= {"others": _other_lists(campaign)}
             run((MEMBERS, TELL_AGAIN, COVER), values)
-            made = make_messages(values, is_beside=False) + make_messages(values, is_beside=True)
+            made = make_messages(values)
             run((EVENTS, DROP), values | _columns(made))
         Campaign.objects.filter(pk=campaign.pk).update(state=CampaignState.SENDING)
         settle(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id, now=now)
@@ -197,6 +195,13 @@ def _note_crowded(campaign_id: int) -> bool:
     }
     run((LEFT_OVER, CROWDED), values)
     return True
+
+
+def _shared_out(values: dict[str, Any], beside: Beside) -> Made:
+    """Make the messages, or a share of them where the other connection's can be kept."""
+    made = make_messages(values, is_beside=False)
+    kept = beside.keep()
+    return made + (make_messages(values, is_beside=True) if kept is None else kept)
 
 
 def _columns(made: Made) -> dict[str, list[Any]]:
