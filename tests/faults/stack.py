@@ -39,6 +39,7 @@ class Stack:
         servers: Path | None = None,
         environment: dict[str, str] | None = None,
         processes: int = 2,
+        queues: str = "ingest,dispatch,default",
         log: Path | None = None,
     ) -> None:
         """`folder` is that of `own_database`; nothing else uses the broker `redis_db`.
@@ -51,6 +52,7 @@ class Stack:
         """Seconds after which what does not come is a failure."""
         self.name = name
         self._processes = processes
+        self._queues = queues
         self._redis = f"unix://{sockets}/redis.sock?db={redis_db}"
         self.environment = os.environ | {
             "DATABASE_URL_WORKER": f"postgresql://breachportal_worker@/{name}?host={sockets}",
@@ -74,7 +76,7 @@ class Stack:
         self.worker = self._spawn(
             "worker",
             "--queues",
-            "ingest,dispatch,default",
+            self._queues,
             "--concurrency",
             str(self._processes),
             "--without-gossip",
