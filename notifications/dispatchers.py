@@ -45,7 +45,6 @@ def _recorder() -> Iterator[Recorder]:
     database = connection.copy()
     database.inc_thread_sharing()
     try:
-        database.ensure_connection()
         yield Recorder(database)
     finally:
         database.close()

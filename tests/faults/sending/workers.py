@@ -110,10 +110,14 @@ class Works:
         preload = (
             Path(library.origin).parent / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"
         )
+        # LD_PRELOAD is cut at spaces, which the project's folder may have.
+        linked = self._folder / "libfaketime.so"
+        linked.unlink(missing_ok=True)
+        linked.symlink_to(preload)
         self.step_clock(0)
         worker.stack.kill_worker()
         worker.stack.environment |= {
-            "LD_PRELOAD": str(preload),
+            "LD_PRELOAD": str(linked),
             "FAKETIME_TIMESTAMP_FILE": str(self._clock),
             "FAKETIME_CACHE_DURATION": "1",
             "DONT_FAKE_MONOTONIC": "1",
