@@ -1,7 +1,7 @@
-"""Create the members table: partitioned by list, in a schema of the worker's own.
+"""Create the members table, partitioned by list, and the marks on members, in the worker's schema.
 
-The worker owns it so that it can COPY a list into a stand-alone table, index it, then attach
-it as a partition, and drop it at a purge. Nobody else has a right on it.
+The worker owns them so that it can COPY a list into a stand-alone table, index it, then
+attach it as a partition, and drop it at a purge. Nobody else has a right on them.
 """
 
 from django.db import migrations
@@ -21,11 +21,21 @@ CREATE TABLE members.affected_member (
     PRIMARY KEY (list_id, ordinal)
 ) PARTITION BY LIST (list_id);
 CREATE INDEX affected_member_fingerprint ON members.affected_member (fingerprint);
+CREATE TABLE members.listing_mark (
+    list_id integer NOT NULL,
+    ordinal integer NOT NULL,
+    is_counted boolean NOT NULL DEFAULT true,
+    ended varchar(10) NOT NULL DEFAULT '',
+    is_stale boolean NOT NULL DEFAULT true,
+    PRIMARY KEY (list_id, ordinal)
+);
+CREATE INDEX stale_marks ON members.listing_mark (list_id, ordinal) WHERE is_stale;
 RESET ROLE;
 """
 
 DROP = """
 SET ROLE breachportal_worker;
+DROP TABLE members.listing_mark;
 DROP TABLE members.affected_member;
 RESET ROLE;
 """

@@ -11,14 +11,18 @@ CREATE = """
 CREATE FUNCTION notifications_tally_events() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO notifications_tally AS tally
-        (campaign_id, insurer_id, channel, state, reason, hour_at, shard, people, messages)
+        (campaign_id, insurer_id, channel, state, reason, hour_at, shard, people, messages,
+            uncounted)
     SELECT change.campaign_id, campaign.insurer_id, change.channel, change.state, change.reason,
         date_trunc('hour', change.at, 'UTC'), pg_backend_pid() % 8,
-        sum(change.people), sum(change.messages)
+        sum(change.people), sum(change.messages),
+        sum(change.uncounted)
     FROM (
-        SELECT campaign_id, channel, state, reason, at, people, messages FROM new_events
+        SELECT campaign_id, channel, state, reason, at, people, messages, uncounted
+        FROM new_events
         UNION ALL
-        SELECT campaign_id, channel, previous_state, previous_reason, at, -people, -messages
+        SELECT campaign_id, channel, previous_state, previous_reason, at, -people, -messages,
+            -uncounted
         FROM new_events WHERE previous_state <> ''
     ) AS change
     JOIN notifications_campaign AS campaign ON campaign.id = change.campaign_id
@@ -26,7 +30,8 @@ BEGIN
     ORDER BY 1, 3, 4, 5, 6, 7
     ON CONFLICT (campaign_id, channel, state, reason, hour_at, shard)
     DO UPDATE SET people = tally.people + EXCLUDED.people,
-        messages = tally.messages + EXCLUDED.messages;
+        messages = tally.messages + EXCLUDED.messages,
+        uncounted = tally.uncounted + EXCLUDED.uncounted;
     RETURN NULL;
 END $$;
 
