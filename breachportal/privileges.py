@@ -84,6 +84,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_notice": (APPEND, READ),
     "notifications_notice_operators": (APPEND, READ),
     "notifications_noticeversion": (APPEND, READ),
+    "notifications_trial": (APPEND, "SELECT, UPDATE"),
     "notifications_campaign": ("SELECT, INSERT, UPDATE", "SELECT, UPDATE"),
     "notifications_tally": (READ, WRITE),
     "notifications_listreach": (READ, APPEND),
@@ -170,6 +171,10 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
         f"{_of('notifications_notice', 'notice_id')} AND {STAFF}",
     ),
     "notifications_noticeversion": (
+        _of("notifications_notice", "notice_id"),
+        f"{_of('notifications_notice', 'notice_id')} AND {STAFF}",
+    ),
+    "notifications_trial": (
         _of("notifications_notice", "notice_id"),
         f"{_of('notifications_notice', 'notice_id')} AND {STAFF}",
     ),

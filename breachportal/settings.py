@@ -153,6 +153,7 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.resume_campaigns": {"queue": "default"},
     "notifications.tasks.watch": {"queue": "default"},
     "notifications.tasks.sms_receipts": {"queue": "default"},
+    "notifications.tasks.send_trial": {"queue": "default"},  # somebody waits for it
     "notifications.tasks.read_receipts": {"queue": "default"},
     "notifications.tasks.read_mailboxes": {"queue": "default"},
     "notifications.tasks.read_mailbox": {"queue": "default"},

@@ -64,6 +64,7 @@ ACTIONS = {
     "token.created": _("Jeton créé"),
     "token.revoked": _("Jeton révoqué"),
     "notice.saved": _("Version de l’avis enregistrée"),
+    "notice.tried": _("Avis envoyé à soi-même, pour essai"),
     "campaign.submitted": _("Campagne soumise"),
     "campaign.approved": _("Campagne approuvée"),
     "campaign.returned": _("Campagne renvoyée"),

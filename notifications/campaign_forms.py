@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from insurers.models import AffectedList
 from notifications.campaigns import channels_offered
+from notifications.checklist import citation, points_of
 from notifications.doubts import DoubtPolicy
 from notifications.models import CampaignKind, Channel
 from notifications.sender_names import check_sender_name
@@ -128,16 +129,26 @@ class SubmitForm(forms.Form):
 
 
 class ApprovalForm(forms.Form):
-    """The approver's word: each point was read, shared addresses are real or not."""
+    """The approver's word on each point of the checklist, and on shared addresses."""
 
-    read = forms.BooleanField(
-        label=_("J’ai lu l’avis tel qu’il sera reçu et vérifié chaque point de la liste."),
-    )
     shared_addresses_confirmed = forms.BooleanField(
         label=_("Les adresses partagées par plus de huit personnes sont de vraies adresses."),
         required=False,
         help_text=_("Sans cette confirmation, ces personnes sont comptées comme injoignables."),
     )
+
+    def __init__(self, *args: Any, channels: Iterable[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._points = points_of(channels)
+        for point in self._points:
+            self.fields[f"point_{point.code}"] = forms.BooleanField(
+                label=point.label, help_text=citation(point.article)
+            )
+        self.order_fields([*(f"point_{point.code}" for point in self._points)])
+
+    def checked_points(self) -> list[str]:
+        """Return the codes of the points that the valid form vouches for."""
+        return [p.code for p in self._points if self.cleaned_data[f"point_{p.code}"]]
 
 
 class LettersForm(forms.Form):

@@ -29,14 +29,15 @@ from notifications.tasks import cancel, resume_campaigns, start_campaign
 def campaign_approve(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Approve, and have the worker start."""
     found = campaign_of(request, campaign_id, Role.APPROVER)
-    form = ApprovalForm(request.POST)
+    form = ApprovalForm(request.POST, channels=found.plan["channels"])
     if not form.is_valid():
-        messages.error(request, _("Cochez que vous avez lu l’avis avant de l’approuver."))
+        messages.error(request, _("Vérifiez et cochez chaque point de la liste de contrôle."))
         return redirect("campaign", found.pk)
     with refusal_shown(request, found, "campaign.approved"):
         approve_campaign(
             campaign_id=found.pk,
             approver_id=staff_of(request).user_id,
+            checked_points=form.checked_points(),
             shared_addresses_confirmed=form.cleaned_data["shared_addresses_confirmed"],
             now=timezone.now(),
         )

@@ -10,16 +10,17 @@ from insurers.models import Role
 from insurers.permissions import readable, staff_of
 from notifications.campaign_forms import ApprovalForm, LettersForm, ReturnForm
 from notifications.campaign_requests import campaign_of
-from notifications.campaigns import STOPPABLE, barred_from_approving
+from notifications.campaigns import RETURNABLE, STOPPABLE, barred_from_approving
 from notifications.course import course_of, failures_with_examples, speed_of
 from notifications.crowded import waiting_choices
 from notifications.doubts import DoubtPolicy
 from notifications.letters import pending_letters
 from notifications.models import Campaign, CampaignState, Channel, LetterExport, ListReach
-from notifications.notice_views import previews
 from notifications.notices import NoticeContent
+from notifications.previews import preview
 from notifications.register import campaign_figures
 from notifications.sms_cost import sms_cost
+from notifications.version_views import approved_before, named_changes
 
 LIVE = (CampaignState.APPROVED, CampaignState.SENDING)
 
@@ -37,6 +38,7 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
 def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Show what is, or was, approved, and how far it is."""
     found = campaign_of(request, campaign_id)
+    content = NoticeContent.from_json(found.notice_version.content)
     reach = ListReach.objects.filter(affected_list=found.affected_list_id).first()
     may_approve = (
         Role.APPROVER in staff_of(request).roles.get(found.insurer_id, ())
@@ -49,10 +51,10 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
             **_progress(found),
             **_course(found),
             "sha256": bytes(found.sha256).hex(),
-            "previews": previews(found.notice_version)[:1],
+            "preview": preview(content),
             "reach": reach,
             "sms": sms_cost(
-                NoticeContent.from_json(found.notice_version.content),
+                content,
                 found.plan,
                 messages=reach.phone_only_numbers if reach else 0,
             ),
@@ -65,8 +67,11 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
             "may_pause": staff_of(request).has_role(found.insurer_id, Role.PREPARER, Role.APPROVER),
             "may_cancel": found.state in STOPPABLE
             and staff_of(request).has_role(found.insurer_id, Role.APPROVER),
-            "approval_form": ApprovalForm(),
+            "may_return": found.state in RETURNABLE
+            and Role.APPROVER in staff_of(request).roles.get(found.insurer_id, ()),
+            "approval_form": ApprovalForm(channels=found.plan["channels"]),
             "return_form": ReturnForm(),
+            **_changes(found),
             **_letters(request, found),
         },
     )
@@ -84,6 +89,15 @@ def campaign_course(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Return the chart over time and its table, which htmx renews less often."""
     found = campaign_of(request, campaign_id)
     return render(request, "notifications/_campaign_course.html", _course(found))
+
+
+def _changes(found: Campaign) -> dict[str, object]:
+    """Return what changed since the version approved before, while somebody is to approve."""
+    if found.state != CampaignState.SUBMITTED:
+        return {}
+    before = approved_before(found)
+    changes = named_changes(before, found.notice_version) if before else []
+    return {"approved_version": before, "changes": changes}
 
 
 def _letters(request: HttpRequest, found: Campaign) -> dict[str, object]:

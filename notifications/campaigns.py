@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.trail import account, insurer_scope, record
 from insurers.models import AffectedList, ListState
 from notifications.campaign_mail import tell_preparers
-from notifications.checklist import Unmet, unmet
+from notifications.checklist import Unmet, points_of, unmet
 from notifications.doubts import DoubtPolicy
 from notifications.models import (
     Campaign,
@@ -25,7 +25,8 @@ from notifications.models import (
     Notice,
     NoticeVersion,
 )
-from notifications.notices import Facts, NoticeContent, facts_for
+from notifications.notice_facts import Facts, facts_for
+from notifications.notices import NoticeContent
 from notifications.register import failed_share
 from notifications.sender_names import check_sender_name
 
@@ -33,6 +34,8 @@ OVER = (CampaignState.RETURNED,)  # its list can be submitted again
 # As OVER, by a complement or correction only where it is finished. (Never once it is cancelled.)
 RESUBMITTABLE = (*OVER, CampaignState.FINISHED)
 ENDED = (*RESUBMITTABLE, CampaignState.CANCELLED)
+# Whose messages are not made yet.
+RETURNABLE = (CampaignState.SUBMITTED, CampaignState.APPROVED)
 # A campaign whose outbox is made and that may still send.
 STOPPABLE = (CampaignState.SENDING, CampaignState.PAUSED, CampaignState.HALTED)
 _NOT_SUBMITTED = _("Cette campagne n’attend plus d’approbation.")
@@ -115,10 +118,8 @@ def submit_campaign(
                 " la même population : choisissez une autre liste ou un autre avis."
             )
         )
-    if Channel.EMAIL not in channels:
-        raise CampaignRefused(
-            _("Un SMS ne peut pas porter tout l’avis : gardez aussi le courriel.")
-        )
+    if not channels:
+        raise CampaignRefused(_("Choisissez au moins un canal."))
     plan: dict[str, Any] = {
         "channels": [channel.value for channel in channels_offered() if channel in channels],
         "starts_at": starts_at.isoformat() if starts_at else None,
@@ -210,9 +211,17 @@ def barred_from_approving(campaign: Campaign) -> set[int]:
 
 @transaction.atomic
 def approve_campaign(
-    *, campaign_id: int, approver_id: int, shared_addresses_confirmed: bool, now: datetime
+    *,
+    campaign_id: int,
+    approver_id: int,
+    checked_points: Collection[str],
+    shared_addresses_confirmed: bool,
+    now: datetime,
 ) -> Campaign:
-    """Let the worker build the outbox and start. Raises CampaignRefused."""
+    """Let the worker build the outbox and start. Raises CampaignRefused.
+
+    `checked_points` are the codes of the points that the approver vouches for: all, or none is.
+    """
     campaign = _locked(campaign_id, CampaignState.SUBMITTED, otherwise=_NOT_SUBMITTED)
     if approver_id in barred_from_approving(campaign):
         raise CampaignRefused(
@@ -221,6 +230,9 @@ def approve_campaign(
                 " ou soumis la campagne. Demandez à un autre approbateur."
             )
         )
+    points = [point.code for point in points_of(campaign.plan["channels"])]
+    if not set(points) <= set(checked_points):
+        raise CampaignRefused(_("Vérifiez et cochez chaque point de la liste de contrôle."))
     expected = content_hash(
         version=campaign.notice_version,
         affected_list=campaign.affected_list,
@@ -237,9 +249,16 @@ def approve_campaign(
     campaign.state = CampaignState.APPROVED
     campaign.approved_by_id = approver_id
     campaign.approved_at = now
+    campaign.checked_points = points
     campaign.shared_addresses_confirmed = shared_addresses_confirmed
     campaign.save(
-        update_fields=["state", "approved_by", "approved_at", "shared_addresses_confirmed"]
+        update_fields=[
+            "state",
+            "approved_by",
+            "approved_at",
+            "checked_points",
+            "shared_addresses_confirmed",
+        ]
     )
     _record(campaign, "campaign.approved", approver_id)
     return campaign
@@ -247,16 +266,45 @@ def approve_campaign(
 
 @transaction.atomic
 def return_campaign(*, campaign_id: int, approver_id: int, comment: str, now: datetime) -> Campaign:
-    """Send a submitted campaign back with a comment; its list can be submitted again."""
-    campaign = _locked(campaign_id, CampaignState.SUBMITTED, otherwise=_NOT_SUBMITTED)
+    """Send a campaign back with a comment; its list can be submitted again.
+
+    Also an approved one, as long as the worker has not made its messages.
+    """
+    campaign = _locked(campaign_id, *RETURNABLE, otherwise=_NOT_SUBMITTED)
     if not comment.strip():
         raise CampaignRefused(_("Dites ce qui est à corriger."))
-    campaign.state = CampaignState.RETURNED
-    campaign.return_comment = comment.strip()
-    campaign.save(update_fields=["state", "return_comment"])
-    _record(campaign, "campaign.returned", approver_id)
+    _give_back(campaign, comment.strip(), approver_id)
     tell_preparers(campaign=campaign, prepared_by=barred_from_approving(campaign) - {approver_id})
     return campaign
+
+
+def take_back(*, notice_id: int, comment: str, person_id: int) -> int:
+    """Return the campaigns that wait with an earlier version of a notice; return how many.
+
+    One whose messages are being made, or are made, keeps the version that was approved.
+    """
+    waiting = Campaign.objects.filter(
+        notice_version__notice=notice_id, state__in=RETURNABLE
+    ).select_for_update(skip_locked=True, of=("self",))
+    campaigns = list(waiting.select_related("affected_list"))
+    for campaign in campaigns:
+        _give_back(campaign, comment, person_id)
+    return len(campaigns)
+
+
+def _give_back(campaign: Campaign, comment: str, person_id: int) -> None:
+    """Make a campaign a draft again; nobody has approved it any more."""
+    campaign.state = CampaignState.RETURNED
+    campaign.return_comment = comment
+    campaign.approved_by, campaign.approved_at, campaign.checked_points = None, None, []
+    campaign.save(
+        update_fields=["state", "return_comment", "approved_by", "approved_at", "checked_points"]
+    )
+    others = Campaign.objects.filter(affected_list=campaign.affected_list_id).exclude(
+        state__in=(CampaignState.SUBMITTED, CampaignState.RETURNED)
+    )
+    AffectedList.objects.filter(pk=campaign.affected_list_id).update(is_in_use=others.exists())
+    _record(campaign, "campaign.returned", person_id)
 
 
 @transaction.atomic

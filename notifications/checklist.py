@@ -1,34 +1,103 @@
 """The Article 34 checklist: what a notice must hold before it may be submitted.
 
-Sources: GDPR Article 34(2) and 33(3)(b)–(d); EDPB guidelines 9/2022 (dedicated message,
-no promotion); décret 2019-341 (no social security number).
+Sources: GDPR Article 34(2) and 33(3)(b)–(d). What no text may hold is in `forbidden.py`.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from notifications.notices import Facts, NoticeContent, NoticeTexts
+from notifications.channels.mime import email_bytes
+from notifications.forbidden import forbidden_in
+from notifications.models import Channel
+from notifications.notice_facts import Facts
+from notifications.notices import NoticeContent, NoticeTexts
+from notifications.placeholders import SHARED, Placeholder, placeholders_in
+from notifications.rendering import Language
 
+PLAIN = (
+    "controller_name",
+    "controller_address",
+    "dpo_name",
+    "contact_phone",
+    "contact_address",
+    "unreachable_plan",
+)
 ENOUGH = 40  # characters below which a paragraph explains nothing
 
-PROMOTION = re.compile(
-    r"\b(promo\w*|offre spéciale|profitez|réduction|parrain\w*|newsletter|bon plan|code promo"
-    r"|special offer|discount|refer a friend)\b",
-    re.IGNORECASE,
+YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+UNKNOWN_DATE = re.compile(r"inconnue|non publiée|pas connue|unknown|not (?:known|published)")
+HEAVIEST = 60_000  # bytes of an e-mail, its two forms included
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point that the approver vouches for: what no program can judge."""
+
+    code: str
+    article: str
+    label: str | Promise
+
+
+POINTS = (
+    Point(
+        "nature",
+        "34(2)",
+        _("Ce qui s’est passé est dit en termes clairs, avec les dates et l’opérateur."),
+    ),
+    Point(
+        "data",
+        "34(2)",
+        _("Les données exposées, et celles qui ne le sont pas, sont celles de ces personnes."),
+    ),
+    Point(
+        "consequences",
+        "34(2), 33(3)(c)",
+        _("Les conséquences probables sont dites, sans minimiser ni alarmer."),
+    ),
+    Point(
+        "measures",
+        "34(2), 33(3)(d)",
+        _("Les mesures prises, et ce que la personne peut faire, sont exactes."),
+    ),
+    Point(
+        "contact",
+        "33(3)(b)",
+        _("Le délégué à la protection des données est le bon ; un moyen hors du web répond."),
+    ),
+    Point("controller", "34(2)", _("Le responsable de traitement est bien nommé.")),
+    Point(
+        "dedicated",
+        "34(1)",
+        _(
+            "Le message ne dit rien d’autre : ni promotion, ni lien, ni numéro de sécurité sociale,"
+            " ni date de naissance, ni garanties."
+        ),
+    ),
+    Point(
+        "languages",
+        "34(1)",
+        _("Le français est correct ; l’anglais, s’il y en a, dit la même chose."),
+    ),
+    Point(
+        "unreachable",
+        "34(1), 34(3)(c)",
+        _("Le plan pour les personnes injoignables sera tenu."),
+    ),
 )
-# With or without its scheme; the domain of an e-mail address is no link.
-LINK = re.compile(
-    r"https?://|www\.|(?<![@\w.-])(?:[a-z0-9-]+\.)+"
-    r"(?:fr|com|net|org|eu|info|io|ly|gl|me|co|app|site|link|xyz|online|be|ch)\b",
-    re.IGNORECASE,
+SMS_POINT = Point(
+    "sms",
+    "34(2)",
+    _("Le SMS ne porte pas tout l’avis : la personne peut lire le reste où il le dit."),
 )
-NIR_LIKE = re.compile(
-    r"(?<!\d)[1-478] ?\d{2} ?\d{2} ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3}(?: ?\d{2})?(?!\d)"
-)
+
+
+def points_of(channels: Iterable[str]) -> tuple[Point, ...]:
+    """Return the points that the approver of a plan with these channels vouches for."""
+    return (*POINTS, SMS_POINT) if Channel.SMS in channels else POINTS
 
 
 @dataclass(frozen=True)
@@ -42,7 +111,12 @@ class Unmet:
     @property
     def rule(self) -> str:
         """The rule as a citation."""
-        return f"RGPD, art. {self.article}" if self.article[0].isdigit() else self.article
+        return citation(self.article)
+
+
+def citation(article: str) -> str:
+    """Cite an article of the GDPR, or another rule by its own name."""
+    return f"RGPD, art. {article}" if article[0].isdigit() else article
 
 
 def unmet(content: NoticeContent, facts: Facts) -> list[Unmet]:
@@ -52,7 +126,9 @@ def unmet(content: NoticeContent, facts: Facts) -> list[Unmet]:
         *_english(content),
         *_data(content, facts),
         *_contact(content),
+        *_short_messages(content),
         *_forbidden(content),
+        *_heavy(content),
     ]
 
 
@@ -68,15 +144,6 @@ def _french(content: NoticeContent, facts: Facts) -> Iterator[Unmet]:
             "34(2)",
             _("Nommez l’opérateur touché : %(names)s.") % {"names": ", ".join(missing)},
         )
-    elif not re.search(r"\b(19|20)\d\d\b", texts.nature):
-        yield Unmet(
-            "fr_nature",
-            "34(2)",
-            _(
-                "Donnez les dates de la violation et de sa découverte, ou dites qu’elles sont"
-                " inconnues. L’année doit figurer."
-            ),
-        )
     yield from _paragraphs(texts, "fr")
 
 
@@ -89,6 +156,18 @@ def _english(content: NoticeContent) -> Iterator[Unmet]:
 
 
 def _paragraphs(texts: NoticeTexts, language: str) -> Iterator[Unmet]:
+    if not (YEAR.search(texts.dates) or UNKNOWN_DATE.search(texts.dates)):
+        yield Unmet(
+            f"{language}_dates",
+            "34(2), 33(3)(a)",
+            _said(
+                language,
+                _(
+                    "Donnez les dates de la violation et de sa découverte, avec l’année, ou dites"
+                    " qu’elles sont inconnues."
+                ),
+            ),
+        )
     for name, article, message in (
         (
             "consequences",
@@ -99,8 +178,11 @@ def _paragraphs(texts: NoticeTexts, language: str) -> Iterator[Unmet]:
         ("advice", "34(2), 33(3)(d)", _("Dites ce que la personne peut faire pour se protéger.")),
     ):
         if len(getattr(texts, name).strip()) < ENOUGH:
-            said = _("Version anglaise : %(what)s") if language == "en" else "%(what)s"
-            yield Unmet(f"{language}_{name}", article, said % {"what": message})
+            yield Unmet(f"{language}_{name}", article, _said(language, message))
+
+
+def _said(language: str, message: str | Promise) -> str | Promise:
+    return _("Version anglaise : %(what)s") % {"what": message} if language == "en" else message
 
 
 def _data(content: NoticeContent, facts: Facts) -> Iterator[Unmet]:
@@ -154,35 +236,57 @@ def _contact(content: NoticeContent) -> Iterator[Unmet]:
         )
 
 
+def _short_messages(content: NoticeContent) -> Iterator[Unmet]:
+    """An SMS cannot hold the notice: it names who writes, and where the person reads the rest."""
+    for language in _languages(content):
+        text, field = content.texts(language).sms, f"{language}_sms"
+        used = set(placeholders_in(text))
+        if not text.strip():
+            yield Unmet(field, "34(1)", _said(language, _("Écrivez le SMS.")))
+            continue
+        if Placeholder.INSURER not in used and content.controller_name not in text:
+            yield Unmet(field, "34(1)", _("Le SMS doit nommer l’organisme : {organisme}."))
+        if Placeholder.PORTAL not in used:
+            yield Unmet(
+                field,
+                "34(2)",
+                _("Le SMS doit dire où lire l’avis entier : l’adresse à taper, {portail}."),
+            )
+        if Placeholder.REFERENCE not in used:
+            yield Unmet(field, "34(1)", _("Le SMS doit porter son code : {référence}."))
+        if used & {Placeholder.FIRST_NAME, Placeholder.LAST_NAME, Placeholder.PEOPLE}:
+            yield Unmet(field, "5(1)(f)", _("Un SMS ne nomme ni ne compte personne."))
+
+
 def _forbidden(content: NoticeContent) -> Iterator[Unmet]:
-    for name, text in _all_texts(content):
-        if PROMOTION.search(text):
-            yield Unmet(name, "34(1)", _("Retirez la promotion : ce message lui est étranger."))
-        if LINK.search(text):
+    for name, text, is_filled_in in _all_texts(content):
+        for found in forbidden_in(text, is_filled_in=is_filled_in):
+            yield Unmet(name, found.article, found.message)
+        if Placeholder.PHONE in placeholders_in(text) and not content.contact_phone.strip():
+            yield Unmet(name, "33(3)(b)", _("Donnez le téléphone, ou retirez {téléphone}."))
+        if name.endswith("_subject") and set(placeholders_in(text)) - SHARED:
+            yield Unmet(name, "5(1)(f)", _("L’objet est le même pour tous : il ne nomme personne."))
+
+
+def _heavy(content: NoticeContent) -> Iterator[Unmet]:
+    for language in _languages(content):
+        if email_bytes(content, language=language) > HEAVIEST:
             yield Unmet(
-                name,
-                "34(1)",
-                _(
-                    "Retirez le lien : la personne tape elle-même l’adresse du portail, pour n’être"
-                    " pas trompée."
-                ),
-            )
-        if NIR_LIKE.search(text):
-            yield Unmet(
-                name,
-                "décret 2019-341",
-                _("Retirez ce qui ressemble à un numéro de sécurité sociale."),
+                f"{language}_nature",
+                "34(2)",
+                _("Raccourcissez : le courriel pèserait plus de 60 ko et serait coupé."),
             )
 
 
-def _all_texts(content: NoticeContent) -> Iterator[tuple[str, str]]:
+def _languages(content: NoticeContent) -> tuple[Language, ...]:
+    return ("fr", "en") if content.en.subject.strip() else ("fr",)
+
+
+def _all_texts(content: NoticeContent) -> Iterator[tuple[str, str, bool]]:
+    """Yield each field with its text, and whether placeholders are replaced in it."""
     for language in ("fr", "en"):
         texts: NoticeTexts = getattr(content, language)
-        for name in ("subject", "nature", "consequences", "measures", "advice"):
-            yield f"{language}_{name}", getattr(texts, name)
-    yield "controller_name", content.controller_name
-    yield "controller_address", content.controller_address
-    yield "dpo_name", content.dpo_name
-    yield "contact_phone", content.contact_phone
-    yield "contact_address", content.contact_address
-    yield "unreachable_plan", content.unreachable_plan
+        for written in fields(texts):
+            yield f"{language}_{written.name}", getattr(texts, written.name), True
+    for name in PLAIN:
+        yield name, getattr(content, name), False

@@ -1,6 +1,6 @@
 """The form of a notice: a field for each element of Article 34."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -10,8 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from insurers.models import DataCategory
 from notifications.checklist import Unmet
 from notifications.notices import NoticeContent, NoticeTexts
+from notifications.sms_cost import SmsText
 
-TEXTS = ("subject", "nature", "consequences", "measures", "advice")
+TEXTS = ("subject", "nature", "dates", "consequences", "measures", "advice", "sms")
 PLAIN = (
     "controller_name",
     "controller_address",
@@ -23,15 +24,30 @@ PLAIN = (
 )
 LABELS = {
     "subject": _("Objet du message"),
-    "nature": _("Ce qui s’est passé : nature de la violation, dates, opérateur"),
+    "nature": _("Ce qui s’est passé : nature de la violation, opérateur"),
+    "dates": _("Les dates : quand, et quand on l’a découvert"),
     "consequences": _("Les conséquences probables"),
     "measures": _("Les mesures prises ou proposées"),
     "advice": _("Ce que la personne peut faire"),
+    "sms": _("Le SMS"),
 }
 
 
+ROWS = {"subject": 0, "dates": 2, "sms": 3}
+HINTS = {
+    "dates": _("Avec l’année ; une date que personne ne connaît se dit aussi."),
+    "sms": _(
+        "Ce que reçoit, faute de courriel, qui n’a qu’un mobile : qui écrit, et où lire l’avis."
+    ),
+}
 # Holds `notifications.checklist.ENOUGH`.
 LONG_ENOUGH = _("Une phrase entière au moins (40 caractères).")
+
+
+_SAVED_MEANWHILE = _(
+    "Quelqu’un a enregistré la version %(number)d pendant que vous écriviez. Comparez les versions,"
+    " puis enregistrez de nouveau : votre texte prendra sa place."
+)
 
 
 def _text(label: Any, *, required: bool = False, rows: int = 0, hint: Any = "") -> forms.CharField:
@@ -44,6 +60,7 @@ def _text(label: Any, *, required: bool = False, rows: int = 0, hint: Any = "") 
 class NoticeForm(forms.Form):
     """One field per element of Article 34(2). Anything may be saved; the checklist comes later."""
 
+    changes = forms.IntegerField(widget=forms.HiddenInput)
     exposed = forms.MultipleChoiceField(
         label=_("Données exposées"), required=False, widget=forms.CheckboxSelectMultiple
     )
@@ -66,10 +83,17 @@ class NoticeForm(forms.Form):
     )
 
     def __init__(
-        self, *args: Any, content: NoticeContent, uncertain: Iterable[str] = (), **kwargs: Any
+        self,
+        *args: Any,
+        content: NoticeContent,
+        number: int,
+        uncertain: Iterable[str] = (),
+        **kwargs: Any,
     ) -> None:
-        super().__init__(*args, **{"initial": _initial(content), **kwargs})
-        self._content = content
+        """`content` is the version `number`: what the person sees, and what they change."""
+        initial = {**_initial(content), "changes": number}
+        super().__init__(*args, **{"initial": initial, **kwargs})
+        self._content, self._number = content, number
         language = "en" if get_language() == "en" else "fr"
         choices = [
             (category.code, getattr(category, f"label_{language}"))
@@ -86,28 +110,38 @@ class NoticeForm(forms.Form):
             ) % {"labels": ", ".join(doubtful)}
         for code, suffix in (("fr", _("français")), ("en", _("anglais"))):
             for name in TEXTS:
-                rows = 0 if name == "subject" else 5
+                rows = ROWS.get(name, 5)
                 label = _("%(label)s (%(language)s)") % {"label": LABELS[name], "language": suffix}
-                hint = LONG_ENOUGH if rows else ""
+                hint = LONG_ENOUGH if rows == 5 else HINTS.get(name, "")
                 self.fields[f"{code}_{name}"] = _text(label, rows=rows, hint=hint)
         for name, field in self.fields.items():
             # Not needed to save, but to submit: the page does not call it optional.
             field.checked_later = not name.startswith("en_")  # type: ignore[attr-defined]
+            # What the checklist says of a field stands before its hint.
+            field.is_sms = name.endswith("_sms")  # type: ignore[attr-defined]
+            described = f"unmet-{name}" + (f" id_{name}_helptext" if field.help_text else "")
+            field.widget.attrs["aria-describedby"] = described
         self.order_fields(
             [
                 "fr_subject",
                 "fr_nature",
+                "fr_dates",
                 "exposed",
                 "not_exposed",
                 "fr_consequences",
                 "fr_measures",
                 "fr_advice",
                 *PLAIN,
+                "fr_sms",
             ]
         )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("changes") != self._number:
+            self.data = self.data.copy()
+            self.data["changes"] = str(self._number)  # Whoever saves again has been told.
+            self.add_error(None, _SAVED_MEANWHILE % {"number": self._number})
         if set(cleaned.get("exposed", ())) & set(cleaned.get("not_exposed", ())):
             self.add_error(
                 "not_exposed",
@@ -119,13 +153,13 @@ class NoticeForm(forms.Form):
         return cleaned
 
     def content(self) -> NoticeContent:
-        """Return the content that the valid form describes."""
+        """Return the content that the form describes, without what is not valid in it."""
         data = self.cleaned_data
-        plain: dict[str, Any] = {name: _lines(data[name]) for name in PLAIN}
+        plain: dict[str, Any] = {name: _lines(data.get(name, "")) for name in PLAIN}
         return NoticeContent(
             operators=self._content.operators,
-            exposed=tuple(data["exposed"]),
-            not_exposed=tuple(data["not_exposed"]),
+            exposed=tuple(data.get("exposed", ())),
+            not_exposed=tuple(data.get("not_exposed", ())),
             fr=_texts_from(data, "fr"),
             en=_texts_from(data, "en"),
             **plain,
@@ -138,13 +172,18 @@ class NoticeForm(forms.Form):
             if field is not None:
                 field.unmet = [*getattr(field, "unmet", []), problem]  # type: ignore[attr-defined]
 
+    def show_sms(self, texts: Mapping[str, SmsText]) -> None:
+        """Show under each SMS how it reads, and how many parts it takes."""
+        for name, text in texts.items():
+            self.fields[name].sms_text = text  # type: ignore[attr-defined]
+
 
 def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").strip()
 
 
 def _texts_from(data: dict[str, Any], language: str) -> NoticeTexts:
-    return NoticeTexts(**{name: _lines(data[f"{language}_{name}"]) for name in TEXTS})
+    return NoticeTexts(**{name: _lines(data.get(f"{language}_{name}", "")) for name in TEXTS})
 
 
 def _initial(content: NoticeContent) -> dict[str, Any]:

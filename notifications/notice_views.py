@@ -1,4 +1,4 @@
-"""Write a notice, see what the checklist still asks, preview it, submit it."""
+"""Write a notice, see what the checklist still asks, submit it."""
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -6,32 +6,26 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
-from insurers.lists.contacts import Contact
 from insurers.models import AffectedList, Role
 from insurers.permissions import readable, require_role, staff_of
 from notifications.campaign_forms import SubmitForm
 from notifications.campaigns import (
     RESUBMITTABLE,
     CampaignRefused,
-    checklist_of,
     facts_of,
     submit_campaign,
 )
-from notifications.models import Campaign, Notice, NoticeVersion
+from notifications.checklist import unmet
+from notifications.models import Campaign, Notice
+from notifications.notice_facts import create_notice
 from notifications.notice_forms import NoticeForm
-from notifications.notices import NoticeContent, create_notice, save_version
-from notifications.rendering import EmailText, Language, Message, lay_out
-from notifications.sms_cost import SAMPLE_REFERENCE, sms_texts
-
-# Fictional recipients of every kind; a preview never shows a real one.
-RECIPIENTS: tuple[tuple[str, Contact, int, Language], ...] = (
-    ("one", Contact(first_name="Camille", last_name="Exemple"), 1, "fr"),
-    ("family", Contact(first_name="Camille", last_name="Exemple"), 4, "fr"),
-    ("unnamed", Contact(), 1, "fr"),
-    ("english", Contact(first_name="Alex", last_name="Sample"), 1, "en"),
-)
+from notifications.notice_requests import notice_of
+from notifications.notices import NoticeContent
+from notifications.placeholders import EXPLAINED
+from notifications.revising import Revision, revise
+from notifications.sms_cost import sms_by_field, sms_texts
 
 
 @require_POST
@@ -53,23 +47,28 @@ def notice_create(request: HttpRequest, list_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def notice_edit(request: HttpRequest, notice_id: int) -> HttpResponse:
     """Show and save the notice; each unmet point of Article 34 stands beside its field."""
-    notice = _notice(request, notice_id)
-    require_role(staff_of(request), notice.insurer_id, Role.PREPARER, Role.APPROVER)
+    notice = notice_of(request, notice_id, Role.PREPARER, Role.APPROVER)
+    facts = facts_of(notice)
     version = notice.versions.select_related("notice").latest("number")
     content = NoticeContent.from_json(version.content)
-    form = NoticeForm(request.POST or None, content=content, uncertain=facts_of(notice).uncertain)
+    form = NoticeForm(
+        request.POST or None, content=content, number=version.number, uncertain=facts.uncertain
+    )
     if request.method == "POST" and form.is_valid():
-        version = save_version(
+        revision = revise(
             notice=notice,
             content=form.content(),
             author_id=staff_of(request).user_id,
             now=timezone.now(),
         )
-        messages.success(request, _("Version %(number)d enregistrée.") % {"number": version.number})
+        _say_what_was_saved(request, revision)
         return redirect("notice_edit", notice.pk)
-    problems = checklist_of(version)
+    # A form that cannot be saved is judged as it was sent.
+    shown = form.content() if form.is_bound else content
+    problems = unmet(shown, facts)
     lists = _lists_for(notice)
     form.show_unmet(problems)
+    form.show_sms(sms_by_field(shown))
     return render(
         request,
         "notifications/notice_edit.html",
@@ -79,6 +78,7 @@ def notice_edit(request: HttpRequest, notice_id: int) -> HttpResponse:
             "version_sha256": bytes(version.sha256).hex(),
             "form": form,
             "problems": problems,
+            "placeholders": EXPLAINED,
             "submit_form": (
                 SubmitForm(lists=lists, sms=sms_texts(content)) if lists.exists() else None
             ),
@@ -86,38 +86,47 @@ def notice_edit(request: HttpRequest, notice_id: int) -> HttpResponse:
     )
 
 
-@require_safe
-def notice_preview(request: HttpRequest, notice_id: int) -> HttpResponse:
-    """Show a version (`?version=`, else the latest) as fictional recipients would receive it."""
-    notice = _notice(request, notice_id)
-    asked = request.GET.get("version", "")
-    if asked.isdecimal():
-        version = get_object_or_404(notice.versions, number=int(asked))
-    else:
-        version = notice.versions.latest("number")
-    return render(
-        request,
-        "notifications/notice_preview.html",
-        {
-            "notice": notice,
-            "version": version,
-            "previews": previews(version),
-            "may_edit": staff_of(request).has_role(notice.insurer_id, Role.PREPARER, Role.APPROVER),
-        },
-    )
+def _say_what_was_saved(request: HttpRequest, revision: Revision) -> None:
+    number = revision.version.number
+    if not revision.is_new:
+        messages.info(
+            request, _("Rien n’a changé depuis la version %(number)d.") % {"number": number}
+        )
+        return
+    messages.success(request, _("Version %(number)d enregistrée.") % {"number": number})
+    if revision.taken_back:
+        messages.warning(
+            request,
+            _("La campagne qui portait la version d’avant redevient un brouillon : soumettez-la."),
+        )
+
+
+@require_POST
+def notice_check(request: HttpRequest, notice_id: int) -> HttpResponse:
+    """Say what is missing in a notice that is being typed; nothing is kept."""
+    notice = notice_of(request, notice_id, Role.PREPARER, Role.APPROVER)
+    version = notice.versions.latest("number")
+    content = NoticeContent.from_json(version.content)
+    form = NoticeForm(request.POST, content=content, number=version.number)
+    form.is_valid()
+    content = form.content()
+    problems = unmet(content, facts_of(notice))
+    form.show_unmet(problems)
+    form.show_sms(sms_by_field(content))
+    context = {"form": form, "problems": problems}
+    return render(request, "notifications/_notice_checked.html", context)
 
 
 @require_POST
 def notice_submit(request: HttpRequest, notice_id: int) -> HttpResponse:
     """Submit the latest version with a list and a plan, for approval by someone else."""
-    notice = _notice(request, notice_id)
-    require_role(staff_of(request), notice.insurer_id, Role.PREPARER, Role.APPROVER)
+    notice = notice_of(request, notice_id, Role.PREPARER, Role.APPROVER)
     version = notice.versions.select_related("notice__breach", "notice__population").latest(
         "number"
     )
     form = SubmitForm(request.POST, lists=_lists_for(notice))
     if not form.is_valid():
-        messages.error(request, _("Choisissez une liste acceptée et au moins le courriel."))
+        messages.error(request, _("Choisissez une liste acceptée et au moins un canal."))
         return redirect("notice_edit", notice.pk)
     try:
         campaign = submit_campaign(
@@ -138,22 +147,6 @@ def notice_submit(request: HttpRequest, notice_id: int) -> HttpResponse:
         return redirect("notice_edit", notice.pk)
     messages.success(request, _("Soumise. Un autre approbateur doit maintenant l’approuver."))
     return redirect("campaign", campaign.pk)
-
-
-def previews(version: NoticeVersion) -> list[tuple[str, EmailText, Message]]:
-    """Return, for each kind of fictional recipient, the e-mail and the SMS."""
-    content = NoticeContent.from_json(version.content)
-    rendered = []
-    for kind, contact, people, language in RECIPIENTS:
-        layout = lay_out(content, language=language)
-        email = layout.email(contact=contact, people=people, reference=SAMPLE_REFERENCE)
-        rendered.append((kind, email, layout.short_message(reference=SAMPLE_REFERENCE)))
-    return rendered
-
-
-def _notice(request: HttpRequest, notice_id: int) -> Notice:
-    mine = readable(staff_of(request), Notice.objects.all())
-    return get_object_or_404(mine.select_related("breach", "insurer", "population"), pk=notice_id)
 
 
 def _lists_for(notice: Notice) -> QuerySet[AffectedList]:

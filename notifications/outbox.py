@@ -6,7 +6,7 @@ one transaction of the worker; the messages are committed just before (`message_
 """
 
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
@@ -37,6 +37,7 @@ from notifications.planning import (
 )
 from notifications.settling import settle
 
+MADE_AHEAD = timedelta(minutes=10)  # of the start: until then it can go back to its preparer
 SHARED = 8  # more members than this on one address is a placeholder until someone confirms it
 
 # An address that stands for more than SHARED members of the list is a placeholder (or a home
@@ -129,15 +130,16 @@ WHERE k.list_id = %(list)s AND k.ordinal = p.ordinal AND NOT k.is_counted AND NO
 def build_outbox(*, campaign_id: int, now: datetime) -> bool:
     """Make the messages of an approved campaign; return False where it is not its moment.
 
-    That is: done before, being done, or the insurer's fingerprints are of two key versions.
+    That is: it starts later, it was done before, it is being done, or the insurer's fingerprints
+    are of two key versions.
     """
     is_within = connection.in_atomic_block  # Of what it holds, no other connection sees anything.
-    if not _note_crowded(campaign_id):
+    if not _note_crowded(campaign_id, now):
         return False
     with transaction.atomic():
         # Before any row is locked; a list that is published meanwhile waits, or comes first.
         take_turn(Campaign.objects.values_list("insurer_id", flat=True).get(pk=campaign_id))
-        campaign = _approved(campaign_id)
+        campaign = _approved(campaign_id, now)
         if campaign is None:
             return False  # Built, or another worker is at it.
         if not fingerprints_agree(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id):
@@ -163,10 +165,12 @@ def build_outbox(*, campaign_id: int, now: datetime) -> bool:
     return True
 
 
-def _approved(campaign_id: int) -> Campaign | None:
-    """Lock a campaign whose outbox is to be made; None where it is made, or being made."""
+def _approved(campaign_id: int, now: datetime) -> Campaign | None:
+    """Lock a campaign whose outbox is to be made; None where it is made, being made, or early."""
     approved = Campaign.objects.filter(pk=campaign_id, state=CampaignState.APPROVED)
-    return approved.select_for_update(skip_locked=True).first()
+    found = approved.select_for_update(skip_locked=True).first()
+    is_early = found is not None and found.starts_at and found.starts_at > now + MADE_AHEAD
+    return None if is_early else found
 
 
 def _other_lists(campaign: Campaign) -> list[int]:
@@ -178,12 +182,12 @@ def _other_lists(campaign: Campaign) -> list[int]:
 
 
 @transaction.atomic
-def _note_crowded(campaign_id: int) -> bool:
+def _note_crowded(campaign_id: int, now: datetime) -> bool:
     """Note the crowded addresses of the list, for all who plan; return whether it is the moment.
 
     Nothing of an attempt that was killed remains then.
     """
-    campaign = _approved(campaign_id)
+    campaign = _approved(campaign_id, now)
     if campaign is None:
         return False
     take_memory()

@@ -7,7 +7,8 @@ from django.views.decorators.http import require_safe
 
 from insurers.models import Breach
 from insurers.permissions import StaffScope, readable_insurers, require_reader, staff_of
-from notifications.notice_views import previews
+from notifications.notices import NoticeContent
+from notifications.previews import preview
 from notifications.register import register_lines
 
 
@@ -43,7 +44,7 @@ def register_insurer(request: HttpRequest, breach_slug: str, insurer_slug: str) 
             "notices": [
                 (
                     campaign,
-                    previews(campaign.notice_version)[0][1],
+                    preview(NoticeContent.from_json(campaign.notice_version.content)).email,
                     bytes(campaign.notice_version.sha256).hex(),
                 )
                 for campaign in approved

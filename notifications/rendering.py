@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -15,7 +15,8 @@ from django.utils.translation import ngettext
 
 from insurers.lists.contacts import Contact
 from insurers.models import DataCategory
-from notifications.notices import NoticeContent
+from notifications.notices import NoticeContent, NoticeTexts
+from notifications.placeholders import Placeholder, replaced
 from notifications.segments import plain
 
 Language = Literal["fr", "en"]
@@ -23,12 +24,25 @@ LANGUAGES: tuple[Language, ...] = ("fr", "en")
 
 # Letters, space, apostrophe, hyphen and dot: anything else gives a neutral salutation.
 NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[ '’.\-]){0,60}")
-SALUTATION, COVERED, REFERENCE = (
-    "\ue000salutation\ue001",
-    "\ue000covered\ue001",
-    "\ue000reference\ue001",
+SALUTATION, COVERED, REFERENCE, FULL_NAME, FIRST_NAME, LAST_NAME, PEOPLE = (
+    f"\ue000{name}\ue001"
+    for name in (
+        "salutation",
+        "covered",
+        "reference",
+        "full-name",
+        "first-name",
+        "last-name",
+        "people",
+    )
 )
-BLANKS = (SALUTATION, COVERED, REFERENCE)
+BLANKS = (SALUTATION, COVERED, REFERENCE, FULL_NAME, FIRST_NAME, LAST_NAME, PEOPLE)
+NAMING = {
+    Placeholder.FIRST_NAME: FIRST_NAME,
+    Placeholder.LAST_NAME: LAST_NAME,
+    Placeholder.PEOPLE: PEOPLE,
+    Placeholder.REFERENCE: REFERENCE,
+}
 
 
 @dataclass(frozen=True)
@@ -72,13 +86,14 @@ class EmailText:
 
 @dataclass(frozen=True)
 class MessageLayout:
-    """A notice in one language with its three blanks: salutation, people covered, reference."""
+    """A notice in one language with its blanks; `names` says whether a text names people."""
 
     language: Language
     subject: str
     text: str
     html: str
     sms: str
+    names: bool = False
 
     def email(self, *, contact: Contact, people: int, reference: str) -> EmailText:
         """Fill in an e-mail. A message that covers several people names nobody."""
@@ -87,6 +102,8 @@ class MessageLayout:
             COVERED: covered(people=people, language=self.language),
             REFERENCE: reference,
         }
+        if self.names:
+            blanks |= _names(contact, people=people, language=self.language)
         return EmailText(self, blanks)
 
     def short_message(self, *, reference: str) -> Message:
@@ -101,8 +118,8 @@ def lay_out(
 
     `has_plain_sms` writes the SMS without the characters that make it cost more.
     """
-    texts = content.texts(language)
-    spoken: Language = "en" if texts is content.en else "fr"
+    spoken: Language = "en" if content.texts(language) is content.en else "fr"
+    texts = _with_blanks(content, content.texts(language))
     context = {
         "content": content,
         "texts": texts,
@@ -115,15 +132,45 @@ def lay_out(
         "language": spoken,
     }
     folder = "notifications/messages/notice"
+    sms = " ".join(texts.sms.split())
     with translation.override(spoken):
-        sms = " ".join(render_to_string(f"{folder}/sms.txt", context).split())
+        text = render_to_string(f"{folder}/body.txt", context)
         return MessageLayout(
             language=spoken,
             subject=" ".join(texts.subject.split()),
-            text=render_to_string(f"{folder}/body.txt", context),
+            text=text,
             html=render_to_string(f"{folder}/body.html", context),
             sms=plain(sms) if has_plain_sms else sms,
+            names=any(blank in text for blank in (FULL_NAME, FIRST_NAME, LAST_NAME, PEOPLE)),
         )
+
+
+def _with_blanks(content: NoticeContent, texts: NoticeTexts) -> NoticeTexts:
+    """Replace the placeholders of a notice's texts: those of each recipient by blanks."""
+    values = {
+        Placeholder.INSURER: content.controller_name,
+        Placeholder.PORTAL: settings.PORTAL_HOST,
+        Placeholder.PHONE: content.contact_phone,
+        **NAMING,
+    }
+    return NoticeTexts(
+        **{
+            name: replaced(text, values).replace(f"{FIRST_NAME} {LAST_NAME}", FULL_NAME)
+            for name, text in asdict(texts).items()
+        }
+    )
+
+
+def _names(contact: Contact, *, people: int, language: Language) -> dict[str, str]:
+    """Return what the blanks that name people hold: nobody's name, where it may not be theirs."""
+    first, last = contact.first_name, contact.last_name
+    neutral = _greetings(language)[1].rstrip(",")
+    names = {FULL_NAME: f"{first} {last}".strip(), FIRST_NAME: first, LAST_NAME: last}
+    is_sure = people == 1
+    return {
+        blank: name if is_sure and NAME.fullmatch(name) else neutral
+        for blank, name in names.items()
+    } | {PEOPLE: str(people)}
 
 
 def salutation(contact: Contact, *, people: int, language: Language) -> str:

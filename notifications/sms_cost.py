@@ -1,12 +1,12 @@
 """What a campaign's SMS say and cost, in parts, for whoever prepares and approves it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from notifications.models import Channel
 from notifications.notices import NoticeContent
-from notifications.rendering import Language, lay_out
+from notifications.rendering import LANGUAGES, Language, lay_out
 from notifications.segments import Coding, forcing_ucs2, plain, segment
 
 # As long as any; a reference holds nothing that forces UCS-2.
@@ -49,6 +49,18 @@ def sms_texts(content: NoticeContent, *, has_plain_sms: bool = False) -> tuple[S
     """Return the SMS in French, and in English where the notice has it."""
     languages: Sequence[Language] = ("fr", "en") if content.en.subject else ("fr",)
     return tuple(_text(content, language, has_plain_sms) for language in languages)
+
+
+def sms_by_field(content: NoticeContent) -> dict[str, SmsText]:
+    """Return the SMS of both languages, by the field of the form that each is written in."""
+    written = [name for name in LANGUAGES if getattr(content, name).sms.strip()]
+    return {f"{name}_sms": _text(_alone(content, name), name, False) for name in written}
+
+
+def _alone(content: NoticeContent, language: Language) -> NoticeContent:
+    """Return a notice that has this language, whatever is written in it so far."""
+    texts = getattr(content, language)
+    return replace(content, **{language: replace(texts, subject=texts.subject or language)})
 
 
 def sms_cost(content: NoticeContent, plan: dict[str, Any], *, messages: int) -> SmsCost | None:

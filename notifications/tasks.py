@@ -34,6 +34,7 @@ from notifications.settling import settle_stale
 from notifications.sms_receipts import collect_sms_receipts
 from notifications.suppression import purge_suppressions
 from notifications.tickets import issue_tickets, next_ticket, slot_held
+from notifications.trials import send_trial_message
 from notifications.turns import turns_in_order
 
 logger = logging.getLogger(__name__)
@@ -89,6 +90,12 @@ def reach(*, list_id: int) -> None:
 def make_letters(*, export_id: int) -> None:
     """Make a file of letters that an insurer asked for."""
     make_export(export_id=export_id, now=timezone.now())
+
+
+@shared_task(expires=600)
+def send_trial(*, trial_id: int) -> None:
+    """Send a notice to the person who wants to see it."""
+    send_trial_message(trial_id=trial_id, now=timezone.now())
 
 
 @shared_task(expires=60)

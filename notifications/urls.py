@@ -7,8 +7,10 @@ from notifications import (
     identity_views,
     letter_views,
     notice_views,
+    preview_views,
     register_views,
     space_views,
+    version_views,
     webhook_views,
 )
 
@@ -16,7 +18,21 @@ urlpatterns = [
     path("espace/", space_views.space, name="space"),
     path("espace/listes/<int:list_id>/avis/", notice_views.notice_create, name="notice_create"),
     path("espace/avis/<int:notice_id>/", notice_views.notice_edit, name="notice_edit"),
-    path("espace/avis/<int:notice_id>/apercu/", notice_views.notice_preview, name="notice_preview"),
+    path("espace/avis/<int:notice_id>/verifier/", notice_views.notice_check, name="notice_check"),
+    path(
+        "espace/avis/<int:notice_id>/versions/",
+        version_views.notice_versions,
+        name="notice_versions",
+    ),
+    path(
+        "espace/avis/<int:notice_id>/apercu/", preview_views.notice_preview, name="notice_preview"
+    ),
+    path(
+        "espace/avis/<int:notice_id>/apercu/courriel/",
+        preview_views.notice_email,
+        name="notice_email",
+    ),
+    path("espace/avis/<int:notice_id>/essai/", preview_views.notice_try, name="notice_try"),
     path(
         "espace/avis/<int:notice_id>/soumettre/", notice_views.notice_submit, name="notice_submit"
     ),

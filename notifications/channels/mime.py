@@ -15,12 +15,14 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from functools import lru_cache
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.html import escape
 
 from insurers.lists import identifiers
 from notifications.channels.base import Outgoing
-from notifications.rendering import BLANKS, EmailText, MessageLayout
+from notifications.notices import NoticeContent
+from notifications.rendering import BLANKS, EmailText, Language, MessageLayout, lay_out
 from notifications.senders import Sender
 
 RECEIPT_HEADER = "X-Receipt-Token"
@@ -88,9 +90,19 @@ def compose(outgoing: Outgoing, *, sender: From, address: str, receipt_token: st
     return template_for(message.layout, sender).fill(head.encode("ascii"), message.blanks)
 
 
+def email_bytes(content: NoticeContent, *, language: Language) -> int:
+    """Return how many bytes a notice's e-mail takes, own headers and blanks aside."""
+    sender = From(content.controller_name, settings.DEFAULT_FROM_EMAIL or "", content.contact_email)
+    return sum(map(len, _encoded(lay_out(content, language=language), sender).pieces))
+
+
 @lru_cache(maxsize=64)
 def template_for(layout: MessageLayout, sender: From) -> MimeTemplate:
-    """Encode what all messages of a campaign in one language share."""
+    """Return what all messages of a campaign in one language share, encoded once."""
+    return _encoded(layout, sender)
+
+
+def _encoded(layout: MessageLayout, sender: From) -> MimeTemplate:
     boundary = "=_" + hashlib.sha256(f"{layout.text}{layout.html}".encode()).hexdigest()[:32]
     pieces, blanks = [_shared_headers(layout, sender, boundary)], []
     for subtype, content in (("plain", layout.text), ("html", layout.html)):

@@ -5,6 +5,7 @@ from notifications.models.campaigns import (
     ListReach,
     Notice,
     NoticeVersion,
+    Trial,
 )
 from notifications.models.letters import LetterExport
 from notifications.models.outbox import (
@@ -74,4 +75,5 @@ __all__ = [
     "Tally",
     "Told",
     "Transport",
+    "Trial",
 ]

@@ -51,6 +51,27 @@ class NoticeVersion(models.Model):
         return f"notice {self.notice_id} version {self.number}"
 
 
+class Trial(models.Model):
+    """A message that somebody has sent to themselves; nobody counts as told by it."""
+
+    notice = models.ForeignKey(Notice, models.CASCADE, related_name="trials")
+    version = models.ForeignKey(NoticeVersion, models.CASCADE, related_name="+")
+    recipient = models.CharField(_("destinataire fictif"), max_length=20)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField(_("demandé le"))
+    taken_up_at = models.DateTimeField(_("pris en charge le"), null=True)
+    state = models.CharField(_("état"), max_length=20, blank=True)
+    reason = models.CharField(_("réponse"), max_length=60, blank=True)
+
+    class Meta:
+        verbose_name = _("message d’essai")
+        verbose_name_plural = _("messages d’essai")
+        ordering = ("-asked_at",)
+
+    def __str__(self) -> str:
+        return f"trial {self.pk}"
+
+
 class ListReach(models.Model):
     """How an accepted list can be reached, in people and addresses; the worker counts it once.
 
@@ -123,6 +144,8 @@ class Campaign(models.Model):
     shared_addresses_confirmed = models.BooleanField(
         _("adresses partagées confirmées"), default=False
     )
+    checked_points = models.JSONField(_("points vérifiés"), default=list)
+    """The points of the checklist that the approver vouched for (`checklist.points_of`)."""
     return_comment = models.TextField(_("motif du renvoi"), blank=True)
     halt_reason = models.CharField(_("motif de l’arrêt"), max_length=60, blank=True)
     halt_told = models.JSONField(_("personnes prévenues de l’arrêt"), default=list)

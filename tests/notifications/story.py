@@ -11,13 +11,19 @@ from insurers.lists.ingestion import ingest_list, register_list
 from insurers.lists.uploads import seal_file
 from insurers.models import AffectedList, ListEffect, ListState
 from notifications.campaigns import approve_campaign, submit_campaign
+from notifications.checklist import points_of
 from notifications.dispatch import dispatch_campaign
 from notifications.doubts import DoubtPolicy
 from notifications.models import Campaign, Channel, NoticeVersion
-from notifications.notices import NoticeContent, create_notice, save_version
+from notifications.notice_facts import create_notice
+from notifications.notices import NoticeContent, save_version
 from notifications.outbox import build_outbox
 from tests import cast
 from tests.conftest import as_role
+
+EVERY_POINT = [point.code for point in points_of((Channel.EMAIL, Channel.SMS))]
+APPROVAL = {f"point_{code}": "on" for code in EVERY_POINT}
+"""What an approver's form sends."""
 
 HEADER = "Numéro adhérent;Date de naissance;Nom;Prénom;Courriel;Mobile;Langue"
 
@@ -132,6 +138,7 @@ def approved(
     return approve_campaign(
         campaign_id=submitted(found, channels=channels, in_doubt=in_doubt, starts_at=starts_at).pk,
         approver_id=cast.armand().pk,
+        checked_points=EVERY_POINT,
         shared_addresses_confirmed=shared_addresses_confirmed,
         now=cast.NOW,
     )

@@ -16,7 +16,15 @@ from notifications.models import Campaign, CampaignState, NoticeVersion
 from tests import cast
 from tests.conftest import as_role
 from tests.insurers.api.programs import new_token
-from tests.notifications.story import accepted_list, draft_for, member, notice_for, submitted
+from tests.notifications.story import (
+    APPROVAL,
+    EVERY_POINT,
+    accepted_list,
+    draft_for,
+    member,
+    notice_for,
+    submitted,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +40,7 @@ def approve(campaign: Campaign, person_id: int) -> Campaign:
     return approve_campaign(
         campaign_id=campaign.pk,
         approver_id=person_id,
+        checked_points=EVERY_POINT,
         shared_addresses_confirmed=False,
         now=cast.NOW,
     )
@@ -51,7 +60,7 @@ def test_one_person_with_both_roles_cannot_approve_her_own_work(
 ) -> None:
     cast.member_of(cast.phare(), "paule", Role.APPROVER)
     cast.sign_in(client, cast.paule())
-    client.post(f"/espace/campagnes/{campaign.pk}/approuver/", {"read": "on"})
+    client.post(f"/espace/campagnes/{campaign.pk}/approuver/", APPROVAL)
     campaign.refresh_from_db()
     assert campaign.state == CampaignState.SUBMITTED
     assert AuditEntry.objects.filter(action="campaign.approved", outcome="refused").exists()
@@ -105,7 +114,7 @@ def test_an_incomplete_notice_cannot_be_submitted(client: Client) -> None:
 
 def test_a_preparer_does_not_reach_approval(campaign: Campaign, client: Client) -> None:
     cast.sign_in(client, cast.paule())
-    answer = client.post(f"/espace/campagnes/{campaign.pk}/approuver/", {"read": "on"})
+    answer = client.post(f"/espace/campagnes/{campaign.pk}/approuver/", APPROVAL)
     assert answer.status_code == 403
 
 
@@ -174,7 +183,7 @@ def test_the_approver_previews_the_version_submitted(campaign: Campaign, client:
     page = client.get(f"/espace/campagnes/{campaign.pk}/").content.decode()
     address = f"/espace/avis/{campaign.notice_version.notice_id}/apercu/?version=2"
     assert address in page
-    assert "version 2" in client.get(address).content.decode()
+    assert "Version 2" in client.get(address).content.decode()
 
 
 def test_an_auditor_of_another_breach_sees_nothing_of_this_one(

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from notifications.checklist import unmet
-from notifications.notices import Facts, NoticeContent, facts_for, prefill
+from notifications.notice_facts import Facts, facts_for, prefill
+from notifications.notices import NoticeContent
 from tests import cast
 from tests.notifications.story import complete
 
@@ -69,7 +70,8 @@ def test_a_missing_element_is_named(
         ("subject", ""),
         ("nature", "Trop court."),
         ("nature", "Une violation a touché un prestataire, découverte le 18 février 2026."),
-        ("nature", "Alphapay a subi une violation dont la date n’est dite nulle part."),
+        ("dates", ""),
+        ("dates", "L’intrusion a été découverte le lendemain."),
         ("consequences", ""),
         ("measures", ""),
         ("advice", ""),
@@ -83,20 +85,79 @@ def test_a_missing_text_is_named(
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "Profitez aussi de notre nouvelle offre.",
-        "Cliquez sur https://phare.example.fr pour en savoir plus.",
-        "Voyez www.phare.example.fr.",
-        "Voyez bit.ly/abc et mutuelle-phare.fr/infos.",
-        "Votre numéro 2 94 03 75 120 005 91 est exposé.",
-    ],
+    "text", ["L’intrusion a été découverte à une date inconnue.", "Découverte le 18 février 2026."]
 )
-def test_promotion_links_and_social_security_numbers_are_refused(
+def test_dates_are_given_or_said_to_be_unknown(
     content: NoticeContent, facts: Facts, text: str
 ) -> None:
-    changed = replace(content, fr=replace(content.fr, measures=content.fr.measures + " " + text))
-    assert "fr_measures" in fields(changed, facts)
+    assert unmet(replace(content, fr=replace(content.fr, dates=text)), facts) == []
+
+
+@pytest.mark.parametrize("name", ["subject", "nature", "dates", "consequences", "advice", "sms"])
+def test_a_link_is_refused_in_any_text(content: NoticeContent, facts: Facts, name: str) -> None:
+    text = getattr(content.fr, name) + " Voyez www.phare.example.fr."
+    changed = replace(content, fr=replace(content.fr, **{name: text}))
+    assert f"fr_{name}" in fields(changed, facts)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "controller_name",
+        "controller_address",
+        "dpo_name",
+        "contact_phone",
+        "contact_address",
+        "unreachable_plan",
+    ],
+)
+def test_a_placeholder_is_refused_where_nothing_replaces_it(
+    content: NoticeContent, facts: Facts, name: str
+) -> None:
+    changed = _with(content, name, getattr(content, name) + " {prénom}")
+    assert name in fields(changed, facts)
+
+
+def test_an_unknown_placeholder_is_named(content: NoticeContent, facts: Facts) -> None:
+    changed = replace(content, fr=replace(content.fr, advice=content.fr.advice + " {âge}"))
+    (problem,) = unmet(changed, facts)
+    assert problem.field == "fr_advice"
+    assert "{âge}" in str(problem.message)
+    assert "{prénom}" in str(problem.message)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "Écrivez le SMS"),
+        ("Tapez {portail}. Code {référence}", "nommer l’organisme"),
+        ("{organisme} : une violation. Code {référence}", "{portail}"),
+        ("{organisme} : une violation, tapez {portail}", "{référence}"),
+        ("{prénom}, {organisme} : tapez {portail}. Code {référence}", "ne nomme"),
+        ("{organisme} : tapez {portail} ou bit.ly/x. Code {référence}", "raccourcie"),
+    ],
+)
+def test_an_sms_says_who_writes_and_where_to_read_the_rest(
+    content: NoticeContent, facts: Facts, text: str, said: str
+) -> None:
+    problems = unmet(replace(content, fr=replace(content.fr, sms=text)), facts)
+    assert any(said in str(problem.message) for problem in problems if problem.field == "fr_sms")
+
+
+def test_a_phone_that_a_text_names_must_be_given(content: NoticeContent, facts: Facts) -> None:
+    assert "fr_sms" in fields(replace(content, contact_phone=""), facts)
+
+
+def test_the_subject_names_nobody(content: NoticeContent, facts: Facts) -> None:
+    changed = replace(content, fr=replace(content.fr, subject="{prénom}, vos données"))
+    assert "fr_subject" in fields(changed, facts)
+
+
+def test_an_email_beyond_60_kb_is_refused(content: NoticeContent, facts: Facts) -> None:
+    changed = replace(content, fr=replace(content.fr, advice="é" * 1500, measures="é" * 1500))
+    assert unmet(changed, facts) == []
+    heavier = replace(changed, fr=replace(changed.fr, consequences="é" * 4000))
+    assert "fr_nature" in fields(heavier, facts)
 
 
 def test_a_contact_needs_a_means_that_is_not_the_web(content: NoticeContent, facts: Facts) -> None:

@@ -30,7 +30,7 @@ from tests.notifications.effects import (
     withdraw,
     withdraw_whole,
 )
-from tests.notifications.story import accepted_list, member, submitted
+from tests.notifications.story import EVERY_POINT, accepted_list, member, submitted
 from tests.smtp import Recorder
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mail")]
@@ -213,6 +213,7 @@ def test_a_submitted_campaign_on_a_list_taken_out_cannot_be_approved() -> None:
         approve_campaign(
             campaign_id=campaign.pk,
             approver_id=cast.armand().pk,
+            checked_points=EVERY_POINT,
             shared_addresses_confirmed=False,
             now=cast.NOW,
         )

@@ -22,7 +22,7 @@ from tests.notifications.effects import (
     withdraw,
     withdraw_whole,
 )
-from tests.notifications.story import member, notice_for
+from tests.notifications.story import EVERY_POINT, member, notice_for
 from tests.smtp import Recorder
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mail")]
@@ -49,6 +49,7 @@ def approve(campaign: Campaign) -> Campaign:
     approve_campaign(
         campaign_id=campaign.pk,
         approver_id=cast.armand().pk,
+        checked_points=EVERY_POINT,
         shared_addresses_confirmed=False,
         now=cast.NOW,
     )

@@ -102,14 +102,9 @@ def test_an_approvers_page_is_accessible(armand: Page, address: str) -> None:
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-@pytest.mark.parametrize("language", ["fr", "en"])
-def test_a_public_page_is_accessible(small: Page, address: str, language: str) -> None:
-    check(small, f"/en{address}" if language == "en" else address)
-
-
-@pytest.mark.parametrize("address", PUBLIC[:6])
-def test_a_public_page_is_accessible_in_the_dark(small: Page, address: str) -> None:
-    check(small, address, scheme="dark")
+@pytest.mark.parametrize(("language", "scheme"), [("fr", "light"), ("en", "dark")])
+def test_a_public_page_is_accessible(small: Page, address: str, language: str, scheme: str) -> None:
+    check(small, f"/en{address}" if language == "en" else address, scheme=scheme)
 
 
 @pytest.mark.parametrize("address", STAFF)

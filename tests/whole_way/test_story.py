@@ -49,15 +49,12 @@ def test_a_list_goes_from_upload_to_register(
         upload(paule, write_list(tmp_path))
         accept(paule)
         write_and_submit(paule)
-        address = paule.url
         expect(paule.locator("main")).not_to_contain_text("Approuver et envoyer")
-    with visitor(browser, portal) as armand:
-        sign_in(armand, portal, "approbateur")
-        armand.goto(address)
-        expect(armand.locator("main")).to_contain_text("20 messages")
-        armand.get_by_label("J’ai lu l’avis").check()
-        armand.get_by_role("button", name="Approuver et envoyer").click()
-        expect(armand.locator("#progress")).to_contain_text("terminée", timeout=60_000)
+        with visitor(browser, portal) as armand:
+            sign_in(armand, portal, "approbateur")
+            send_back(armand, paule.url)
+            correct_and_submit(paule)
+            approve(armand, paule.url)
     assert portal.messages() == messages_before + FAMILIES
     with visitor(browser, portal) as aude:
         sign_in(aude, portal, "auditrice")
@@ -91,13 +88,59 @@ def write_and_submit(paule: Page) -> None:
     paule.fill("[name=en_consequences]", "Somebody may pass for your insurer on the telephone.")
     paule.fill("[name=en_measures]", "The operator closed the hijacked accounts the same day.")
     paule.fill("[name=unreachable_plan]", "Une lettre sera envoyée aux personnes sans contact.")
+    # Before anything is saved.
+    expect(paule.locator("#unmet")).to_contain_text("respecte la liste de contrôle")
+    paule.fill("[name=fr_sms]", "{organisme} : reçu ? Tapez {portail}. {référence}")
+    expect(paule.locator("#size-fr_sms")).to_contain_text("UCS-2")
+    paule.fill("[name=fr_sms]", "{organisme} : lisez https://phare.example.fr")
+    expect(paule.locator("#unmet-fr_sms")).to_contain_text("Retirez le lien")
+    paule.fill("[name=fr_sms]", "{organisme} : une fuite. Tapez {portail}. Code {référence}")
+    expect(paule.locator("#size-fr_sms")).to_contain_text("GSM-7")
     paule.get_by_role("button", name="Enregistrer une version").click()
-    expect(paule.locator("main")).to_contain_text("respecte la liste de contrôle")
     paule.get_by_role("link", name="Voir l’avis comme il sera reçu").click()
-    expect(paule.locator("main")).to_contain_text("Bonjour Camille Exemple")
-    paule.go_back()
+    phone = paule.frame_locator(".device-phone")
+    expect(phone.locator("body")).to_contain_text("Bonjour Camille Exemple")
+    paule.get_by_role("link", name=re.compile("famille")).click()
+    expect(phone.locator("body")).to_contain_text("Madame, Monsieur")
+    paule.get_by_role("link", name="Modifier l’avis").click()
+    submit(paule)
+
+
+def submit(paule: Page) -> None:
     paule.get_by_role("button", name="Soumettre").click()
     expect(paule.locator("h1")).to_contain_text("Campagne")
+
+
+def send_back(armand: Page, address: str) -> None:
+    armand.goto(address)
+    expect(armand.locator("main")).to_contain_text("20 messages")
+    armand.fill("[name=comment]", "Dites aussi à qui écrire.")
+    armand.get_by_role("button", name="Renvoyer au préparateur").click()
+    expect(armand.locator("main")).to_contain_text("Dites aussi à qui écrire.")
+
+
+def correct_and_submit(paule: Page) -> None:
+    paule.reload()
+    expect(paule.locator("main")).to_contain_text("Dites aussi à qui écrire.")
+    paule.get_by_role("link", name=re.compile("^n° .*version")).click()
+    paule.get_by_role("link", name="Modifier l’avis").click()
+    advice = paule.locator("[name=fr_advice]")
+    advice.fill(advice.input_value() + "\nÉcrivez-nous en cas de doute.")
+    paule.get_by_role("button", name="Enregistrer une version").click()
+    paule.get_by_role("link", name="Comparer les versions").click()
+    expect(paule.locator("ins")).to_contain_text("en cas de doute")
+    paule.go_back()
+    submit(paule)
+
+
+def approve(armand: Page, address: str) -> None:
+    armand.goto(address)
+    armand.get_by_role("button", name="Approuver et envoyer").click()
+    expect(armand.locator("main")).not_to_contain_text("Avancement")  # the browser asks for ticks
+    for point in armand.locator("input[name^=point_]").all():
+        point.check()
+    armand.get_by_role("button", name="Approuver et envoyer").click()
+    expect(armand.locator("#progress")).to_contain_text("terminée", timeout=60_000)
 
 
 def check_register(aude: Page, portal: Portal) -> None:

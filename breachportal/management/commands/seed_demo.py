@@ -23,8 +23,10 @@ from insurers.queueing import enqueue
 from insurers.row_security import row_scope
 from insurers.tasks import accept_list, ingest_list
 from notifications.campaigns import approve_campaign, submit_campaign
+from notifications.checklist import points_of
 from notifications.models import Campaign, CampaignState, Channel, State
-from notifications.notices import NoticeContent, create_notice, save_version
+from notifications.notice_facts import create_notice
+from notifications.notices import NoticeContent, save_version
 from notifications.register import Figures, campaign_figures
 from notifications.states import Standing
 from notifications.tasks import start_campaign
@@ -180,6 +182,7 @@ def _approved_campaign(cast: Cast, list_id: int) -> Campaign:
         approve_campaign(
             campaign_id=campaign.pk,
             approver_id=cast.approver.pk,
+            checked_points=[point.code for point in points_of(campaign.plan["channels"])],
             shared_addresses_confirmed=False,
             now=timezone.now(),
         )

@@ -3,7 +3,6 @@
 import http.client
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -21,13 +20,23 @@ MARK = b"En-clair-Marin-Lise;"
 FILE = MARK * (5 * CHUNK_BYTES // len(MARK)) + b"fin"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def servers(
-    tmp_path: Path, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[list[Server]]:
-    with django_db_blocker.unblock(), running_servers(tmp_path, 2) as servers:
-        with override_settings(UPLOAD_DIR=tmp_path / "upload_dir"):
-            yield servers
+    folder = tmp_path_factory.mktemp("parts")
+    with django_db_blocker.unblock(), running_servers(folder, 2) as servers:
+        yield servers
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(servers: list[Server]) -> Iterator[None]:
+    with override_settings(UPLOAD_DIR=servers[0].folder / "upload_dir"):
+        yield
+    AffectedList.objects.all().delete()
+    Upload.objects.all().delete()
 
 
 def call(
@@ -90,21 +99,6 @@ def whole_file() -> bytes:
     return b"".join(clear_chunks(AffectedList.objects.get()))
 
 
-def test_another_process_continues_when_one_is_killed(servers: list[Server]) -> None:
-    first, second = servers
-    address = start(first)
-    with closing(begin_part(first, address, 0, 2 * CHUNK_BYTES + 1000)):
-        wait_for(lambda: received() == 2 * CHUNK_BYTES, what="the second piece")
-        assert first.clear_places(MARK) == []
-        first.kill()
-    where = call(second, "HEAD", address).headers["Upload-Offset"]
-    assert where == str(2 * CHUNK_BYTES)
-    answer = patch(second, address, int(where), FILE[int(where) :])
-    assert answer.headers["Upload-Complete"] == "?1"
-    assert whole_file() == FILE
-    assert second.clear_places(MARK) == []
-
-
 def test_a_connection_that_is_cut_loses_less_than_a_piece(servers: list[Server]) -> None:
     first, _second = servers
     address = start(first)
@@ -150,3 +144,19 @@ def test_a_list_sent_in_one_call_and_cut_leaves_nothing(servers: list[Server]) -
     folder = first.folder / "upload_dir" / str(Upload.objects.get().pk)
     wait_for(lambda: not folder.exists(), what="the removal of the pieces")
     assert not AffectedList.objects.exists()
+
+
+# The last, since one of the two servers is gone after it.
+def test_another_process_continues_when_one_is_killed(servers: list[Server]) -> None:
+    first, second = servers
+    address = start(first)
+    with closing(begin_part(first, address, 0, 2 * CHUNK_BYTES + 1000)):
+        wait_for(lambda: received() == 2 * CHUNK_BYTES, what="the second piece")
+        assert first.clear_places(MARK) == []
+        first.kill()
+    where = call(second, "HEAD", address).headers["Upload-Offset"]
+    assert where == str(2 * CHUNK_BYTES)
+    answer = patch(second, address, int(where), FILE[int(where) :])
+    assert answer.headers["Upload-Complete"] == "?1"
+    assert whole_file() == FILE
+    assert second.clear_places(MARK) == []

@@ -3,7 +3,6 @@
 import http.client
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from django.urls import reverse
@@ -19,11 +18,14 @@ MEBIBYTES = 100
 BOUNDARY = b"limite-du-formulaire"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(
-    tmp_path: Path, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[Server]:
-    with django_db_blocker.unblock(), running_servers(tmp_path) as (server,):
+    folder = tmp_path_factory.mktemp("upload")
+    with django_db_blocker.unblock(), running_servers(folder) as (server,):
         yield server
 
 
@@ -52,6 +54,17 @@ def begin_upload(server: Server) -> tuple[http.client.HTTPConnection, bytes]:
     return connection, tail
 
 
+def test_an_upload_cut_half_way_leaves_nothing(server: Server) -> None:
+    connection, _tail = begin_upload(server)
+    folder = server.folder / "upload_dir"
+    for _ in range(MEBIBYTES // 2):
+        connection.send(MEBIBYTE)
+    assert any(folder.iterdir())
+    connection.close()
+    wait_for(lambda: not any(folder.iterdir()), what="the removal of the pieces")
+    assert not AffectedList.objects.exists()
+
+
 def test_100_megabytes_are_sealed_while_they_stream_in(server: Server) -> None:
     connection, tail = begin_upload(server)
     with closing(connection):
@@ -67,14 +80,3 @@ def test_100_megabytes_are_sealed_while_they_stream_in(server: Server) -> None:
     pieces = list((server.folder / "upload_dir" / str(found.upload_id)).iterdir())
     assert len(pieces) == found.chunk_count == 100
     assert server.clear_places(MARK) == []
-
-
-def test_an_upload_cut_half_way_leaves_nothing(server: Server) -> None:
-    connection, _tail = begin_upload(server)
-    folder = server.folder / "upload_dir"
-    for _ in range(MEBIBYTES // 2):
-        connection.send(MEBIBYTE)
-    assert any(folder.iterdir())
-    connection.close()
-    wait_for(lambda: not any(folder.iterdir()), what="the removal of the pieces")
-    assert not AffectedList.objects.exists()

@@ -1,0 +1,91 @@
+"""Messages that somebody sends to themselves to see them: nobody is told by one.
+
+They leave by the insurer's own sender, under a reference that is nobody's, marked TEST. The worker
+notes that it takes one up before it sends it: after a crash it is not sent twice.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from audit.trail import account, insurer_scope, record
+from notifications.channels import ChannelDownError, Outgoing, SenderRefusedError, channel_for
+from notifications.models import Channel, NoticeVersion, State, Trial
+from notifications.notices import NoticeContent, hold_versions
+from notifications.previews import BY_CODE, Recipient, preview
+from notifications.references import message_id
+from notifications.rendering import EmailText
+
+AT_MOST = 10  # a notice and a day
+A_DAY = timedelta(days=1)
+MARK = "[TEST] "
+NOBODY = 0  # the number of no notification: what bounces is for nobody
+
+
+class TrialRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
+    """The rule that forbids it; `message` is for people."""
+
+    def __init__(self, message: str | Promise) -> None:
+        super().__init__("refused")
+        self.message = message
+
+
+@transaction.atomic
+def ask_for_trial(
+    *, version: NoticeVersion, recipient: Recipient, asked_by_id: int, now: datetime
+) -> Trial:
+    """Note that a person wants a version sent to their own address. Raises TrialRefused."""
+    notice = version.notice
+    hold_versions(notice.pk)
+    if notice.trials.filter(asked_at__gt=now - A_DAY).count() >= AT_MOST:
+        raise TrialRefused(
+            _("Dix essais de cet avis sont déjà partis en un jour : recommencez demain.")
+        )
+    trial = Trial.objects.create(
+        notice=notice,
+        version=version,
+        recipient=recipient.code,
+        asked_by_id=asked_by_id,
+        asked_at=now,
+    )
+    record(
+        action="notice.tried",
+        scope=insurer_scope(notice.insurer_id),
+        actor=account(asked_by_id),
+        subject=f"notice:{notice.pk}",
+        detail={"version": version.number, "recipient": recipient.code},
+    )
+    return trial
+
+
+def send_trial_message(*, trial_id: int, now: datetime) -> None:
+    """Send one to the account that asked for it (worker only); no transaction is open meanwhile."""
+    if not Trial.objects.filter(pk=trial_id, taken_up_at=None).update(taken_up_at=now):
+        return
+    trial = Trial.objects.select_related("version__notice", "asked_by").get(pk=trial_id)
+    insurer_id = trial.version.notice.insurer_id
+    content = NoticeContent.from_json(trial.version.content)
+    outgoing = Outgoing(
+        notification_id=NOBODY,
+        address=trial.asked_by.email,
+        sender_name=content.controller_name,
+        reply_to=content.contact_email,
+        message=_marked(preview(content, BY_CODE[trial.recipient]).email),
+        message_id=message_id(NOBODY).replace("<", f"<trial-{trial.pk}-"),
+    )
+    state, reason = State.FAILED, ""
+    try:
+        for outcome in channel_for(Channel.EMAIL, insurer_id=insurer_id).send(iter([outgoing])):
+            state, reason = outcome.state, outcome.reason
+    except ChannelDownError:
+        reason = "server_down"
+    except SenderRefusedError:
+        reason = "sender_refused"
+    Trial.objects.filter(pk=trial_id).update(state=state, reason=reason)
+
+
+def _marked(email: EmailText) -> EmailText:
+    return replace(email, layout=replace(email.layout, subject=MARK + email.layout.subject))
