@@ -27,7 +27,7 @@ RECIPIENTS = (
     Recipient(
         "long",
         _("Un nom très long"),
-        Contact("Marie-Ségolène Apolline", "de La Rochefoucauld-Exemple d’Argenteuil"),
+        Contact("Marie-Ségolène Apolline", "de La Rochefoucauld-Exemple"),
     ),
     Recipient("no_first_name", _("Sans prénom"), Contact("", "Exemple")),
     Recipient("unnamed", _("Sans nom connu"), Contact()),

@@ -155,7 +155,7 @@ def sign_in(page: Page, portal: Portal, name: str) -> None:
     page.get_by_role("button", name="Se connecter").click()
     page.fill("input[name=code]", unused_code(account["totp_secret"]))
     page.get_by_role("button", name="Se connecter").click()
-    page.wait_for_load_state()
+    page.wait_for_url(lambda address: "/compte/" not in address)
 
 
 _used: set[str] = set()

@@ -46,6 +46,7 @@ STAFF = [
     "/espace/listes/1/colonnes/",
     "/espace/avis/1/",
     "/espace/avis/1/apercu/",
+    "/espace/avis/1/versions/",
     "/espace/campagnes/",
     "/espace/campagnes/1/",
     f"/espace/declarations/viamedis-almerys-2024/{PHARE}/",

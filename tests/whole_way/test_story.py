@@ -55,7 +55,8 @@ def test_a_list_goes_from_upload_to_register(
             send_back(armand, paule.url)
             correct_and_submit(paule)
             approve(armand, paule.url)
-    assert portal.messages() == messages_before + FAMILIES
+    told_that_it_came_back = 1
+    assert portal.messages() == messages_before + told_that_it_came_back + FAMILIES
     with visitor(browser, portal) as aude:
         sign_in(aude, portal, "auditrice")
         check_register(aude, portal)
@@ -76,7 +77,7 @@ def upload(paule: Page, path: Path) -> None:
 
 def accept(paule: Page) -> None:
     paule.get_by_role("button", name=re.compile("^Accepter")).click()
-    expect(paule.locator("main")).to_contain_text("acceptée", timeout=30_000)
+    expect(paule.locator(".tag-success")).to_have_text("acceptée", timeout=30_000)
 
 
 def write_and_submit(paule: Page) -> None:
