@@ -55,7 +55,7 @@ class Reader(HTMLParser):
 @pytest.fixture
 def received(mail: Recorder) -> EmailMessage:
     send(built([member(1, email="lise@example.fr", name="D’Été;Lise-Anaïs")]))
-    (raw,) = mail.contents
+    ((_recipient, raw),) = mail.received
     assert max(map(len, raw.split(b"\r\n"))) <= 998
     assert b"\n" not in raw.replace(b"\r\n", b"")
     assert len(raw) < 60_000
