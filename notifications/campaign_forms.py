@@ -142,7 +142,7 @@ class ApprovalForm(forms.Form):
         self._points = points_of(channels)
         for point in self._points:
             self.fields[f"point_{point.code}"] = forms.BooleanField(
-                label=point.label, help_text=citation(point.article)
+                label=str(point.label), help_text=citation(point.article)
             )
         self.order_fields([*(f"point_{point.code}" for point in self._points)])
 

@@ -1,9 +1,10 @@
 """The form of a notice: a field for each element of Article 34."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -139,8 +140,9 @@ class NoticeForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("changes") != self._number:
-            self.data = self.data.copy()
-            self.data["changes"] = str(self._number)  # Whoever saves again has been told.
+            sent = MultiValueDict(dict(cast(MultiValueDict[str, Any], self.data).lists()))
+            sent["changes"] = str(self._number)  # Whoever saves again has been told.
+            self.data = sent
             self.add_error(None, _SAVED_MEANWHILE % {"number": self._number})
         if set(cleaned.get("exposed", ())) & set(cleaned.get("not_exposed", ())):
             self.add_error(
