@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from breachportal.account_views import admin_sign_in
 from breachportal.health import health
 
+admin.autodiscover()  # Nothing more where the application has done it.
 admin.site.site_title = admin.site.site_header = _("Administration du portail")
 admin.site.index_title = _("Ce que l’exploitant tient à jour")
 

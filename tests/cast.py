@@ -124,9 +124,13 @@ def dune() -> Insurer:
     return insurer("mutuelle-de-la-dune", "Mutuelle de la Dune (fictive)")
 
 
+def _address(name: str) -> str:
+    return f"{name}@phare.example.fr"
+
+
 def user(name: str, **fields: bool) -> User:
     """An account with a second factor."""
-    email = f"{name}@phare.example.fr"
+    email = _address(name)
     found = User.objects.filter(email=email).first()
     if found is None:
         found = User.objects.create_user(email, PASSWORD, name=name.capitalize(), **fields)
@@ -136,17 +140,18 @@ def user(name: str, **fields: bool) -> User:
 
 
 def member_of(place: Insurer, name: str, role: Role) -> User:
+    found = Membership.objects.filter(user__email=_address(name), insurer=place, role=role)
+    if membership := found.select_related("user").first():
+        return membership.user
     person = user(name)
-    Membership.objects.get_or_create(
+    Membership.objects.create(
         user=person,
         insurer=place,
         role=role,
-        defaults={
-            "invited_by": odile(),
-            "created_at": NOW,
-            "confirmed_by": user("olga", is_staff=True, is_superuser=True),
-            "confirmed_at": NOW,
-        },
+        invited_by=odile(),
+        created_at=NOW,
+        confirmed_by=user("olga", is_staff=True, is_superuser=True),
+        confirmed_at=NOW,
     )
     return person
 

@@ -53,7 +53,10 @@ def lease(campaign: Campaign, channel: Channel = Channel.EMAIL) -> int:
 
 
 def answer(batch: int, state: State, reference: str = "") -> Notification:
-    message = Notification.objects.get(batch=batch)
+    return answer_to(Notification.objects.get(batch=batch), batch, state, reference)
+
+
+def answer_to(message: Notification, batch: int, state: State, reference: str = "") -> Notification:
     outcome = Outcome(message.pk, state, "smtp-250", reference)
     with as_role("worker"):
         record_outcome(batch_id=batch, outcome=outcome, now=timezone.now())
@@ -224,19 +227,21 @@ def test_receipts_and_the_answer_end_the_same_in_every_order(
     facts: list[ReceiptKind | str],
 ) -> None:
     """As PostgreSQL keeps them: the first order that Hypothesis finds against all others."""
+    Campaign.objects.filter(state=CampaignState.SENDING).update(state=CampaignState.PAUSED)
+    orders = list(permutations(facts))[:8]
+    first = abs(hash(tuple(facts))) % 10**8 * 10
+    people = range(first, first + len(orders))
+    batch = lease(built([member(number, email=f"a{number}@example.fr") for number in people]))
+    messages = list(Notification.objects.filter(batch=batch).order_by("pk"))
     ends = set()
-    for number, order in enumerate(list(permutations(facts))[:8]):
-        Campaign.objects.filter(state=CampaignState.SENDING).update(state=CampaignState.PAUSED)
-        campaign = built([member(abs(hash((*facts, number))) % 10**9, email="a@example.fr")])
-        batch = lease(campaign)
-        message = Notification.objects.get(batch=batch)
+    for message, order in zip(messages, orders, strict=True):
         for fact in order:
             if isinstance(fact, ReceiptKind):
                 receive(message, fact, f"{message.pk}{fact}")
             else:
-                answer(batch, State.ACCEPTED)
+                answer_to(message, batch, State.ACCEPTED)
         if "answer" not in facts:
-            answer(batch, State.ACCEPTED)
+            answer_to(message, batch, State.ACCEPTED)
         ends.add(state_of(message))
     assert len(ends) == 1
     check_figures()
