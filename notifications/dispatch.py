@@ -8,6 +8,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Lock
 
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
@@ -70,6 +71,23 @@ class Letterhead:
     contacts: ContactOpener
 
 
+@dataclass
+class Letterheads:
+    """Those of the campaigns that a process sends for, laid out once for all its connections."""
+
+    _kept: OrderedDict[int, Letterhead] = field(default_factory=OrderedDict)
+    _turn: Lock = field(default_factory=Lock)
+
+    def of(self, campaign_id: int) -> Letterhead:
+        """Return a campaign's; halt the campaign and raise where it cannot be made."""
+        with self._turn:
+            if campaign_id not in self._kept:
+                self._kept[campaign_id] = _made_letterhead(campaign_id)
+                if len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+            return self._kept[campaign_id]
+
+
 @dataclass(frozen=True)
 class Leased:
     """A message of a batch, and the sealed contact to send it to."""
@@ -85,23 +103,30 @@ class Hand:
     """What a connection's sender keeps from one batch to the next."""
 
     recorder: Recorder
+    letterheads: Letterheads
     until: float
     """When its messages stop, in seconds of a clock that nobody sets."""
-    letterheads: OrderedDict[int, Letterhead] = field(default_factory=OrderedDict)
     refused_in_a_row: Counter[int] = field(default_factory=Counter)
 
 
 def dispatch_campaign(*, campaign_id: int, seconds: float) -> bool:
     """Send for one campaign, over one connection, as `dispatch` does for all."""
-    remains = dispatch(seconds=seconds, recorder=Recorder(connection), only=campaign_id)
+    remains = dispatch(
+        seconds=seconds,
+        recorder=Recorder(connection),
+        letterheads=Letterheads(),
+        only=campaign_id,
+    )
     finish_if_done(campaign_id=campaign_id, now=timezone.now())
     return remains
 
 
-def dispatch(*, seconds: float, recorder: Recorder, only: int | None = None) -> bool:
+def dispatch(
+    *, seconds: float, recorder: Recorder, letterheads: Letterheads, only: int | None = None
+) -> bool:
     """Send for all campaigns for about `seconds`; return whether messages remain due now."""
     end = time.monotonic() + seconds
-    hand = Hand(recorder, until=end + GRACE)
+    hand = Hand(recorder, letterheads, until=end + GRACE)
     while True:
         turns = turns_in_order(now=timezone.now(), only=only)
         if not turns or time.monotonic() > end:
@@ -118,7 +143,7 @@ def dispatch(*, seconds: float, recorder: Recorder, only: int | None = None) -> 
 def _one_batch(turns: list[Turn], hand: Hand, waits: list[float]) -> bool:
     """Send a batch for the first whose turn it is and who may; else note how long to wait."""
     for turn in turns:
-        letterhead = _letterhead_of(turn.campaign_id, hand)
+        letterhead = hand.letterheads.of(turn.campaign_id)
         campaign = letterhead.campaign
         sender, pace = account_and_pace(campaign=campaign, channel=turn.channel)
         now = timezone.now()
@@ -134,21 +159,17 @@ def _one_batch(turns: list[Turn], hand: Hand, waits: list[float]) -> bool:
     return False
 
 
-def _letterhead_of(campaign_id: int, hand: Hand) -> Letterhead:
-    if campaign_id not in hand.letterheads:
-        related = ("notice_version", "affected_list")
-        campaign = Campaign.objects.select_related(*related).get(pk=campaign_id)
-        try:
-            hand.letterheads[campaign_id] = _letterhead(campaign)
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception:
-            # Or it would be met first at every turn, and nobody else would be served.
-            halt_campaign(campaign_id=campaign_id, reason="unexpected", now=timezone.now())
-            raise
-        if len(hand.letterheads) > KEPT:
-            hand.letterheads.popitem(last=False)
-    return hand.letterheads[campaign_id]
+def _made_letterhead(campaign_id: int) -> Letterhead:
+    related = ("notice_version", "affected_list")
+    campaign = Campaign.objects.select_related(*related).get(pk=campaign_id)
+    try:
+        return _letterhead(campaign)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        # Or it would be met first at every turn, and nobody else would be served.
+        halt_campaign(campaign_id=campaign_id, reason="unexpected", now=timezone.now())
+        raise
 
 
 def _letterhead(campaign: Campaign) -> Letterhead:
@@ -225,7 +246,7 @@ def _send(
     watch = _Watch(batch_id=batch_id, campaign_id=campaign_id, refused=hand.refused_in_a_row)
     now = None
     try:
-        via = channel_for(channel, insurer_id=hand.letterheads[campaign_id].campaign.insurer_id)
+        via = channel_for(channel, insurer_id=hand.letterheads.of(campaign_id).campaign.insurer_id)
         for outcome in via.send(gate.let_through(messages)):
             if now is None:
                 note_sending(campaign_id=campaign_id, now=timezone.now())

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from notifications.acceptances import apply_acceptances
-from notifications.dispatch import dispatch
+from notifications.dispatch import Letterheads, dispatch
 from notifications.recorder import Recorder
 
 COUNTED_EVERY = 1.0  # seconds
@@ -20,8 +20,12 @@ COUNTED_EVERY = 1.0  # seconds
 
 def dispatch_by_turns(*, seconds: float, connections: int) -> bool:
     """Send for all campaigns for about `seconds`; return whether messages remain due now."""
+    letterheads = Letterheads()
     with _recorder() as recorder, ThreadPoolExecutor(connections) as pool:
-        ends = [pool.submit(_dispatch_beside, seconds, recorder) for _ in range(connections)]
+        ends = [
+            pool.submit(_dispatch_beside, seconds, recorder, letterheads)
+            for _ in range(connections)
+        ]
         running = set(ends)
         while running:
             _ended, running = wait(running, timeout=COUNTED_EVERY)
@@ -32,9 +36,9 @@ def dispatch_by_turns(*, seconds: float, connections: int) -> bool:
     return any(remains)
 
 
-def _dispatch_beside(seconds: float, recorder: Recorder) -> bool:
+def _dispatch_beside(seconds: float, recorder: Recorder, letterheads: Letterheads) -> bool:
     try:
-        return dispatch(seconds=seconds, recorder=recorder)
+        return dispatch(seconds=seconds, recorder=recorder, letterheads=letterheads)
     finally:
         connection.close()  # This thread's own.
 

@@ -13,6 +13,7 @@ from django.conf import settings
 # Crockford's 32 symbols: no I, L, O, U.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 SYMBOLS = 12
+_VALUES = {symbol: value for value, symbol in enumerate(ALPHABET)}
 _SHIFTS = range(5 * (SYMBOLS - 1), -1, -5)
 _FIELD = 0b100101  # x^5 + x^2 + 1, primitive over GF(2)
 # Each element of GF(32) times the generator x.
@@ -35,7 +36,7 @@ def check_symbol(symbols: str) -> str:
     """
     check = 0
     for symbol in symbols:
-        check = _DOUBLED[check ^ ALPHABET.index(symbol)]
+        check = _DOUBLED[check ^ _VALUES[symbol]]
     return ALPHABET[check]
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
-from notifications.dispatch import dispatch
+from notifications.dispatch import Letterheads, dispatch
 from notifications.leases import claim_batch, close_batch
 from notifications.models import Channel, DispatchBatch, Notification, SenderPace, State
 from notifications.pacing import Pace, Slots, give_back_slots, reserve, rest
@@ -27,6 +27,11 @@ pytestmark = pytest.mark.django_db
 
 NOW = cast.NOW
 SECOND = timedelta(seconds=1)
+
+
+def dispatched(*, seconds: float) -> bool:
+    recorder = OutcomeRecorder(connection)
+    return dispatch(seconds=seconds, recorder=recorder, letterheads=Letterheads())
 
 
 def count(now: datetime, pace: Pace, *, at_most: int = 100) -> int:
@@ -181,7 +186,7 @@ def test_campaigns_take_turns_batch_by_batch(
     first = built([member(n, email=f"a{n}@example.fr") for n in range(250)])
     second = built([member(n, email=f"b{n}@example.fr") for n in range(300, 550)])
     with as_role("worker"):
-        dispatch(seconds=30, recorder=OutcomeRecorder(connection))
+        dispatched(seconds=30)
     order = list(DispatchBatch.objects.order_by("pk").values_list("campaign", flat=True))
     assert order[:4] == [first.pk, second.pk, first.pk, second.pk]
     assert len(mail.recipients) == 500
@@ -193,7 +198,9 @@ def test_what_a_slow_server_leaves_of_a_batch_goes_back(
     monkeypatch.setattr("notifications.dispatch.GRACE", -3600.0)
     built([member(n, email=f"a{n}@example.fr") for n in range(3)])
     with as_role("worker"):
-        assert dispatch(seconds=0.5, recorder=OutcomeRecorder(connection))
+        assert dispatch(
+            seconds=0.5, recorder=OutcomeRecorder(connection), letterheads=Letterheads()
+        )
     assert mail.recipients == []
     assert set(Notification.objects.values_list("state", flat=True)) == {State.PENDING}
     assert not DispatchBatch.objects.filter(closed_at=None).exists()
@@ -254,5 +261,7 @@ def test_a_clock_set_back_by_an_hour_does_not_make_a_slice_longer(
     monkeypatch.setattr("notifications.dispatch.BATCH_SIZE", 1)
     built([member(n, email=f"p{n}@example.fr") for n in range(100)])
     with as_role("worker"):
-        assert dispatch(seconds=0.1, recorder=OutcomeRecorder(connection))
+        assert dispatch(
+            seconds=0.1, recorder=OutcomeRecorder(connection), letterheads=Letterheads()
+        )
     assert len(mail.received) < 100
