@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import openpyxl
@@ -33,7 +34,12 @@ OMAR = ("A00124", "06/05/1979", "Belair", "omar@courrier.example.fr")
 ROWS = (HEADER, LISE, OMAR)
 CSV = "\n".join(map(",".join, ROWS)) + "\n"
 MANY = [HEADER, *((f"A{n}", *LISE[1:]) for n in range(200))]
-LONG = [HEADER, *((f"A{n}", *LISE[1:]) for n in range(50_000))]
+
+
+@cache
+def long() -> bytes:
+    """A workbook whose reader is still at it when its first rows have come."""
+    return xlsx(HEADER, *((f"A{n}", *LISE[1:]) for n in range(50_000)))
 
 
 def read(content: bytes) -> tuple[str, SheetNotes]:
@@ -330,7 +336,7 @@ def test_a_workbook_of_too_many_cells_is_refused_within_its_memory(content: byte
 
 def test_a_child_that_grows_too_large_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheets, "MOST_MEMORY", 30_000_000)
-    assert refusal_of(xlsx(*LONG)) == Refusal.TOO_MANY_CELLS
+    assert refusal_of(long()) == Refusal.TOO_MANY_CELLS
     assert not children()
 
 
@@ -338,7 +344,7 @@ def test_a_child_that_grows_too_large_is_ended(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_killed_child_refuses_the_file() -> None:
-    reading = iter(unpack(iter([xlsx(*LONG)])))
+    reading = iter(unpack(iter([long()])))
     next(reading)
     (child,) = children()
     os.kill(child, signal.SIGKILL)
@@ -348,7 +354,7 @@ def test_a_killed_child_refuses_the_file() -> None:
 
 
 def test_a_reader_that_leaves_ends_the_child() -> None:
-    reading = iter(unpack(iter([xlsx(*LONG)])))
+    reading = iter(unpack(iter([long()])))
     next(reading)
     assert children()
     reading.close()  # type: ignore[attr-defined]
@@ -357,7 +363,7 @@ def test_a_reader_that_leaves_ends_the_child() -> None:
 
 def test_the_child_has_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEALING_PRIVATE_KEY", "held by the worker alone")
-    reading = iter(unpack(iter([xlsx(*LONG)])))
+    reading = iter(unpack(iter([long()])))
     next(reading)
     (child,) = children()
     assert Path(f"/proc/{child}/environ").read_bytes() == b"MALLOC_ARENA_MAX=1\0"
