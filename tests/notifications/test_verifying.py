@@ -136,16 +136,29 @@ def test_what_a_server_refused_was_sent_all_the_same(state: State) -> None:
 def test_what_bounced_later_stays_known(mail: Recorder) -> None:
     campaign = built([CAMILLE])
     send(campaign)
+    receive(only(campaign), ReceiptKind.HARD)
+    assert only(campaign).state == State.BOUNCED
+    assert told(only(campaign))
+
+
+def test_what_only_a_receipt_tells_of_is_known() -> None:
+    """A worker ended after it had sent more than it could say: the message waits, and is there."""
+    message = only(built([CAMILLE]))
+    receive(message, ReceiptKind.DELIVERED)
+    message.refresh_from_db()
+    assert message.state == State.DELIVERED
+    assert told(message).first_date == timezone.localdate()
+
+
+def receive(message: Notification, kind: ReceiptKind) -> None:
     with as_role("worker"):
         record_receipt(
             sender="email:phare",
-            kind=ReceiptKind.HARD,
+            kind=kind,
             receipt_id="1",
-            notification_id=only(campaign).pk,
+            notification_id=message.pk,
             now=timezone.now(),
         )
-    assert only(campaign).state == State.BOUNCED
-    assert told(only(campaign))
 
 
 def test_a_second_copy_after_a_doubt_is_told_with_both_days(mail: Recorder) -> None:
