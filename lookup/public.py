@@ -17,6 +17,7 @@ from insurers.throttle import Limit
 
 View = Callable[..., HttpResponse]
 
+FORM = "application/x-www-form-urlencoded"
 FRESH = 60  # seconds during which a cache answers alone
 STALE_WHILE_REVALIDATE = 600
 STALE_IF_ERROR = 24 * 3600
@@ -59,9 +60,6 @@ def public_form(view: View) -> View:
 
     methods = require_http_methods(["GET", "HEAD", "POST"])
     return login_not_required(csrf_exempt(methods(wrapped)))
-
-
-FORM = "application/x-www-form-urlencoded"
 
 
 def is_from_our_page(request: HttpRequest) -> bool:
