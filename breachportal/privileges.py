@@ -108,9 +108,13 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_suppression": (None, WRITE),
     "notifications_campaignsample": (READ, WRITE),
     "notifications_answerexample": (READ, APPEND),
+    "notifications_suspiciousmessage": (APPEND, "SELECT, DELETE"),
     # Beat connects as web, and notes that it lives.
     "notifications_heartbeat": ("SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE"),
 }
+
+# Functions that run with the owner's rights, and the one role that may call each.
+CALLS = {"notifications_find_reference(bytea)": WEB}
 
 OWN = "insurer_id = ANY (portal_insurers())"
 
@@ -194,6 +198,8 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
         f"{OWN} OR {OPERATOR} OR id::text = portal_webhook()",
         f"({OWN} AND {STAFF} AND state IN ('proposed', 'ended')) OR {OPERATOR}",
     ),
+    # Anybody reports; an insurer's readers see what names it, the operator all.
+    "notifications_suspiciousmessage": (f"{OWN} OR {OPERATOR}", "true"),
     "audit_auditentry": (
         "scope = ANY (portal_scopes()) OR (scope = 'portal' AND portal_role() IN"
         " ('operator', 'auditor'))",
@@ -227,6 +233,11 @@ def statements() -> list[str]:
             f"GRANT {rights} ON {table} TO {role}"
             for role, rights in ((WEB, web), (WORKER, worker))
             if rights
+        ]
+    for function, role in CALLS.items():
+        sql += [
+            f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC, {WEB}, {WORKER}",
+            f"GRANT EXECUTE ON FUNCTION {function} TO {role}",
         ]
     for table, (seen, written) in ROW_POLICIES.items():
         sql += [

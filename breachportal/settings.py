@@ -158,6 +158,7 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.read_receipts": {"queue": "default"},
     "notifications.tasks.read_mailboxes": {"queue": "default"},
     "notifications.tasks.read_mailbox": {"queue": "default"},
+    "notifications.tasks.forget_suspicious": {"queue": "default"},
     "notifications.tasks.*": {"queue": "dispatch"},
 }
 CELERY_BEAT_SCHEDULE = {
@@ -166,6 +167,7 @@ CELERY_BEAT_SCHEDULE = {
     "resume-lists": {"task": "insurers.tasks.resume_lists", "schedule": 10.0},
     "watch": {"task": "notifications.tasks.watch", "schedule": 10.0},
     "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},
+    "forget-suspicious": {"task": "notifications.tasks.forget_suspicious", "schedule": 3600.0},
     "sms-receipts": {"task": "notifications.tasks.sms_receipts", "schedule": 30.0},
 }
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from lookup import views
+from lookup import verifying, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -12,6 +12,9 @@ urlpatterns = [
     path("violations/", views.breaches, name="breaches"),
     path("violations/<slug:slug>/", views.breach, name="breach"),
     path("conseils/", views.advice, name="advice"),
+    path("verifier/", verifying.verify, name="verify"),
+    path("verifier/signaler/", verifying.report, name="report_message"),
+    path("verifier/signale/", verifying.reported, name="message_reported"),
     path("donnees-ouvertes/", views.open_data, name="open_data"),
     path("mentions-legales/", views.legal, name="legal"),
     path("confidentialite/", views.privacy, name="privacy"),

@@ -33,6 +33,7 @@ from notifications.reports import apply_sealed_receipts
 from notifications.settling import settle_stale
 from notifications.sms_receipts import collect_sms_receipts
 from notifications.suppression import purge_suppressions
+from notifications.suspicious import forget_old_reports
 from notifications.tickets import issue_tickets, next_ticket, slot_held
 from notifications.trials import send_trial_message
 from notifications.turns import turns_in_order
@@ -173,6 +174,12 @@ def read_mailbox(*, identity_id: str) -> None:
         read_imap(identity=identity, now=timezone.now())
     except MailboxError:
         logger.warning("the mailbox of sending identity %s cannot be read now", identity_id)
+
+
+@shared_task(expires=3600)
+def forget_suspicious() -> None:
+    """Erase the reports of suspicious messages that are over a year old."""
+    forget_old_reports(today=timezone.localdate())
 
 
 def wake_dispatchers() -> None:

@@ -10,6 +10,7 @@ from notifications import (
     preview_views,
     register_views,
     space_views,
+    suspicious_views,
     version_views,
     webhook_views,
 )
@@ -100,6 +101,11 @@ urlpatterns = [
         "espace/equipe/<slug:slug>/courriel/",
         identity_views.sending_identities,
         name="sending_identities",
+    ),
+    path(
+        "espace/signalements/",
+        suspicious_views.suspicious_messages,
+        name="suspicious_messages",
     ),
     path("registre/", register_views.register, name="register"),
     path(

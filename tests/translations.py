@@ -68,8 +68,6 @@ def extract_messages() -> Catalog:
 # a colon, a narrow one before the other high marks.
 _WIDE = re.compile(r"(?<=«) | (?=»|:(?:\s|$))")
 _NARROW = re.compile(r" (?=[;?!](?:\s|$|»|\)))")
-# An SMS in the letters of GSM 03.38 has no such space: with one, it would cost more than twice.
-PLAIN_SPACES = ("/sms.txt",)
 
 
 def with_french_spaces(text: str) -> str:
@@ -83,7 +81,7 @@ def french_texts() -> dict[tuple[str, str], Message]:
     for message in extract_messages():
         texts = message.id if isinstance(message.id, tuple) else (message.id,)
         spaced = tuple(with_french_spaces(str(text)) for text in texts)
-        if spaced != texts and not any(f.endswith(PLAIN_SPACES) for f, _ in message.locations):
+        if spaced != texts:
             message.string = spaced if len(spaced) > 1 else spaced[0]
             found[str(texts[0]), message.context or ""] = message
     return found

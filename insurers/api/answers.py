@@ -11,13 +11,16 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer
 
-from insurers.api.throttle import SECONDS, too_many_failures
 from insurers.api.tokens import ScopeMissing, TokenProblem, TokenRefused, open_with
 from insurers.lists.part_requests import STATUS, drop_body, say_refusal
 from insurers.lists.upload_problems import UploadRefused
 from insurers.models import ApiToken
+from insurers.throttle import Limit, is_over
 
 logger = logging.getLogger(__name__)
+
+# A good token is never refused for its neighbours' failures: guessing 256 bits is hopeless.
+FAILURES = Limit("api-failures", at_most=20, seconds=60)
 
 
 class ApiRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
@@ -70,10 +73,10 @@ def _no_token(request: HttpRequest, refusal: AuthenticationError) -> HttpRespons
 
 
 def _bad_token(request: HttpRequest, refusal: TokenRefused) -> HttpResponse:
-    if too_many_failures(request):
+    if is_over(FAILURES, request):
         what = _("Trop de jetons refusés depuis votre réseau.")
         response = _answer(request, 429, what, _("Attendez une minute."))
-        response.headers["Retry-After"] = str(SECONDS)
+        response.headers["Retry-After"] = str(FAILURES.seconds)
         return response
     to_do = _(
         "Donnez l’en-tête « Authorization: Bearer » avec un jeton valable ; un approbateur de"

@@ -68,6 +68,17 @@ def holds_one(text: str) -> bool:
     return len(text) > 12 and any(looks_like_one(found[1]) for found in _INSIDE.finditer(text))
 
 
+def masked(text: str, mask: str) -> str:
+    """Return the text with a mask in place of each NIR in it."""
+    kept, end = [], 0
+    for found in _INSIDE.finditer(text):
+        start, stop = found.span(1)
+        if start >= end and looks_like_one(found[1]):
+            kept += [text[end:start], mask]
+            end = stop
+    return "".join([*kept, text[end:]])
+
+
 @dataclass
 class ColumnWatch:
     """Counts, over a file, the cells of each column that are NIRs or hold one."""

@@ -37,6 +37,7 @@ from notifications.models.sending import (
     Transport,
 )
 from notifications.models.sms import SmsPart
+from notifications.models.suspicious import ReportedChannel, SuspiciousMessage
 from notifications.models.watching import AnswerExample, CampaignSample, Heartbeat
 
 __all__ = [
@@ -66,12 +67,14 @@ __all__ = [
     "ProviderReference",
     "Receipt",
     "ReceiptKind",
+    "ReportedChannel",
     "SealedReceipt",
     "SenderPace",
     "SendingIdentity",
     "SmsPart",
     "State",
     "Suppression",
+    "SuspiciousMessage",
     "Tally",
     "Told",
     "Transport",

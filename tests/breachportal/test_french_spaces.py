@@ -8,9 +8,12 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
+from notifications.notice_facts import facts_for, prefill
+from notifications.sms_cost import sms_texts
+from tests import cast
 from tests.insurers.lists.files import LISE, csv_file, read
 from tests.insurers.lists.test_columns import waiting
-from tests.translations import extract_messages, french_texts, with_french_spaces
+from tests.translations import with_french_spaces
 
 PLAIN = re.compile(r"« | »| [:;?!](?=\s|$)")
 TEMPLATES = sorted(Path("templates").rglob("*.html"))
@@ -33,14 +36,20 @@ def test_spaces_around_french_punctuation_do_not_break(text: str, spaced: str) -
     assert with_french_spaces(spaced) == spaced
 
 
-def test_an_sms_keeps_its_plain_letters() -> None:
-    (sms,) = (
-        str(message.id)
-        for message in extract_messages()
-        if any(file.endswith("notice/sms.txt") for file, _line in message.locations)
+@pytest.mark.django_db
+@pytest.mark.parametrize("phone", ["01 99 00 00 01", ""])
+def test_an_sms_is_prefilled_in_the_letters_that_cost_least(phone: str) -> None:
+    """With a space that does not break it would take more than twice the parts."""
+    cast.breach()
+    insurer = cast.phare()
+    insurer.contact_phone = phone
+    facts = facts_for(
+        breach=cast.breach(), operators=[cast.operator()], population=cast.insured_people()
     )
-    assert with_french_spaces(sms) != sms
-    assert (sms, "") not in french_texts()
+    content = prefill(facts=facts, insurer=insurer, population=cast.insured_people())
+    for text in sms_texts(content):
+        assert text.is_gsm
+        assert with_french_spaces(text.text) != text.text or text.language == "en"
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=str)

@@ -44,10 +44,13 @@ PUBLIC = {
     "insurers_csv",
     "insurers_json",
     "legal",
+    "message_reported",
     "open_data",
     "privacy",
+    "report_message",
     "robots",
     "suggestions",
+    "verify",
 }
 
 

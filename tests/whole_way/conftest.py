@@ -9,6 +9,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from breachportal.embedded.demo import first_free
 from breachportal.embedded.mailpages import current_code
 from breachportal.embedded.state import PROJECT
+from notifications.references import IN_GROUPS
 from tests.chromium import find_chromium
 
 MEMBERS = 300
@@ -48,6 +51,14 @@ class Portal:
                 return found[1]
         raise AssertionError("no process of the portal says where Redis is")
 
+    def first_message(self) -> str:
+        """Return the text of the first message that the mail catcher took."""
+        with urllib.request.urlopen(f"{self.mail_url}/messages/1/source", timeout=10) as answer:  # noqa: S310
+            message = message_from_bytes(answer.read(), policy=default)
+        body = message.get_body(("plain",))
+        assert body is not None
+        return str(body.get_content()).replace("\r\n", "\n")
+
     def messages(self) -> int:
         """Return how many messages the mail catcher holds."""
         with urllib.request.urlopen(f"{self.mail_url}/", timeout=10) as answer:  # noqa: S310
@@ -55,6 +66,13 @@ class Portal:
         found = re.search(r'id="count">(\d[\d\s]*) message', page)
         assert found is not None
         return int("".join(found[1].split()))
+
+
+def reference_in(message: str) -> str:
+    """Return the reference that a message carries."""
+    found = IN_GROUPS.search(message)
+    assert found is not None
+    return found[0]
 
 
 @pytest.fixture(scope="package")

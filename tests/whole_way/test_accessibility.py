@@ -6,7 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.whole_way.conftest import Portal, sign_in, visitor
+from notifications.references import derive
+from tests.whole_way.conftest import Portal, reference_in, sign_in, visitor
 
 PHARE = "mutuelle-du-phare-demonstration"
 PUBLIC = [
@@ -22,6 +23,9 @@ PUBLIC = [
     "/violations/",
     "/violations/viamedis-almerys-2024/",
     "/conseils/",
+    "/verifier/",
+    "/verifier/signaler/",
+    "/verifier/signale/",
     "/donnees-ouvertes/",
     "/mentions-legales/",
     "/confidentialite/",
@@ -54,6 +58,7 @@ STAFF = [
     "/registre/",
     f"/registre/viamedis-almerys-2024/{PHARE}/",
     "/registre/journal/",
+    "/espace/signalements/",
     "/compte/2fa/",
     "/compte/sessions/",
     "/compte/password/change/",
@@ -88,6 +93,10 @@ def armand(browser: Browser, portal: Portal) -> Iterator[Page]:
 def check(page: Page, address: str, *, scheme: str = "light") -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.goto(address)
+    check_as_it_is(page)
+
+
+def check_as_it_is(page: Page) -> None:
     violations = Axe().run(page).response["violations"]
     assert [(found["id"], found["nodes"][0]["html"]) for found in violations] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
@@ -106,6 +115,19 @@ def test_an_approvers_page_is_accessible(armand: Page, address: str) -> None:
 @pytest.mark.parametrize(("language", "scheme"), [("fr", "light"), ("en", "dark")])
 def test_a_public_page_is_accessible(small: Page, address: str, language: str, scheme: str) -> None:
     check(small, f"/en{address}" if language == "en" else address, scheme=scheme)
+
+
+def test_the_answers_of_checking_are_accessible(small: Page, portal: Portal) -> None:
+    small.goto("/verifier/")
+    for typed in (reference_in(portal.first_message()), derive(1), derive(1)[:-1] + "U"):
+        small.fill("[name=reference]", typed)
+        with small.expect_navigation():
+            small.get_by_role("button", name="Vérifier ce code").click()
+        for summary in small.locator("summary").all():
+            summary.click()
+        for scheme in ("light", "dark"):
+            small.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            check_as_it_is(small)
 
 
 @pytest.mark.parametrize("address", STAFF)

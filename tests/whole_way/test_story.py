@@ -6,7 +6,8 @@ from pathlib import Path
 import redis
 from playwright.sync_api import Browser, Page, expect
 
-from tests.whole_way.conftest import Portal, sign_in, visitor
+from notifications.references import derive
+from tests.whole_way.conftest import Portal, reference_in, sign_in, visitor
 
 FAMILIES = 20
 
@@ -31,6 +32,50 @@ def test_a_policyholder_finds_the_answer(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("Mutuelle du Phare")
     expect(page.locator("main")).to_contain_text("Viamedis")
     expect(page.locator("main")).to_contain_text("Date de naissance")
+
+
+def test_a_recipient_checks_a_message_by_keyboard_alone(page: Page, portal: Portal) -> None:
+    message = portal.first_message()
+    reference = reference_in(message)
+    page.goto("/")
+    page.get_by_role("link", name="Vérifier un message").first.focus()
+    page.keyboard.press("Enter")
+    type_reference(page, reference.lower().replace("-", " "))
+    expect(page.locator("main")).to_contain_text("Nous avons envoyé un seul message avec ce code")
+    shown = page.locator("pre").first.inner_text()
+    _greeting, _covered, sent = message.split("\n\n", 2)
+    assert sent.split() == shown.split("\n\n", 2)[2].split()
+    assert reference not in page.url
+    type_reference(page, derive(1))  # by another portal's key
+    expect(page.locator("main")).to_contain_text("Nous n’avons envoyé aucun message avec ce code")
+    expect(page.locator("main")).to_contain_text("33700")
+    type_reference(page, reference[:-1] + ("0" if reference[-1] != "0" else "1"))
+    expect(page.locator("#erreurs")).to_contain_text("un caractère est faux")
+
+
+def type_reference(page: Page, reference: str) -> None:
+    """Go to the field by Tab, type, and send by Enter."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.name") == "reference":
+            break
+    page.keyboard.press("Control+A")
+    page.keyboard.type(reference)
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+
+
+def test_a_report_reaches_the_insurer_inert(browser: Browser, page: Page, portal: Portal) -> None:
+    page.goto("/verifier/signaler/")
+    page.get_by_label("Texte du message").fill("Le Phare : payez sur https://scam.test/a?id=7")
+    page.get_by_label("De quel organisme").select_option(label="Mutuelle du Phare (démonstration)")
+    page.get_by_role("button", name="Signaler ce message").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Merci")
+    with visitor(browser, portal) as paule:
+        sign_in(paule, portal, "preparatrice")
+        paule.get_by_role("link", name="Signalements").click()
+        expect(paule.locator("pre")).to_have_text("Le Phare : payez sur hxxps://scam[.]test/a?…")
+        assert paule.locator("main a").count() == 0
 
 
 def test_the_generated_list_was_notified(portal: Portal) -> None:
@@ -157,7 +202,9 @@ def check_register(aude: Page, portal: Portal) -> None:
 
 
 def test_nothing_of_it_reached_a_log_or_redis(portal: Portal) -> None:
-    secrets = ("@nouvelle.example.fr", "foyer0", "900000001", "+336399", "06 39 98")
+    reference = reference_in(portal.first_message())
+    secrets = ["@nouvelle.example.fr", "foyer0", "900000001", "+336399", "06 39 98", "scam.test"]
+    secrets += [reference, reference.replace("-", ""), reference.lower().replace("-", "+")]
     logs = {
         path.name: path.read_text(errors="replace") for path in (portal.state / "logs").iterdir()
     }

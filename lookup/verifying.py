@@ -1,0 +1,172 @@
+"""Check the reference of a message, and report a message that looks like a scam."""
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from insurers.models import Advice, Insurer
+from insurers.throttle import Limit, is_over
+from lookup.public import public_form, public_page, too_often
+from notifications.models import ReportedChannel
+from notifications.models.suspicious import AT_MOST
+from notifications.references import Form, parse
+from notifications.suspicious import report_message
+from notifications.verifying import SentMessage, SentText, find_message
+
+# Of one network: 60 bits cannot be guessed at any pace, this spares the database.
+CHECKS = Limit("checked-references", at_most=60, seconds=60)
+REPORTS = Limit("suspicious-messages", at_most=10, seconds=3600)
+
+# What helps whoever holds a message that may be false, in this order.
+ADVICE = (
+    "no_click",
+    "never_give_codes",
+    "report_sms_33700",
+    "report_mail_signalspam",
+    "report_pharos",
+    "complain_if_misused",
+)
+
+
+class ReferenceForm(forms.Form):
+    """The reference as somebody types it."""
+
+    reference = forms.CharField(
+        label=_("Code de référence du message"),
+        help_text=_(
+            "Treize lettres et chiffres, comme BP7K-3F9M-Q2XD-7. Tirets, espaces et minuscules"
+            " n’ont pas d’importance."
+        ),
+        max_length=100,
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "autocorrect": "off",
+                "spellcheck": "false",
+            }
+        ),
+        error_messages={"required": _("Tapez le code qui figure dans le message.")},
+    )
+
+    def clean_reference(self) -> str:
+        typed = parse(self.cleaned_data["reference"])
+        if typed.form == Form.MISTYPED:
+            raise forms.ValidationError(
+                _(
+                    "Ce code contient une erreur : un caractère est faux, ou deux sont inversés."
+                    " Comparez-le au message et tapez-le à nouveau."
+                ),
+                code="mistyped",
+            )
+        if typed.form == Form.NOT_A_REFERENCE:
+            raise forms.ValidationError(
+                _(
+                    "Ce n’est pas un code de référence : il en faut treize lettres et chiffres."
+                    " Recopiez-le en entier."
+                ),
+                code="not_a_reference",
+            )
+        return typed.reference
+
+
+class ReportForm(forms.Form):
+    """A message as it was received, how, and from whom it claims to come."""
+
+    text = forms.CharField(
+        label=_("Texte du message"),
+        help_text=_(
+            "5 000 caractères au plus. Effacez d’abord ce qui parle de vous : votre nom, votre"
+            " adresse, vos numéros. Ce qui ressemble à un numéro de Sécurité sociale, à une"
+            " adresse e-mail, à des coordonnées bancaires ou à un code de référence est masqué"
+            " avant d’être enregistré."
+        ),
+        widget=forms.Textarea(attrs={"rows": 8, "autocomplete": "off"}),
+        error_messages={"required": _("Collez ou recopiez le texte du message.")},
+    )
+    channel = forms.ChoiceField(
+        label=_("Comment l’avez-vous reçu ?"),
+        required=False,
+        choices=[("", _("Je préfère ne pas le dire")), *ReportedChannel.choices],
+    )
+    insurer = forms.ModelChoiceField(
+        label=_("De quel organisme dit-il venir ?"),
+        required=False,
+        queryset=Insurer.objects.all(),
+        empty_label=_("Aucun, ou un autre"),
+        to_field_name="slug",
+    )
+
+    def clean_text(self) -> str:
+        """Count as people do: browsers send two characters for each end of line."""
+        text: str = self.cleaned_data["text"].replace("\r\n", "\n")
+        if len(text) > AT_MOST:
+            raise forms.ValidationError(
+                _("Le texte est trop long : gardez-en l’essentiel, 5 000 caractères au plus."),
+                code="too_long",
+            )
+        return text
+
+
+@public_form
+def verify(request: HttpRequest) -> HttpResponse:
+    """Say what left with a reference; what is typed is in no address and is kept nowhere."""
+    if request.method != "POST":
+        return render(request, "lookup/verify.html", {"form": ReferenceForm()})
+    if is_over(CHECKS, request):
+        return too_often(request, CHECKS)
+    form = ReferenceForm(request.POST)
+    context: dict[str, object] = {"form": form, "advice": _advice()}
+    if form.is_valid():
+        reference = form.cleaned_data["reference"]
+        found = find_message(reference=reference)
+        context |= {"form": ReferenceForm(), "reference": reference, "found": found}
+        context |= {"texts": _in_order(found), "report_form": _report_form(found)}
+    return render(request, "lookup/verify.html", context)
+
+
+@public_form
+def report(request: HttpRequest) -> HttpResponse:
+    """Take the text of a message that looks like a scam."""
+    if request.method != "POST":
+        return render(request, "lookup/report.html", {"report_form": _report_form()})
+    if is_over(REPORTS, request):
+        return too_often(request, REPORTS)
+    form = ReportForm(request.POST, auto_id="report_%s")
+    if not form.is_valid():
+        return render(request, "lookup/report.html", {"report_form": form})
+    report_message(
+        text=form.cleaned_data["text"],
+        channel=form.cleaned_data["channel"],
+        insurer=form.cleaned_data["insurer"],
+        today=timezone.localdate(),
+    )
+    return redirect("message_reported")
+
+
+@public_page
+def reported(request: HttpRequest) -> HttpResponse:
+    """Thank, and say where else to report."""
+    return render(request, "lookup/reported.html", {"advice": _advice()})
+
+
+def _report_form(found: SentMessage | None = None) -> ReportForm:
+    """Return an empty form, which names the insurer that a known reference was of."""
+    # The two forms of a page must not share the ids of their fields.
+    initial = {"channel": found.channel, "insurer": found.insurer.slug} if found else None
+    return ReportForm(initial=initial, auto_id="report_%s")
+
+
+def _in_order(found: SentMessage | None) -> list[SentText]:
+    """Return the texts of a message, the reader's language first."""
+    texts = list(found.texts) if found else []
+    return sorted(texts, key=lambda text: text.language != get_language())
+
+
+def _advice() -> list[Advice]:
+    """Return the advice of the directory that fits, with its sources."""
+    rows = Advice.objects.filter(code__in=ADVICE).prefetch_related("sources")
+    return sorted(rows, key=lambda row: ADVICE.index(row.code))
