@@ -115,6 +115,13 @@ class ColumnsIn(Schema):
     phone: int | None = None
     language: int | None = None
     relationship: int | None = None
+    address_complement: int | None = None
+    address: int | None = None
+    address_2: int | None = None
+    address_3: int | None = None
+    postcode: int | None = None
+    city: int | None = None
+    country: int | None = None
 
     def numbers(self) -> dict[Data, int]:
         """Return the fields that have a column."""

@@ -21,9 +21,14 @@ EMAIL_ERASED, PHONE_ERASED = 4, 8
 EMAIL_SHARED, PHONE_SHARED = 16, 32
 """Bits set by a purge: too many people shared that address for a message to go there."""
 
+HAS_POSTAL_ADDRESS = 64
+"""Bit that says a postal address is sealed with the contact, until a purge."""
+
 NONCE_BYTES = 12
 _FORMAT = b"\x01"
 _SEPARATOR = "\x1f"
+_ALWAYS = 5
+"""Fields that every contact has: most have no postal address, and take no byte for it."""
 
 
 class Contact(NamedTuple):
@@ -34,6 +39,7 @@ class Contact(NamedTuple):
     email: str = ""
     phone: str = ""
     language: str = ""
+    address: str = ""  # as `postal.PostalAddress.of` reads it
 
     def __repr__(self) -> str:
         """Say nothing: traces and test reports print it."""
@@ -41,16 +47,19 @@ class Contact(NamedTuple):
 
 
 def encode(contact: Contact) -> bytes:
-    """Return a contact as bytes: a format number, then the fields."""
-    return _FORMAT + _SEPARATOR.join(contact).encode()
+    """Return a contact as bytes: a format number, then the fields, the address if there is one."""
+    fields = contact if contact.address else contact[:_ALWAYS]
+    return _FORMAT + _SEPARATOR.join(fields).encode()
 
 
-def encode_column(*fields: pl.Series) -> list[bytes]:
+def encode_column(*fields: pl.Series, addresses: pl.Series | None = None) -> list[bytes]:
     """Return contacts given by column, in the order of `Contact`, as `encode` does each."""
     first, *others = fields
     parts = [pl.lit("\x01"), first]
     for other in others:
         parts += [pl.lit(_SEPARATOR), other]
+    if addresses is not None:
+        parts.append((_SEPARATOR + addresses).set(addresses == "", ""))
     return pl.select(pl.concat_str(parts)).to_series().cast(pl.Binary).to_list()
 
 
@@ -60,7 +69,7 @@ NOTHING = encode(Contact())
 def decode(content: bytes) -> Contact:
     """Return the contact that `encode` was given, or raise DamagedError."""
     fields = content[1:].decode().split(_SEPARATOR)
-    if content[:1] != _FORMAT or len(fields) != 5:
+    if content[:1] != _FORMAT or not _ALWAYS <= len(fields) <= len(Contact._fields):
         raise DamagedError
     return Contact(*fields)
 

@@ -20,14 +20,16 @@ IGNORED = frozenset(
 # Each canonical word, with how it is shortened or said otherwise.
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "adherent": ("adh", "adher", "adherente", "adherents"),
-    "adresse": ("address", "adr", "adresses"),
+    "adresse": ("address", "addresse", "adr", "adresses"),
     "assure": ("assuree", "assures", "insured"),
     "beneficiaire": ("benef", "beneficiary", "benefs"),
     "code": ("cod", "cde"),
+    "complement": ("compl", "cplt", "complements"),
     "date": ("dat", "dt", "dte"),
     "electronique": ("elec", "elect", "electr", "electronic"),
     "identifiant": ("id", "ident", "identifier", "idt"),
     "langue": ("lang", "language"),
+    "ligne": ("lig", "line"),
     "mail": ("courriel", "courriels", "email", "emails", "mails", "mel"),
     "matricule": ("mat", "matr"),
     "membre": ("member", "membres", "membership"),
@@ -40,11 +42,15 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "portable": ("port", "portables"),
     "prenom": ("pnom", "pren", "prenoms"),
     "professionnel": ("pro", "prof", "professionnelle", "work"),
+    "pays": ("country",),
+    "postal": ("postale",),
     "reference": ("ref",),
+    "rue": ("street",),
     "securite": ("secu",),
     "societaire": ("soc",),
     "telephone": ("phone", "tel", "teleph", "telephones", "tph"),
     "usage": ("usuel", "usuelle"),
+    "ville": ("city", "commune", "localite", "town"),
 }
 
 _PEOPLE = ("adherent", "assure", "beneficiaire", "membre", "personne")
@@ -53,6 +59,11 @@ _PEOPLE = ("adherent", "assure", "beneficiaire", "membre", "personne")
 def _of_people(*names: str) -> tuple[str, ...]:
     """Return the names alone, and said of the person (« nom de l’adhérent »)."""
     return (*names, *(f"{name} {person}" for name in names for person in _PEOPLE))
+
+
+def _address_lines(number: int) -> tuple[str, ...]:
+    names = ("adresse", "adresse postal", "ligne adresse", "rue", "voie")
+    return tuple(f"{name} {number}" for name in names)
 
 
 _MOBILE = ("mobile", "portable")
@@ -151,6 +162,42 @@ NAMES: dict[Field, tuple[tuple[str, ...], ...]] = {
             *("code qualite", "code lien", "code parente", "code lien parente"),
             *("code qualite beneficiaire", "code type beneficiaire", "code relationship"),
         ),
+    ),
+    Field.ADDRESS_COMPLEMENT: (
+        ("complement adresse", "adresse complement", "complement adresse 1"),
+        ("complement", "residence batiment", "batiment"),
+    ),
+    Field.ADDRESS: (
+        (*_address_lines(1), *("adresse rue", "numero et voie", "numero et rue", "libelle voie")),
+        (
+            *_of_people("adresse", "adresse postal"),
+            *(
+                "adresse domicile",
+                "adresse correspondance",
+                "adresse principale",
+                "mailing adresse",
+            ),
+            *("rue", "voie"),
+        ),
+    ),
+    Field.ADDRESS_2: (_address_lines(2),),
+    Field.ADDRESS_3: (_address_lines(3),),
+    Field.POSTCODE: (
+        (
+            *_of_people("code postal", "cp"),
+            *("code postal adresse", "adresse cp", "postcode", "post code", "zip", "zip code"),
+        ),
+    ),
+    Field.CITY: (
+        (
+            *_of_people("ville"),
+            *("ville adresse", "libelle ville", "nom ville", "ville residence"),
+            *("bureau distributeur", "ville domicile"),
+        ),
+    ),
+    Field.COUNTRY: (
+        ("pays", "pays adresse", "libelle pays", "nom pays", "pays residence"),
+        ("code pays",),
     ),
     Field.NIR: (
         (

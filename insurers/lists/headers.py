@@ -17,8 +17,13 @@ from insurers.lists.refusal import FileRefusedError
 
 NEEDED = (Field.MEMBER_NUMBER, Field.BIRTH_DATE)
 CONTACTS = (Field.EMAIL, Field.PHONE)
-# Only counted: two columns that may hold it are no reason to ask people.
-NEVER_ASKED = (Field.RELATIONSHIP,)
+# In the order in which an envelope carries them (NF Z 10-011: the most precise first).
+ADDRESS_LINES = (Field.ADDRESS_COMPLEMENT, Field.ADDRESS, Field.ADDRESS_2, Field.ADDRESS_3)
+POSTAL = (*ADDRESS_LINES, Field.POSTCODE, Field.CITY, Field.COUNTRY)
+# Without these columns a file gives no postal address.
+NEEDED_FOR_LETTERS = (Field.ADDRESS, Field.POSTCODE, Field.CITY)
+# Only counted, or of use for few: two columns that may hold it are no reason to ask people.
+NEVER_ASKED = (Field.RELATIONSHIP, *POSTAL)
 # Recognised in one row: a title, or a row of data, hardly holds so many headers.
 SURE_HEADERS = 2
 NOTHING: Mapping[str, Field] = MappingProxyType({})
@@ -71,6 +76,8 @@ KNOWN_WORDS = OTHER_WORDS | IGNORED | {word for key in _MEANINGS for word in key
 def _meaning(header: str) -> tuple[Field, int] | None:
     """Return the field that a header names and its tier, or None."""
     words = _canonical_words(header)
+    if found := _MEANINGS.get(" ".join(sorted(words))):
+        return found
     named = [word for word in words if not word.isdigit()]
     found = _MEANINGS.get(" ".join(sorted(named)))
     if found is None and len(named) == 1:
@@ -149,6 +156,8 @@ def check_choice(chosen: Mapping[int, Field]) -> None:
     fields = list(chosen.values())
     ambiguous = tuple(field for field in Field if fields.count(field) > 1)
     missing = missing_columns(fields)
+    if any(field in fields for field in POSTAL):
+        missing += tuple(field.value for field in NEEDED_FOR_LETTERS if field not in fields)
     if missing or ambiguous:
         raise ColumnsUnclearError(missing=missing, ambiguous=ambiguous)
 
@@ -189,6 +198,9 @@ def _clear_columns(meanings: list[tuple[Field, int] | None]) -> dict[Field, int]
     for field in NEVER_ASKED:
         if len(surest.get(field, ())) > 1:
             del surest[field]
+    if any(field not in surest for field in NEEDED_FOR_LETTERS):
+        for field in POSTAL:
+            surest.pop(field, None)
     columns = {field: places[0] for field, places in surest.items() if len(places) == 1}
     missing = missing_columns(surest.keys())
     if missing or len(columns) < len(surest):

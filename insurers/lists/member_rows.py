@@ -9,11 +9,12 @@ from datetime import date
 import polars as pl
 from django.conf import settings
 
-from insurers.lists import common_forms, identifiers, nir
+from insurers.lists import common_forms, identifiers, nir, postal
 from insurers.lists.byte_columns import cut, spread
 from insurers.lists.common_forms import Column, Words
 from insurers.lists.contacts import (
     EMAIL_INVALID,
+    HAS_POSTAL_ADDRESS,
     PHONE_INVALID,
     ContactSealer,
     encode_column,
@@ -26,7 +27,7 @@ from insurers.lists.fingerprints import (
     MemberFingerprints,
     fingerprints_of,
 )
-from insurers.lists.headers import Layout
+from insurers.lists.headers import POSTAL, Layout
 from insurers.lists.identifiers import BadValueError
 from insurers.lists.parsing import Cells
 from insurers.lists.problems import Field, Problem
@@ -39,7 +40,7 @@ IDENTIFIER = (Field.MEMBER_NUMBER, Field.BIRTH_DATE, Field.BIRTH_RANK)
 NO_ADDRESS = bytes(FINGERPRINT_BYTES)
 
 CONTACT = (Field.FIRST_NAME, Field.LAST_NAME, Field.EMAIL, Field.PHONE, Field.LANGUAGE)
-"""The fields that are sealed, in the order of `Contact`."""
+"""The fields that are sealed, in the order of `Contact`; a postal address comes after them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,17 @@ class MemberRows:
         for field, rule in rules.items():
             place = self._layout.columns.get(field)
             found[field] = Column(nothing) if place is None else rule(cells.columns[place])
+        if Field.ADDRESS in self._layout.columns:
+            found[Field.ADDRESS] = self._addresses_of(cells, found)
         return found
+
+    def _addresses_of(self, cells: Cells, found: dict[Field, Column]) -> Column:
+        places = self._layout.columns
+        return postal.postal_addresses(
+            {field: cells.columns[places[field]] for field in POSTAL if field in places},
+            names=found[Field.FIRST_NAME].values + found[Field.LAST_NAME].values,
+            refuses_nir=self._refuses_nir,
+        )
 
     def _member_number(self, text: str) -> str:
         if self._refuses_nir and nir.has_valid_key(text):
@@ -208,7 +219,11 @@ class MemberRows:
         codes = self._members.codes(
             values[Field.MEMBER_NUMBER], values[Field.BIRTH_DATE], values[Field.BIRTH_RANK]
         )
-        contacts = encode_column(*(values[field] for field in CONTACT))
+        addresses = values.get(Field.ADDRESS)
+        if addresses is not None:
+            for place in (addresses != "").arg_true().to_list():
+                flags[place] = flags.get(place, 0) | HAS_POSTAL_ADDRESS
+        contacts = encode_column(*(values[field] for field in CONTACT), addresses=addresses)
         emails = values[Field.EMAIL].str.to_lowercase()
         return MemberColumns(
             ordinals=ordinals,

@@ -22,6 +22,13 @@ class Field(models.TextChoices):
     PHONE = "phone", _("téléphone mobile")
     LANGUAGE = "language", _("langue")
     RELATIONSHIP = "relationship", _("qualité (adhérent ou ayant droit)")
+    ADDRESS_COMPLEMENT = "address_complement", _("complément d’adresse")
+    ADDRESS = "address", _("adresse postale")
+    ADDRESS_2 = "address_2", _("adresse postale, 2e ligne")
+    ADDRESS_3 = "address_3", _("adresse postale, 3e ligne")
+    POSTCODE = "postcode", _("code postal")
+    CITY = "city", _("ville")
+    COUNTRY = "country", _("pays")
     NIR = "nir", _("numéro de sécurité sociale")
 
 
@@ -72,6 +79,25 @@ class Problem(models.TextChoices):
         "relationship",
         _("la qualité ne dit pas si la personne est un adhérent ou un ayant droit"),
     )
+    ADDRESS_INCOMPLETE = (
+        "address_incomplete",
+        _("il manque à l’adresse postale une voie, une ville ou un code postal de cinq chiffres"),
+    )
+    ADDRESS_CHARACTERS = (
+        "address_characters",
+        _(
+            "l’adresse postale ou le nom ne peut pas être imprimé (caractères, ou ligne trop"
+            " longue)"
+        ),
+    )
+    ADDRESS_WITHOUT_NAME = (
+        "address_without_name",
+        _("l’adresse postale n’a pas de nom : une lettre ne peut être adressée à personne"),
+    )
+    ADDRESS_NIR = (
+        "address_nir",
+        _("l’adresse postale contient un numéro de sécurité sociale"),
+    )
     DUPLICATE = "duplicate", _("la même personne figure plus loin avec le même contact")
     CONFLICTING_CONTACT = (
         "conflicting_contact",
@@ -85,6 +111,9 @@ class Problem(models.TextChoices):
 
 _LOST = _("Corrigez la cellule, puis envoyez cette ligne dans un nouveau fichier.")
 _KEPT = _("La personne est gardée, sans ce contact. Corrigez-le si vous le pouvez.")
+_KEPT_WITHOUT_ADDRESS = _(
+    "La personne est gardée, sans cette adresse : vous pourrez imprimer sa lettre vous-même."
+)
 _AS_DATES = _(
     "Mettez la colonne au format « Date » dans le tableur, vérifiez que la date s’affiche comme "
     "31/12/1980, puis envoyez ces lignes dans un nouveau fichier."
@@ -118,6 +147,12 @@ WHAT_TO_DO: dict[Problem, object] = {
     Problem.PHONE_FORMAT: _KEPT,
     Problem.PHONE_LANDLINE: _(
         "La personne est gardée, sans ce numéro : un SMS n’arrive que sur un mobile."
+    ),
+    Problem.ADDRESS_INCOMPLETE: _KEPT_WITHOUT_ADDRESS,
+    Problem.ADDRESS_CHARACTERS: _KEPT_WITHOUT_ADDRESS,
+    Problem.ADDRESS_WITHOUT_NAME: _KEPT_WITHOUT_ADDRESS,
+    Problem.ADDRESS_NIR: _(
+        "La personne est gardée, sans cette adresse. Retirez ce numéro de vos exports."
     ),
     Problem.LANGUAGE: _("La personne est gardée ; on lui écrit en français."),
     Problem.RELATIONSHIP: _(

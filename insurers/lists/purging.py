@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.trail import SYSTEM, account, insurer_scope, record
 from insurers.lists.contacts import (
     EMAIL_ERASED,
+    HAS_POSTAL_ADDRESS,
     PHONE_ERASED,
     data_key_name,
     destroy_data_keys,
@@ -38,7 +39,7 @@ WITHOUT_CONTACTS = {
     "email_fingerprint": "NULL",
     "phone_fingerprint": "NULL",
     "contact": "NULL",
-    "contact_flags": f"""(contact_flags
+    "contact_flags": f"""(contact_flags & ~{HAS_POSTAL_ADDRESS}
         | CASE WHEN email_fingerprint IS NULL THEN 0 ELSE {EMAIL_ERASED} END
         | CASE WHEN phone_fingerprint IS NULL THEN 0 ELSE {PHONE_ERASED} END)::smallint""",
 }

@@ -14,6 +14,7 @@ import polars as pl
 from django.db import connection, transaction
 from psycopg import ServerCursor
 
+from insurers.lists.contacts import HAS_POSTAL_ADDRESS
 from insurers.lists.fingerprints import HASH_BYTES
 from insurers.lists.problems import Problem
 from insurers.lists.tables import table_name
@@ -59,7 +60,7 @@ def note_repeated_rows(affected_list: AffectedList) -> None:
 
 _REPEATED = """
 CREATE TEMPORARY TABLE repeated ON COMMIT DROP AS
-SELECT ordinal, name_tag, fingerprint, email_fingerprint, phone_fingerprint
+SELECT ordinal, name_tag, fingerprint, email_fingerprint, phone_fingerprint, contact_flags
 FROM repeated_row JOIN {table} USING (ordinal) WHERE list_id = %(list)s
 """
 _MERGE = """
@@ -76,7 +77,10 @@ WITH named AS (
     FROM named
     WINDOW same AS (
         PARTITION BY fingerprint, person
-        ORDER BY email_fingerprint IS NULL AND phone_fingerprint IS NULL, ordinal DESC
+        ORDER BY email_fingerprint IS NULL AND phone_fingerprint IS NULL,
+            email_fingerprint IS NULL AND phone_fingerprint IS NULL
+                AND contact_flags & %(postal)s = 0,
+            ordinal DESC
     )
 ), gone AS (
     DELETE FROM {table} AS member USING ranked
@@ -101,14 +105,15 @@ FROM gone
 def merge_repeated_members(affected_list: AffectedList) -> Merged:
     """Keep one row per person among those noted in `repeated_row`, of an indexed table.
 
-    The last row that carries a contact stays. A row without a contact contradicts none, and
-    one without a name is taken for the person of the same number and birth date. The others are
-    named in `gone_row` until the transaction ends.
+    The last row that carries a contact stays, or where none does, the last with a postal address.
+    A row without a contact contradicts none, and one without a name is taken for the person of the
+    same number and birth date. The others are named in `gone_row` until the transaction ends.
     """
     values: dict[str, Any] = {
         "list": affected_list.pk,
         "duplicate": Problem.DUPLICATE.value,
         "conflicting": Problem.CONFLICTING_CONTACT.value,
+        "postal": HAS_POSTAL_ADDRESS,
     }
     table = table_name(affected_list.pk)
     with connection.cursor() as cursor:

@@ -41,8 +41,8 @@ def test_a_block_that_is_read_again_uses_no_nonce_twice() -> None:
 
 
 def test_contacts_given_by_column_are_encoded_like_one() -> None:
-    columns = (pl.Series([value, ""]) for value in LISE)
-    assert encode_column(*columns) == [encode(LISE), encode(Contact())]
+    *columns, addresses = (pl.Series([value, ""]) for value in LISE)
+    assert encode_column(*columns, addresses=addresses) == [encode(LISE), encode(Contact())]
 
 
 def test_a_printed_contact_says_nothing() -> None:
