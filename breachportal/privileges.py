@@ -102,7 +102,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_senderpace": (None, WRITE),
     "notifications_dispatchticket": (None, WRITE),
     "notifications_smspart": (None, WRITE),
-    "notifications_letterexport": ("SELECT, INSERT, UPDATE", "SELECT, UPDATE"),
+    "notifications_letterexport": ("SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE"),
     "notifications_sendingidentity": ("SELECT, INSERT, UPDATE", READ),
     "notifications_sealedreceipt": ("INSERT", "SELECT, UPDATE, DELETE"),
     "notifications_suppression": (None, WRITE),

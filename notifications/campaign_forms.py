@@ -11,7 +11,7 @@ from insurers.models import AffectedList
 from notifications.campaigns import channels_offered
 from notifications.checklist import citation, points_of
 from notifications.doubts import DoubtPolicy
-from notifications.models import CampaignKind, Channel
+from notifications.models import CampaignKind, Channel, LetterKind
 from notifications.sender_names import check_sender_name
 from notifications.sms_cost import SmsText
 
@@ -152,8 +152,18 @@ class ApprovalForm(forms.Form):
 
 
 class LettersForm(forms.Form):
-    """To whom a file of letters is encrypted."""
+    """What a file of letters holds, and to whom it is encrypted."""
 
+    kind = forms.ChoiceField(
+        label=_("Ce que le portail prépare"),
+        choices=LetterKind.choices,
+        initial=LetterKind.PDF,
+        widget=forms.RadioSelect,
+        help_text=_(
+            "Le PDF s’imprime tel quel, recto verso, 500 lettres par fichier, pour enveloppes DL à"
+            " fenêtre à droite. Les numéros de ligne se rapprochent de vos propres fichiers."
+        ),
+    )
     recipient = forms.CharField(
         label=_("Clé publique age de votre organisme"),
         max_length=100,
@@ -163,6 +173,11 @@ class LettersForm(forms.Form):
         ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
+
+    def __init__(self, *args: Any, has_addresses: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not has_addresses:
+            del self.fields["kind"]
 
 
 class ReturnForm(forms.Form):

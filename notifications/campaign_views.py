@@ -8,14 +8,14 @@ from django.views.decorators.http import require_safe
 
 from insurers.models import Role
 from insurers.permissions import readable, staff_of
-from notifications.campaign_forms import ApprovalForm, LettersForm, ReturnForm
+from notifications.campaign_forms import ApprovalForm, ReturnForm
 from notifications.campaign_requests import campaign_of
 from notifications.campaigns import RETURNABLE, STOPPABLE, barred_from_approving
 from notifications.course import course_of, failures_with_examples, speed_of
 from notifications.crowded import waiting_choices
 from notifications.doubts import DoubtPolicy
-from notifications.letters import pending_letters
-from notifications.models import Campaign, CampaignState, Channel, LetterExport, ListReach
+from notifications.letter_progress import letters_shown
+from notifications.models import Campaign, CampaignState, ListReach
 from notifications.notices import NoticeContent
 from notifications.previews import preview
 from notifications.register import campaign_figures
@@ -72,7 +72,7 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
             "approval_form": ApprovalForm(channels=found.plan["channels"]),
             "return_form": ReturnForm(),
             **_changes(found),
-            **_letters(request, found),
+            **letters_shown(found, staff=staff_of(request)),
         },
     )
 
@@ -98,25 +98,6 @@ def _changes(found: Campaign) -> dict[str, object]:
     before = approved_before(found)
     changes = named_changes(before, found.notice_version) if before else []
     return {"approved_version": before, "changes": changes}
-
-
-def _letters(request: HttpRequest, found: Campaign) -> dict[str, object]:
-    """Return what the part about letters shows; empty where the plan has none."""
-    if Channel.LETTER not in found.plan["channels"] or found.approved_at is None:
-        return {}
-    exports = list(found.letter_exports.defer("content"))
-    last = LetterExport.objects.filter(insurer=found.insurer_id).defer("content").first()
-    is_sending = found.state == CampaignState.SENDING
-    return {
-        "has_letters": True,
-        "letters_pending": pending_letters(found),
-        "letter_exports": exports,
-        "letters_form": LettersForm(initial={"recipient": last.recipient if last else ""}),
-        "may_ask_letters": is_sending and all(export.made_at for export in exports),
-        "may_take_letters": staff_of(request).has_role(
-            found.insurer_id, Role.PREPARER, Role.APPROVER
-        ),
-    }
 
 
 def _course(found: Campaign) -> dict[str, object]:

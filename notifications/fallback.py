@@ -15,8 +15,8 @@ from insurers.models import AffectedList
 from notifications.models import Campaign, CampaignKind, CampaignState, Channel, Notification, State
 from notifications.states import IN_PROGRESS
 
-# The address of a member on a channel. A list holds no postal address: a letter goes to the
-# person, by the insurer's own records (twins of a contract share a letter).
+# The address of a member on a channel. A letter goes to the person, wherever that is (twins of a
+# contract share a letter).
 ADDRESS = {Channel.SMS: "m.phone_fingerprint", Channel.LETTER: "m.fingerprint"}
 
 NEXT_CHANNEL = """

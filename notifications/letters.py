@@ -1,13 +1,11 @@
-"""Letters: the insurer asks for a file of those that are pending, the worker makes it, once.
+"""Letters: the insurer asks for those that are pending, the worker makes files, each once.
 
-The file names rows of the insurer's own lists and the reference to print; it is encrypted to an
-age key of the insurer's, and its content goes when it is downloaded. Whoever is in it counts as
-told. One transaction makes the file and moves its letters, so that neither is without the other.
+A file is encrypted to an age key of the insurer's, and its content goes when it is downloaded.
+Whoever is in it counts as told: one transaction keeps the file and moves its letters, so that
+neither is without the other. `letter_rows.py` and `printed_letters.py` make what is in it.
 """
 
 import hashlib
-import io
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -18,8 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from audit.trail import account, insurer_scope, record
-from notifications.channels.base import Outgoing
-from notifications.channels.letter import EXPORTED, LetterChannel
+from notifications.channels.letter import EXPORTED
 from notifications.leases import STILL_LISTED
 from notifications.models import (
     Campaign,
@@ -27,13 +24,11 @@ from notifications.models import (
     Channel,
     DispatchBatch,
     LetterExport,
+    LetterKind,
     State,
     Tally,
 )
-from notifications.references import derive, fingerprint, message_id
-from notifications.rendering import Message
-
-AT_MOST = 100_000  # letters in a file: some 10 MB, held whole while it is encrypted
+from notifications.references import derive, fingerprint
 
 
 class LettersRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
@@ -72,9 +67,10 @@ def ask_for_letters(
     recipient: str,
     requested_by_id: int,
     now: datetime,
+    kind: LetterKind = LetterKind.ROWS,
     repeats: LetterExport | None = None,
 ) -> LetterExport:
-    """Have the worker make a file of the pending letters, or again one that was lost.
+    """Have the worker make files of the pending letters, or again one that was lost.
 
     Raises LettersRefused where there is nothing to export or a file is already being made.
     """
@@ -82,11 +78,14 @@ def ask_for_letters(
         raise LettersRefused(_("Aucune lettre n’attend."))
     if repeats is None and campaign.state != CampaignState.SENDING:
         raise LettersRefused(_("Les lettres se préparent pendant l’envoi de la campagne."))
+    if repeats is not None and repeats.kind == LetterKind.PDF and _contacts_are_going(campaign):
+        raise LettersRefused(_("Les contacts de la liste sont effacés : rien ne s’imprime plus."))
     try:
         with transaction.atomic():
             export = LetterExport.objects.create(
                 campaign=campaign,
                 insurer_id=campaign.insurer_id,
+                kind=repeats.kind if repeats else kind,
                 recipient=checked_recipient(recipient),
                 requested_by_id=requested_by_id,
                 requested_at=now,
@@ -96,21 +95,26 @@ def ask_for_letters(
         raise LettersRefused(
             _("Un fichier est déjà en préparation : attendez qu’il soit prêt.")
         ) from error
-    _record(
+    record_letters(
         export,
         "letters.asked" if repeats is None else "letters.asked_again",
         actor=account(requested_by_id),
+        content=export.kind,
         recipient=export.recipient,
     )
     return export
 
 
+def _contacts_are_going(campaign: Campaign) -> bool:
+    return campaign.affected_list.purges.exists()
+
+
+# Of the letters that wait, those that `which` names.
 CLAIM = f"""
 WITH picked AS (
     SELECT id, state, reason FROM notifications_notification
     WHERE campaign_id = %(campaign)s AND channel = 'letter' AND state IN ('pending', 'deferred')
-        AND due_at <= %(now)s
-        AND {STILL_LISTED}
+        AND due_at <= %(now)s AND {STILL_LISTED} AND {{which}}
     ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), moved AS (
     UPDATE notifications_notification AS n SET state = 'sending', reason = '', batch_id = %(batch)s
@@ -122,16 +126,6 @@ INSERT INTO notifications_deliveryevent (campaign_id, channel, state, reason,
 SELECT %(campaign)s, 'letter', 'sending', '', state, reason, sum(people), count(*),
     sum(uncounted), %(now)s
 FROM moved GROUP BY state, reason
-"""
-
-# Each letter with the rows of the source files that it covers.
-ROWS = """
-SELECT n.id, string_agg(encode(a.sha256, 'hex') || ':' || l.ordinal, ' '
-    ORDER BY l.list_id, l.ordinal)
-FROM notifications_notification n
-JOIN notifications_covered l ON l.notification_id = n.id
-JOIN insurers_affectedlist a ON a.id = l.list_id
-WHERE n.batch_id = %(batch)s AND n.channel = 'letter' GROUP BY n.id ORDER BY n.id
 """
 
 EXPORT = """
@@ -151,40 +145,53 @@ FROM moved
 """
 
 
-@transaction.atomic
-def make_export(*, export_id: int, now: datetime) -> bool:
-    """Make the file that was asked for (worker only); return whether it was to be made."""
-    export = (
-        LetterExport.objects.select_for_update(of=("self",), skip_locked=True)
-        .select_related("repeats")
-        .filter(pk=export_id, made_at=None)
-        .first()
+def claim_letters(
+    export: LetterExport, *, which: str, limit: int, now: datetime, **values: Any
+) -> DispatchBatch:
+    """Take pending letters, in the transaction that keeps their file (worker only).
+
+    `which` is an SQL condition on their rows. The batch, closed at once, says later which they
+    were.
+    """
+    batch = DispatchBatch.objects.create(
+        campaign_id=export.campaign_id, channel=Channel.LETTER, claimed_at=now, closed_at=now
     )
-    if export is None:
-        return False
-    export.batch = export.repeats.batch if export.repeats else _claimed(export, now)
-    file = io.StringIO()
-    outcomes = [
-        outcome.notification_id for outcome in LetterChannel(file).send(_letters(export.batch_id))
-    ]
-    if export.repeats is None:
-        _exported(outcomes, now)
-    text = file.getvalue()
-    export.letters = len(outcomes)
-    export.rows = text.count("\n") - 1
-    recipient = pyrage.x25519.Recipient.from_str(export.recipient)
-    export.content = pyrage.encrypt(text.encode(), [recipient])
-    export.sha256 = hashlib.sha256(export.content).digest()
+    values |= {"campaign": export.campaign_id, "batch": batch.pk, "limit": limit, "now": now}
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM.format(which=which), values)
+    return batch
+
+
+def export_letters(ids: list[int], *, now: datetime) -> None:
+    """Count the letters of a batch as gone, and those whom they cover as told."""
+    fingerprints = [fingerprint(derive(number)) for number in ids]
+    values: dict[str, Any] = {"ids": ids, "fingerprints": fingerprints}
+    with connection.cursor() as cursor:
+        cursor.execute(EXPORT, values | {"reason": EXPORTED, "now": now})
+
+
+def unmade(export_id: int) -> LetterExport | None:
+    """Lock a file that is to be made; None where it is made, or another worker keeps it now."""
+    exports = LetterExport.objects.select_for_update(of=("self",), skip_locked=True)
+    return exports.select_related("repeats").filter(pk=export_id, made_at=None).first()
+
+
+def encrypted(content: bytes, *, recipient: str) -> bytes:
+    """Return a content that the recipient alone opens."""
+    return bytes(pyrage.encrypt(content, [pyrage.x25519.Recipient.from_str(recipient)]))
+
+
+def keep_file(
+    export: LetterExport, *, content: bytes, letters: int, rows: int, now: datetime
+) -> None:
+    """Keep an encrypted file until somebody downloads it; in the transaction of its letters."""
+    export.letters, export.rows = letters, rows
+    export.content, export.sha256 = content, hashlib.sha256(content).digest()
     export.made_at = now
     export.save(update_fields=["batch", "letters", "rows", "content", "sha256", "made_at"])
-    _record(
-        export,
-        "letters.exported",
-        sha256=export.sha256.hex(),
-        letters=export.letters,
-        rows=export.rows,
+    record_letters(
+        export, "letters.exported", sha256=export.sha256.hex(), letters=letters, rows=rows
     )
-    return True
 
 
 @transaction.atomic
@@ -202,7 +209,7 @@ def download_letters(*, export_id: int, downloaded_by_id: int, now: datetime) ->
     export.downloaded_by_id = downloaded_by_id
     export.downloaded_at = now
     export.save(update_fields=["content", "downloaded_by", "downloaded_at"])
-    _record(
+    record_letters(
         export,
         "letters.downloaded",
         actor=account(downloaded_by_id),
@@ -211,47 +218,10 @@ def download_letters(*, export_id: int, downloaded_by_id: int, now: datetime) ->
     return content
 
 
-def _claimed(export: LetterExport, now: datetime) -> DispatchBatch:
-    """Take the pending letters; the batch, closed at once, says later which they were."""
-    batch = DispatchBatch.objects.create(
-        campaign_id=export.campaign_id, channel=Channel.LETTER, claimed_at=now, closed_at=now
-    )
-    values: dict[str, Any] = {"campaign": export.campaign_id, "batch": batch.pk}
-    values |= {"limit": AT_MOST, "now": now}
-    with connection.cursor() as cursor:
-        cursor.execute(CLAIM, values)
-    return batch
-
-
-def _letters(batch_id: int | None) -> Iterator[Outgoing]:
-    with connection.cursor() as cursor:
-        cursor.execute(ROWS, {"batch": batch_id})
-        rows = cursor.fetchall()
-    for notification_id, places in rows:
-        yield Outgoing(
-            notification_id=notification_id,
-            address=places,
-            sender_name="",
-            reply_to="",
-            message=Message(subject="", text=derive(notification_id)),
-            message_id=message_id(notification_id),
-        )
-
-
-def _exported(ids: list[int], now: datetime) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            EXPORT,
-            {
-                "ids": ids,
-                "fingerprints": [fingerprint(derive(number)) for number in ids],
-                "reason": EXPORTED,
-                "now": now,
-            },
-        )
-
-
-def _record(export: LetterExport, action: str, *, actor: str = "system", **detail: object) -> None:
+def record_letters(
+    export: LetterExport, action: str, *, actor: str = "system", **detail: object
+) -> None:
+    """Keep in the trail what was done with a file."""
     record(
         action=action,
         scope=insurer_scope(export.insurer_id),

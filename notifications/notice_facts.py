@@ -111,8 +111,8 @@ def _texts(facts: Facts, insurer: Insurer, population: Population, language: str
 
 def _when(part: BreachOperator, language: str) -> str:
     """Say when an operator's intrusion was detected and made public, or that it is not known."""
-    detected = _day(part.detected_date, language) if part.detected_date else ""
-    announced = _day(part.announced_date, language) if part.announced_date else ""
+    detected = day_in_words(part.detected_date, language) if part.detected_date else ""
+    announced = day_in_words(part.announced_date, language) if part.announced_date else ""
     name = part.operator.name
     if language == "en":
         first = f"was detected on {detected or 'a date that was not published'}"
@@ -138,7 +138,7 @@ def _sms(insurer: Insurer, language: str) -> str:
     )
 
 
-def _day(day: date, language: str) -> str:
+def day_in_words(day: date, language: str) -> str:
     """Return a date in words; in French the first of a month is « 1er »."""
     words = formats.date_format(day, "j F Y")
     return words.replace("1 ", "1er ", 1) if language == "fr" and day.day == 1 else words

@@ -11,7 +11,9 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
+from insurers.lists.contacts import EMAIL_INVALID, HAS_POSTAL_ADDRESS, PHONE_INVALID
 from insurers.lists.locks import take_turn
+from insurers.lists.problems import Field
 from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList
 from notifications.message_rows import (
@@ -244,10 +246,13 @@ SELECT count(*) FILTER (WHERE email IS NOT NULL),
     count(DISTINCT email),
     count(*) FILTER (WHERE email IS NULL AND phone IS NOT NULL),
     count(DISTINCT phone) FILTER (WHERE email IS NULL),
-    count(*) FILTER (WHERE email IS NULL AND phone IS NULL AND contact_flags = 0),
-    count(*) FILTER (WHERE email IS NULL AND phone IS NULL AND contact_flags <> 0),
+    count(*) FILTER (WHERE email IS NULL AND phone IS NULL AND contact_flags & %(unusable)s = 0),
+    count(*) FILTER (WHERE email IS NULL AND phone IS NULL AND contact_flags & %(unusable)s <> 0),
     (SELECT coalesce(sum(people), 0) FROM shared),
-    (SELECT count(*) FROM shared)
+    (SELECT count(*) FROM shared),
+    (SELECT count(*) FROM affected_member
+        WHERE list_id = %(list)s AND %(has_postal)s AND contact_flags & %(postal)s <> 0),
+    count(*) FILTER (WHERE email IS NULL AND phone IS NULL AND contact_flags & %(postal)s <> 0)
 FROM members
 """
 
@@ -262,9 +267,12 @@ def count_reach(*, affected_list: AffectedList) -> ListReach:
                 "breach": affected_list.breach_id,
                 "insurer": affected_list.insurer_id,
                 "shared": SHARED,
+                "unusable": EMAIL_INVALID | PHONE_INVALID,
+                "postal": HAS_POSTAL_ADDRESS,
+                "has_postal": Field.ADDRESS in (affected_list.text or {}).get("columns", {}),
             },
         )
-        counts = cursor.fetchone() or (0,) * 8
+        counts = cursor.fetchone() or (0,) * 10
     return ListReach.objects.get_or_create(
         affected_list=affected_list,
         defaults={
@@ -276,5 +284,7 @@ def count_reach(*, affected_list: AffectedList) -> ListReach:
             "invalid_contact_people": counts[5],
             "shared_people": counts[6],
             "shared_addresses": counts[7],
+            "postal_people": counts[8],
+            "postal_only_people": counts[9],
         },
     )[0]

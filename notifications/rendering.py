@@ -103,7 +103,7 @@ class MessageLayout:
             REFERENCE: reference,
         }
         if self.names:
-            blanks |= _names(contact, people=people, language=self.language)
+            blanks |= names_of(contact, people=people, language=self.language)
         return EmailText(self, blanks)
 
     def short_message(self, *, reference: str) -> Message:
@@ -119,12 +119,12 @@ def lay_out(
     `has_plain_sms` writes the SMS without the characters that make it cost more.
     """
     spoken: Language = "en" if content.texts(language) is content.en else "fr"
-    texts = _with_blanks(content, content.texts(language))
+    texts = with_blanks(content, content.texts(language))
     context = {
         "content": content,
         "texts": texts,
-        "exposed": _labels(content.exposed, spoken),
-        "not_exposed": _labels(content.not_exposed, spoken),
+        "exposed": category_labels(content.exposed, spoken),
+        "not_exposed": category_labels(content.not_exposed, spoken),
         "portal_host": settings.PORTAL_HOST,
         "salutation": SALUTATION,
         "covered": COVERED,
@@ -145,7 +145,7 @@ def lay_out(
         )
 
 
-def _with_blanks(content: NoticeContent, texts: NoticeTexts) -> NoticeTexts:
+def with_blanks(content: NoticeContent, texts: NoticeTexts) -> NoticeTexts:
     """Replace the placeholders of a notice's texts: those of each recipient by blanks."""
     values = {
         Placeholder.INSURER: content.controller_name,
@@ -161,7 +161,7 @@ def _with_blanks(content: NoticeContent, texts: NoticeTexts) -> NoticeTexts:
     )
 
 
-def _names(contact: Contact, *, people: int, language: Language) -> dict[str, str]:
+def names_of(contact: Contact, *, people: int, language: Language) -> dict[str, str]:
     """Return what the blanks that name people hold: nobody's name, where it may not be theirs."""
     first, last = contact.first_name, contact.last_name
     neutral = _greetings(language)[1].rstrip(",")
@@ -198,7 +198,7 @@ def covered(*, people: int, language: Language) -> str:
         ) % {"people": people}
 
 
-def _labels(codes: tuple[str, ...], language: Language) -> list[str]:
+def category_labels(codes: tuple[str, ...], language: Language) -> list[str]:
     known = {
         category.code: getattr(category, f"label_{language}")
         for category in DataCategory.objects.filter(code__in=codes)

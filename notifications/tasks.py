@@ -23,11 +23,18 @@ from notifications.doubts import resolve_doubts
 from notifications.fallback import reopen_what_waits
 from notifications.heartbeats import note_heartbeat
 from notifications.leases import recover_batches
-from notifications.letters import make_export
+from notifications.letter_rows import make_rows
 from notifications.mailboxes import MailboxError, mailboxes_to_read, read_imap, read_maildir
-from notifications.models import Campaign, CampaignState, LetterExport, SendingIdentity
+from notifications.models import (
+    Campaign,
+    CampaignState,
+    LetterExport,
+    LetterKind,
+    SendingIdentity,
+)
 from notifications.outbox import build_outbox, count_reach
 from notifications.outcomes import finish_if_done, give_up
+from notifications.printed_letters import make_pdf
 from notifications.receipts import apply_what_waits
 from notifications.reports import apply_sealed_receipts
 from notifications.settling import settle_stale
@@ -89,8 +96,14 @@ def reach(*, list_id: int) -> None:
 
 @shared_task
 def make_letters(*, export_id: int) -> None:
-    """Make a file of letters that an insurer asked for."""
-    make_export(export_id=export_id, now=timezone.now())
+    """Make a file of letters that an insurer asked for; the next one is a task of its own."""
+    export = LetterExport.objects.only("kind", "campaign_id").get(pk=export_id)
+    if export.kind != LetterKind.PDF:
+        make_rows(export_id=export_id, now=timezone.now())
+    elif make_pdf(export_id=export_id, now=timezone.now()):
+        following = LetterExport.objects.filter(campaign=export.campaign_id, made_at=None)
+        for following_id in following.values_list("pk", flat=True):
+            enqueue(make_letters, export_id=following_id)
 
 
 @shared_task(expires=600)

@@ -93,6 +93,21 @@ urlpatterns = [
         "espace/campagnes/<int:campaign_id>/lettres/", letter_views.letters_ask, name="letters_ask"
     ),
     path(
+        "espace/campagnes/<int:campaign_id>/lettres/avancement/",
+        letter_views.letters_progress,
+        name="letters_progress",
+    ),
+    path(
+        "espace/avis/<int:notice_id>/apercu/lettre.pdf",
+        letter_views.letter_preview,
+        name="letter_preview",
+    ),
+    path(
+        "espace/avis/<int:notice_id>/apercu/lettre.<int:number>.png",
+        letter_views.letter_preview_page,
+        name="letter_preview_page",
+    ),
+    path(
         "espace/lettres/<int:export_id>/telecharger/",
         letter_views.letters_download,
         name="letters_download",

@@ -1,7 +1,7 @@
 """Letters: a row each of a file by which the insurer prints them, from its own records.
 
-The portal holds no postal address. A letter is named by the row of the insurer's own file, so its
-"address" is one or several `sha256:row` of source files; the text is its reference.
+A letter is named by the row of the insurer's own file, so its "address" is one or several
+`sha256:row` of source files; the text is its reference.
 """
 
 import csv

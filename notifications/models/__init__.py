@@ -7,7 +7,7 @@ from notifications.models.campaigns import (
     NoticeVersion,
     Trial,
 )
-from notifications.models.letters import LetterExport
+from notifications.models.letters import LetterExport, LetterKind
 from notifications.models.outbox import (
     Acceptance,
     Channel,
@@ -59,6 +59,7 @@ __all__ = [
     "IdentityState",
     "Kind",
     "LetterExport",
+    "LetterKind",
     "ListReach",
     "Notice",
     "NoticeVersion",

@@ -77,8 +77,9 @@ class ListReach(models.Model):
 
     Whoever another list's campaign has told by then is left out.
 
-    `shared_…` counts addresses that stand for more than eight members: an approver must
-    confirm that they are real before anything is sent to them.
+    `postal_people` are all whose postal address the list gives, `postal_only_people` those not told
+    yet who have neither e-mail nor mobile. `shared_…` counts addresses that stand for more than
+    eight members: an approver must confirm that they are real before anything is sent to them.
     """
 
     affected_list = models.OneToOneField(
@@ -92,6 +93,8 @@ class ListReach(models.Model):
     invalid_contact_people = models.PositiveBigIntegerField()
     shared_people = models.PositiveBigIntegerField()
     shared_addresses = models.PositiveBigIntegerField()
+    postal_people = models.PositiveBigIntegerField(db_default=0, default=0)
+    postal_only_people = models.PositiveBigIntegerField(db_default=0, default=0)
 
     class Meta:
         verbose_name = _("portée d’une liste")

@@ -1,4 +1,4 @@
-"""Files of letters that an insurer prints by its own records."""
+"""Files of letters: rows by which an insurer prints them from its own records, or PDF to print."""
 
 from django.conf import settings
 from django.db import models
@@ -10,19 +10,37 @@ from notifications.models.campaigns import Campaign
 from notifications.models.outbox import DispatchBatch
 
 
+class LetterKind(models.TextChoices):
+    """What a file holds. Only those whose list gives a postal address can be in a PDF."""
+
+    PDF = "pdf", _("PDF à imprimer : les lettres dont la liste donne l’adresse")
+    ROWS_WITHOUT_ADDRESS = "rest", _("Numéros de ligne : les autres lettres")
+    ROWS = "rows", _("Numéros de ligne : toutes les lettres")
+
+
 class LetterExport(models.Model):
     """One file, encrypted to the insurer's own key; its content goes once it is downloaded.
 
     A row without `made_at` waits for the worker. `repeats` is the export whose letters it holds
-    again, where that file was lost.
+    again, where that file was lost. PDF follow one another: `first` is the file that was asked
+    for, whose `total` is how many letters there were to print.
     """
 
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="letter_exports")
     insurer = models.ForeignKey(Insurer, models.PROTECT, related_name="+")
+    kind = models.CharField(
+        _("contenu"),
+        max_length=10,
+        choices=LetterKind.choices,
+        db_default=LetterKind.ROWS,
+        default=LetterKind.ROWS,
+    )
     recipient = models.CharField(_("clé publique age"), max_length=100)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     requested_at = models.DateTimeField(_("demandé le"))
     repeats = models.ForeignKey("self", models.PROTECT, null=True, related_name="repeated_by")
+    first = models.ForeignKey("self", models.PROTECT, null=True, related_name="followed_by")
+    total = models.PositiveIntegerField(_("lettres à imprimer"), db_default=0, default=0)
     batch = models.ForeignKey(DispatchBatch, models.SET_NULL, null=True, related_name="+")
     made_at = models.DateTimeField(_("prêt le"), null=True)
     letters = models.PositiveIntegerField(_("lettres"), default=0)
@@ -53,3 +71,8 @@ class LetterExport(models.Model):
 
     def __str__(self) -> str:
         return f"letter export {self.pk}"
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called where it is saved."""
+        return f"lettres-{self.pk}.{'pdf' if self.kind == LetterKind.PDF else 'csv'}.age"

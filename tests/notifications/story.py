@@ -26,6 +26,7 @@ APPROVAL = {f"point_{code}": "on" for code in EVERY_POINT}
 """What an approver's form sends."""
 
 HEADER = "Numéro adhérent;Date de naissance;Nom;Prénom;Courriel;Mobile;Langue"
+WITH_ADDRESSES = f"{HEADER};Adresse;Code postal;Ville"
 
 
 def accepted_list(
@@ -52,7 +53,9 @@ def reviewed_list(
     """Take rows as far as the decision."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "list.csv"
-        path.write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
+        has_addresses = any(row.count(";") > HEADER.count(";") for row in rows)
+        header = WITH_ADDRESSES if has_addresses else HEADER
+        path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
         upload = seal_file(path)
     found = register_list(
         breach=cast.breach(),
@@ -79,9 +82,11 @@ def member(
     mobile: str = "",
     name: str = "Phare;Camille",
     language: str = "",
+    address: str = "",
 ) -> str:
-    """Return a row; numbers make distinct people."""
-    return f"{number:09d};12/03/1980;{name};{email};{mobile};{language}"
+    """Return a row; numbers make distinct people; an address is `street;postcode;town`."""
+    row = f"{number:09d};12/03/1980;{name};{email};{mobile};{language}"
+    return f"{row};{address}" if address else row
 
 
 def draft_for(found: AffectedList) -> NoticeVersion:

@@ -10,12 +10,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.models import AuditEntry
+from notifications.letter_rows import make_rows
 from notifications.letters import (
     LettersRefused,
     ask_for_letters,
     checked_recipient,
     download_letters,
-    make_export,
     pending_letters,
 )
 from notifications.models import (
@@ -58,7 +58,7 @@ def ask(campaign: Campaign, *, repeats: LetterExport | None = None) -> LetterExp
 def made(campaign: Campaign, *, repeats: LetterExport | None = None) -> LetterExport:
     export = ask(campaign, repeats=repeats)
     with as_role("worker"):
-        assert make_export(export_id=export.pk, now=NOW)
+        assert make_rows(export_id=export.pk, now=NOW)
     export.refresh_from_db()
     return export
 
@@ -135,7 +135,7 @@ def test_a_lost_file_is_made_again_and_tells_nobody_twice() -> None:
 def test_a_second_task_makes_nothing() -> None:
     export = made(lettered())
     with as_role("worker"):
-        assert not make_export(export_id=export.pk, now=NOW)
+        assert not make_rows(export_id=export.pk, now=NOW)
 
 
 def test_one_file_is_made_at_a_time_and_none_of_nothing() -> None:
@@ -144,7 +144,7 @@ def test_one_file_is_made_at_a_time_and_none_of_nothing() -> None:
     with pytest.raises(LettersRefused):
         ask(campaign)
     with as_role("worker"):
-        make_export(export_id=LetterExport.objects.get().pk, now=NOW)
+        make_rows(export_id=LetterExport.objects.get().pk, now=NOW)
     with pytest.raises(LettersRefused):
         ask(campaign)
 
@@ -169,11 +169,12 @@ def test_the_page_goes_from_asking_to_the_file(client: WebClient) -> None:
     campaign = lettered()
     cast.sign_in(client, cast.paule())
     page = reverse("campaign", args=[campaign.pk])
+    assert "Votre liste ne donne pas d’adresse postale" in client.get(page).content.decode()
     client.post(reverse("letters_ask", args=[campaign.pk]), {"recipient": str(KEY.to_public())})
     export = LetterExport.objects.get()
     assert "en préparation" in client.get(page).content.decode()
     with as_role("worker"):
-        make_export(export_id=export.pk, now=timezone.now())
+        make_rows(export_id=export.pk, now=timezone.now())
     assert "Télécharger le fichier" in client.get(page).content.decode()
     answer = client.post(reverse("letters_download", args=[export.pk]))
     assert len(rows(answer.content)) == 4
