@@ -181,7 +181,9 @@ def test_a_letter_for_several_people_greets_nobody_by_name() -> None:
 
 
 def test_placeholders_name_whoever_the_letter_is_for_and_no_family() -> None:
-    named = replace(CONTENT, fr=replace(FRENCH, advice="{prénom} {nom} : {référence}, {personnes}."))
+    named = replace(
+        CONTENT, fr=replace(FRENCH, advice="{prénom} {nom} : {référence}, {personnes}.")
+    )
     assert f"Camille Exemple : {SAMPLE_REFERENCE}, 1." in text_of(layout(named), letter())
     assert f"Madame, Monsieur : {SAMPLE_REFERENCE}, 2." in text_of(layout(named), letter(people=2))
 
