@@ -39,7 +39,7 @@ from notifications.rendering import (
     with_blanks,
 )
 
-AT_MOST = 500  # letters in a file: what a machine takes in hand, and a gigabyte while it is made
+AT_MOST = 500  # letters in a file: what a machine takes in hand, and some 550 MB while it is made
 TEMPLATE = settings.BASE_DIR / "templates/notifications/messages/notice/letter.typ"
 _SECONDS = 300  # far beyond what that takes
 _PPI = 110
@@ -91,7 +91,7 @@ def lay_out_letters(content: NoticeContent, *, dated: date) -> LetterLayout:
 def letter_pdf(layout: LetterLayout, letters: Sequence[Letter]) -> bytes:
     """Return a PDF (PDF/UA-1) of at most AT_MOST letters, each from the front of a sheet on.
 
-    Takes some 15 ms a letter. Raises LetterError.
+    Takes some 10 ms a letter. Raises LetterError.
     """
     if len(letters) > AT_MOST:
         raise ValueError(f"at most {AT_MOST} letters in a file")

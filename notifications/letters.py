@@ -99,7 +99,7 @@ def ask_for_letters(
         export,
         "letters.asked" if repeats is None else "letters.asked_again",
         actor=account(requested_by_id),
-        content=export.kind,
+        kind=export.kind,
         recipient=export.recipient,
     )
     return export
