@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from audit.models import AuditEntry
 from insurers.lists.purging import purge_contacts, run_purge
+from insurers.models import AffectedMember
 from notifications import printed_letters
 from notifications.campaigns import pause_campaign
 from notifications.letter_pdf import Letter
@@ -207,6 +208,7 @@ def test_without_contacts_no_file_is_made_again(printed: list[list[Letter]]) -> 
         ask(campaign, repeats=first)
     with as_role("worker"):
         run_purge(purge_id=purge.pk, now=NOW)
+    assert set(AffectedMember.objects.values_list("contact", "contact_flags")) == {(None, 0)}
     assert not make_one()
     again.refresh_from_db()
     assert (again.letters, bytes(again.content)) == (0, b"")
