@@ -139,8 +139,11 @@ class ColumnsUnclearError(Exception):
 
 
 def recognised(header: list[str]) -> int:
-    """Return how many headers name a column that the portal knows."""
-    return sum(field_of(name) is not None for name in header)
+    """Return how many headers name a column that the portal knows, but for those of addresses.
+
+    Those head tables of anything: agencies, doctors.
+    """
+    return sum(field_of(name) not in (None, *POSTAL) for name in header)
 
 
 def missing_columns(fields: Collection[Field]) -> tuple[str, ...]:

@@ -179,15 +179,7 @@ def test_a_key_is_the_key_of_itself(header: str) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [
-        "Nom et prénom",
-        "Téléphone fixe",
-        "Date d’effet",
-        "Nom du conjoint",
-        "Ville de naissance",
-        "",
-        "-",
-    ],
+    ["Nom et prénom", "Téléphone fixe", "Date d’effet", "Nom du conjoint", "Ville", "", "-"],
 )
 def test_other_headers_name_no_column(header: str) -> None:
     assert recognised([header]) == 0

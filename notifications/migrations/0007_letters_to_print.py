@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('notifications', '0005_trials_and_points'),
+        ('notifications', '0006_checked_by_recipients'),
     ]
 
     operations = [
