@@ -104,6 +104,10 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_smspart": (None, WRITE),
     "notifications_letterexport": ("SELECT, INSERT, UPDATE", "SELECT, UPDATE"),
     "notifications_sendingidentity": ("SELECT, INSERT, UPDATE", READ),
+    "notifications_sendercheck": (READ, WRITE),
+    # What everybody may read of senders: views of the owner's, with nothing else in them.
+    "notifications_declaredsender": (READ, None),
+    "notifications_declaredname": (READ, None),
     "notifications_sealedreceipt": ("INSERT", "SELECT, UPDATE, DELETE"),
     "notifications_suppression": (None, WRITE),
     "notifications_campaignsample": (READ, WRITE),
@@ -200,6 +204,10 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
     ),
     # Anybody reports; an insurer's readers see what names it, the operator all.
     "notifications_suspiciousmessage": (f"{OWN} OR {OPERATOR}", "true"),
+    "notifications_sendercheck": (
+        f"identity_id IS NULL OR {_of('notifications_sendingidentity', 'identity_id')}",
+        "false",
+    ),
     "audit_auditentry": (
         "scope = ANY (portal_scopes()) OR (scope = 'portal' AND portal_role() IN"
         " ('operator', 'auditor'))",

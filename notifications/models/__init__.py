@@ -28,6 +28,13 @@ from notifications.models.outbox import (
     Tally,
     Told,
 )
+from notifications.models.sender_checks import (
+    DeclaredName,
+    DeclaredSender,
+    DomainFinding,
+    DomainOutcome,
+    SenderCheck,
+)
 from notifications.models.sending import (
     Encryption,
     IdentityState,
@@ -51,9 +58,13 @@ __all__ = [
     "CoveredMember",
     "CrowdedAddress",
     "CrowdedChoice",
+    "DeclaredName",
+    "DeclaredSender",
     "DeliveryEvent",
     "DispatchBatch",
     "DispatchTicket",
+    "DomainFinding",
+    "DomainOutcome",
     "Encryption",
     "Heartbeat",
     "IdentityState",
@@ -69,6 +80,7 @@ __all__ = [
     "ReceiptKind",
     "ReportedChannel",
     "SealedReceipt",
+    "SenderCheck",
     "SenderPace",
     "SendingIdentity",
     "SmsPart",
