@@ -38,6 +38,7 @@ KINDS = {
     "fingerprint_key": _("Clés d’empreinte"),
     "sealing_key": _("Clé de scellement"),
     "identity": _("Identités d’envoi"),
+    "sender": _("Domaines d’envoi"),
 }
 ACTIONS = {
     "declaration.saved": _("Déclaration enregistrée"),
@@ -96,6 +97,8 @@ ACTIONS = {
     "identity.approved": _("Identité d’envoi mise en service"),
     "identity.refused": _("Identité d’envoi refusée"),
     "identity.ended": _("Identité d’envoi terminée"),
+    "sender.checked": _("Domaine d’envoi vérifié : autre résultat"),
+    "sender.check_asked": _("Vérification d’un domaine d’envoi demandée"),
 }
 # What the operator does in the administration, on any of its tables.
 ADMIN_VERBS = {
@@ -159,6 +162,12 @@ DETAILS = {
     "rows_already_listed": _("déjà sur une liste"),
     "rows_contact_changed": _("déjà sur une liste, autre contact"),
     "scopes": _("droits"),
+    "sender": _("domaine d’envoi"),
+    "sender_overridden": _("envoi malgré un domaine non conforme"),
+    "outcome": _("résultat"),
+    "spf": "SPF",
+    "dkim": "DKIM",
+    "dmarc": "DMARC",
     "sha256": "SHA-256",
     "size_bytes": _("octets"),
     "transport": _("envoi par"),

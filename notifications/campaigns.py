@@ -28,6 +28,7 @@ from notifications.models import (
 from notifications.notice_facts import Facts, facts_for
 from notifications.notices import NoticeContent
 from notifications.register import failed_share
+from notifications.sender_domains.standing import sender_standing
 from notifications.sender_names import check_sender_name
 
 OVER = (CampaignState.RETURNED,)  # its list can be submitted again
@@ -217,10 +218,13 @@ def approve_campaign(
     checked_points: Collection[str],
     shared_addresses_confirmed: bool,
     now: datetime,
+    sender_override: str = "",
 ) -> Campaign:
     """Let the worker build the outbox and start. Raises CampaignRefused.
 
     `checked_points` are the codes of the points that the approver vouches for: all, or none is.
+    `sender_override` is why the approver sends from a domain whose DNS fails; what was known of
+    the domain stays with the campaign (docs/decisions/0021).
     """
     campaign = _locked(campaign_id, CampaignState.SUBMITTED, otherwise=_NOT_SUBMITTED)
     if approver_id in barred_from_approving(campaign):
@@ -242,6 +246,15 @@ def approve_campaign(
     )
     if bytes(campaign.sha256) != expected:
         raise CampaignRefused(_("Ce qui a été soumis a changé : soumettez à nouveau."))
+    sender = sender_standing(campaign.insurer_id)
+    if sender.fails and not sender_override.strip():
+        raise CampaignRefused(
+            _(
+                "Le domaine d’envoi %(domain)s n’est pas conforme : corrigez-le, ou cochez que vous"
+                " envoyez quand même et écrivez pourquoi."
+            )
+            % {"domain": sender.domain}
+        )
     # A list that replaces this one from now on leaves it its people.
     in_use = AffectedList.objects.filter(pk=campaign.affected_list_id, state=ListState.ACCEPTED)
     if not in_use.update(is_in_use=True):
@@ -251,6 +264,8 @@ def approve_campaign(
     campaign.approved_at = now
     campaign.checked_points = points
     campaign.shared_addresses_confirmed = shared_addresses_confirmed
+    campaign.sender_standing = sender.as_json()
+    campaign.sender_override = sender_override.strip() if sender.fails else ""
     campaign.save(
         update_fields=[
             "state",
@@ -258,9 +273,17 @@ def approve_campaign(
             "approved_at",
             "checked_points",
             "shared_addresses_confirmed",
+            "sender_standing",
+            "sender_override",
         ]
     )
-    _record(campaign, "campaign.approved", approver_id)
+    _record(
+        campaign,
+        "campaign.approved",
+        approver_id,
+        sender=sender.outcome.value,
+        sender_overridden=sender.fails,
+    )
     return campaign
 
 
@@ -392,7 +415,7 @@ def _locked(campaign_id: int, *states: CampaignState, otherwise: Promise) -> Cam
     return campaign
 
 
-def _record(campaign: Campaign, action: str, actor_id: int) -> None:
+def _record(campaign: Campaign, action: str, actor_id: int, **more: str | bool) -> None:
     record(
         action=action,
         scope=insurer_scope(campaign.insurer_id),
@@ -402,5 +425,6 @@ def _record(campaign: Campaign, action: str, actor_id: int) -> None:
             "sha256": bytes(campaign.sha256).hex(),
             "list": campaign.affected_list_id,
             "kind": str(campaign.kind),
+            **more,
         },
     )

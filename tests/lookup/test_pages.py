@@ -92,6 +92,7 @@ def test_these_are_all_the_public_pages() -> None:
         "privacy",
         "report_message",
         "robots",
+        "senders",
         "suggestions",
         "verify",
     ]

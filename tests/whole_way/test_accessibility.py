@@ -26,6 +26,7 @@ PUBLIC = [
     "/verifier/",
     "/verifier/signaler/",
     "/verifier/signale/",
+    "/verifier/expediteurs/",
     "/donnees-ouvertes/",
     "/mentions-legales/",
     "/confidentialite/",
