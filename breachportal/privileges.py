@@ -105,7 +105,11 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_letterexport": ("SELECT, INSERT, UPDATE", "SELECT, UPDATE"),
     "notifications_sendingidentity": ("SELECT, INSERT, UPDATE", READ),
     "notifications_sendercheck": (READ, WRITE),
-    # What everybody may read of senders: views of the owner's, with nothing else in them.
+    "notifications_statement": (APPEND, None),
+    "notifications_statementversion": (APPEND, None),
+    "notifications_publication": ("SELECT, INSERT, UPDATE", None),
+    # What everybody may read of these: views of the owner's, with nothing else in them.
+    "notifications_publishedstatement": (READ, None),
     "notifications_declaredsender": (READ, None),
     "notifications_declaredname": (READ, None),
     "notifications_sealedreceipt": ("INSERT", "SELECT, UPDATE, DELETE"),
@@ -204,6 +208,12 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
     ),
     # Anybody reports; an insurer's readers see what names it, the operator all.
     "notifications_suspiciousmessage": (f"{OWN} OR {OPERATOR}", "true"),
+    "notifications_statement": (OWN, f"{OWN} AND {STAFF}"),
+    "notifications_statementversion": (
+        _of("notifications_statement", "statement_id"),
+        f"{_of('notifications_statement', 'statement_id')} AND {STAFF}",
+    ),
+    "notifications_publication": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_sendercheck": (
         f"identity_id IS NULL OR {_of('notifications_sendingidentity', 'identity_id')}",
         "false",

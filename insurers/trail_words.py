@@ -39,6 +39,7 @@ KINDS = {
     "sealing_key": _("Clé de scellement"),
     "identity": _("Identités d’envoi"),
     "sender": _("Domaines d’envoi"),
+    "statement": _("Communications publiques"),
 }
 ACTIONS = {
     "declaration.saved": _("Déclaration enregistrée"),
@@ -98,6 +99,11 @@ ACTIONS = {
     "identity.refused": _("Identité d’envoi refusée"),
     "identity.ended": _("Identité d’envoi terminée"),
     "sender.checked": _("Domaine d’envoi vérifié : autre résultat"),
+    "statement.saved": _("Version d’une communication publique enregistrée"),
+    "statement.submitted": _("Communication publique soumise"),
+    "statement.published": _("Communication publique approuvée et publiée"),
+    "statement.returned": _("Communication publique renvoyée"),
+    "statement.withdrawn": _("Communication publique retirée"),
     "sender.check_asked": _("Vérification d’un domaine d’envoi demandée"),
 }
 # What the operator does in the administration, on any of its tables.
@@ -122,6 +128,7 @@ SUBJECTS = {
     "page": _("page"),
     "directory": _("annuaire"),
     "identity": _("identité d’envoi"),
+    "statement": _("communication publique"),
 }
 DETAILS = {
     **{field.value: field.label for field in Field},

@@ -14,6 +14,7 @@ from lookup.answers import (
 )
 from lookup.public import public_page
 from lookup.search import QUERY_MAX, normalise, search_insurers
+from lookup.statements import statements_of
 
 INSURED = "insured_people"
 PROFESSIONALS = "health_professionals"
@@ -40,8 +41,11 @@ def insurer(request: HttpRequest, slug: str) -> HttpResponse:
     """Answer for one insurer, with the grounds and what to do."""
     everyone = Insurer.objects.select_related("successor")
     found = get_object_or_404(everyone.prefetch_related("aliases", "amc_numbers"), slug=slug)
+    page = read_page(found)
+    touched = [answer.breach for answer in page.answers]
     context = {
-        "page": read_page(found),
+        "page": page,
+        "statements": statements_of(found, [*touched, *page.silent_breaches]),
         "insurer": found,
         "other_names": _other_names(found),
         "predecessors": list(found.predecessors.all()),

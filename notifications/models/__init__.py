@@ -44,6 +44,14 @@ from notifications.models.sending import (
     Transport,
 )
 from notifications.models.sms import SmsPart
+from notifications.models.statements import (
+    Publication,
+    PublicationState,
+    PublishedStatement,
+    Statement,
+    StatementGround,
+    StatementVersion,
+)
 from notifications.models.suspicious import ReportedChannel, SuspiciousMessage
 from notifications.models.watching import AnswerExample, CampaignSample, Heartbeat
 
@@ -76,6 +84,9 @@ __all__ = [
     "Notification",
     "NotificationMember",
     "ProviderReference",
+    "Publication",
+    "PublicationState",
+    "PublishedStatement",
     "Receipt",
     "ReceiptKind",
     "ReportedChannel",
@@ -85,6 +96,9 @@ __all__ = [
     "SendingIdentity",
     "SmsPart",
     "State",
+    "Statement",
+    "StatementGround",
+    "StatementVersion",
     "Suppression",
     "SuspiciousMessage",
     "Tally",

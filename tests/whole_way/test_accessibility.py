@@ -55,6 +55,7 @@ STAFF = [
     "/espace/campagnes/",
     "/espace/campagnes/1/",
     f"/espace/declarations/viamedis-almerys-2024/{PHARE}/",
+    f"/espace/communications/viamedis-almerys-2024/{PHARE}/",
     "/espace/equipe/",
     "/registre/",
     f"/registre/viamedis-almerys-2024/{PHARE}/",

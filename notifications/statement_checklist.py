@@ -1,0 +1,85 @@
+"""What a public statement must hold before it may be submitted, and must not hold at all.
+
+GDPR Article 34(3)(c) asks for a public communication by which people « are informed in an equally
+effective manner »: what the notice would have said of facts, measures and contact.
+"""
+
+import re
+from collections.abc import Iterator
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from notifications.checklist import ENOUGH, LINK, NIR_LIKE, PROMOTION, Unmet
+from notifications.models import StatementGround
+from notifications.statements import StatementContent, StatementTexts
+
+FORBIDDEN: tuple[tuple[re.Pattern[str], str, str | Promise], ...] = (
+    (PROMOTION, "34(1)", _("Retirez la promotion : elle n’a pas sa place ici.")),
+    (LINK, "34(1)", _("Retirez le lien : votre site figure déjà sur votre page de l’annuaire.")),
+    (
+        NIR_LIKE,
+        "décret 2019-341",
+        _("Retirez ce qui ressemble à un numéro de sécurité sociale."),
+    ),
+)
+
+
+def unmet_by(content: StatementContent) -> list[Unmet]:
+    """Return every unmet point, in the order of the form; an empty list allows submission."""
+    return [
+        *_texts("fr", content.fr, content.ground),
+        *_english(content),
+        *_contact(content),
+        *_forbidden(content),
+    ]
+
+
+def _texts(language: str, texts: StatementTexts, ground: str) -> Iterator[Unmet]:
+    points = [
+        ("happened", "34(2)", _("Dites ce qui s’est passé, en termes clairs et simples.")),
+        ("measures", "34(2), 33(3)(d)", _("Décrivez les mesures prises ou proposées.")),
+    ]
+    if ground == StatementGround.ART_34_3_C:
+        points.append(
+            (
+                "reason",
+                "34(3)(c)",
+                _("Dites pourquoi écrire à chacun demanderait des efforts disproportionnés."),
+            )
+        )
+    for name, article, message in points:
+        if len(getattr(texts, name).strip()) < ENOUGH:
+            said = _("Version anglaise : %(what)s") if language == "en" else "%(what)s"
+            yield Unmet(f"{language}_{name}", article, said % {"what": message})
+
+
+def _english(content: StatementContent) -> Iterator[Unmet]:
+    if any((content.en.happened, content.en.measures, content.en.reason)):
+        yield from _texts("en", content.en, content.ground)
+
+
+def _contact(content: StatementContent) -> Iterator[Unmet]:
+    if not content.contact_name.strip():
+        yield Unmet("contact_name", "33(3)(b)", _("Dites à qui s’adresser."))
+    if not (content.contact_phone.strip() or content.contact_address.strip()):
+        yield Unmet(
+            "contact_phone",
+            "33(3)(b)",
+            _("Donnez un moyen de contact hors du web : téléphone ou adresse postale."),
+        )
+
+
+def _forbidden(content: StatementContent) -> Iterator[Unmet]:
+    for name, text in _all_texts(content):
+        for pattern, article, message in FORBIDDEN:
+            if pattern.search(text):
+                yield Unmet(name, article, message)
+
+
+def _all_texts(content: StatementContent) -> Iterator[tuple[str, str]]:
+    for language in ("fr", "en"):
+        for name in ("happened", "measures", "reason"):
+            yield f"{language}_{name}", getattr(getattr(content, language), name)
+    for name in ("contact_name", "contact_phone", "contact_address"):
+        yield name, getattr(content, name)
