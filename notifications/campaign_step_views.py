@@ -69,7 +69,10 @@ def campaign_resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
     found = campaign_of(request, campaign_id, Role.APPROVER)
     with refusal_shown(request, found, "campaign.resumed"):
         resume_campaign(
-            campaign_id=found.pk, approver_id=staff_of(request).user_id, now=timezone.now()
+            campaign_id=found.pk,
+            approver_id=staff_of(request).user_id,
+            sender_override=SenderOverrideForm(request.POST).reason(),
+            now=timezone.now(),
         )
         enqueue(resume_campaigns)
     return redirect("campaign", found.pk)

@@ -104,12 +104,12 @@ def _changes(found: Campaign) -> dict[str, object]:
 
 
 def _sender(found: Campaign) -> dict[str, object]:
-    """Return what is known of the domain that sends: at the approval, or else now."""
-    kept = found.sender_standing
-    if kept is None and found.state != CampaignState.SUBMITTED:
-        return {}
-    standing = Standing.from_json(kept) if kept else sender_standing(found.insurer_id)
-    return {"sender": standing, "override_form": SenderOverrideForm()}
+    """Return what is known of the domain that sends: now, where it is to be judged; else then."""
+    to_judge = found.state in (CampaignState.SUBMITTED, CampaignState.HALTED)
+    if to_judge and not found.sender_override:
+        sender = sender_standing(found.insurer_id)
+        return {"sender": sender, "override_form": SenderOverrideForm() if sender.fails else None}
+    return {"sender": Standing.from_json(found.sender_standing) if found.sender_standing else None}
 
 
 def _letters(request: HttpRequest, found: Campaign) -> dict[str, object]:

@@ -28,7 +28,7 @@ from notifications.models import (
 from notifications.notice_facts import Facts, facts_for
 from notifications.notices import NoticeContent
 from notifications.register import failed_share
-from notifications.sender_domains.standing import sender_standing
+from notifications.sender_domains.standing import Standing, sender_standing
 from notifications.sender_names import check_sender_name
 
 OVER = (CampaignState.RETURNED,)  # its list can be submitted again
@@ -246,15 +246,7 @@ def approve_campaign(
     )
     if bytes(campaign.sha256) != expected:
         raise CampaignRefused(_("Ce qui a été soumis a changé : soumettez à nouveau."))
-    sender = sender_standing(campaign.insurer_id)
-    if sender.fails and not sender_override.strip():
-        raise CampaignRefused(
-            _(
-                "Le domaine d’envoi %(domain)s n’est pas conforme : corrigez-le, ou cochez que vous"
-                " envoyez quand même et écrivez pourquoi."
-            )
-            % {"domain": sender.domain}
-        )
+    sender = _judge_sender(campaign, sender_override)
     # A list that replaces this one from now on leaves it its people.
     in_use = AffectedList.objects.filter(pk=campaign.affected_list_id, state=ListState.ACCEPTED)
     if not in_use.update(is_in_use=True):
@@ -264,8 +256,6 @@ def approve_campaign(
     campaign.approved_at = now
     campaign.checked_points = points
     campaign.shared_addresses_confirmed = shared_addresses_confirmed
-    campaign.sender_standing = sender.as_json()
-    campaign.sender_override = sender_override.strip() if sender.fails else ""
     campaign.save(
         update_fields=[
             "state",
@@ -285,6 +275,25 @@ def approve_campaign(
         sender_overridden=sender.fails,
     )
     return campaign
+
+
+def _judge_sender(campaign: Campaign, override: str) -> Standing:
+    """Note on the campaign what is known of its sender's domain, and why it is used all the same.
+
+    Raises CampaignRefused for a domain that fails without a reason.
+    """
+    sender = sender_standing(campaign.insurer_id)
+    if sender.fails and not override.strip():
+        raise CampaignRefused(
+            _(
+                "Le domaine d’envoi %(domain)s n’est pas conforme : corrigez-le, ou cochez que vous"
+                " envoyez quand même et écrivez pourquoi."
+            )
+            % {"domain": sender.domain}
+        )
+    campaign.sender_standing = sender.as_json()
+    campaign.sender_override = override.strip() if sender.fails else ""
+    return sender
 
 
 @transaction.atomic
@@ -376,10 +385,13 @@ def cancel_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Cam
 
 
 @transaction.atomic
-def resume_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Campaign:
+def resume_campaign(
+    *, campaign_id: int, approver_id: int, now: datetime, sender_override: str = ""
+) -> Campaign:
     """Let a halted campaign go on where it stopped.
 
-    Whoever resumes has judged the failures so far: it halts again at twice their share.
+    Whoever resumes has judged the failures so far: it halts again at twice their share. A domain
+    that fails takes a reason here as for the approval, unless one was given then.
     """
     campaign = _locked(
         campaign_id, CampaignState.HALTED, otherwise=_("Cette campagne n’est pas arrêtée.")
@@ -388,8 +400,17 @@ def resume_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Cam
     campaign.state = CampaignState.SENDING
     campaign.halt_reason = ""
     campaign.halt_told = []
-    campaign.save(update_fields=["state", "halt_reason", "halt_told", "tolerated_failures"])
-    _record(campaign, "campaign.resumed", approver_id)
+    changed = ["state", "halt_reason", "halt_told", "tolerated_failures"]
+    if not campaign.sender_override:
+        _judge_sender(campaign, sender_override)
+        changed += ["sender_standing", "sender_override"]
+    campaign.save(update_fields=changed)
+    _record(
+        campaign,
+        "campaign.resumed",
+        approver_id,
+        sender_overridden=bool(campaign.sender_override),
+    )
     return campaign
 
 

@@ -96,7 +96,7 @@ def _desk(request: HttpRequest, insurer: Insurer, breach: Breach) -> Desk:
         lists=list(AffectedList.objects.filter(**mine).prefetch_related("operators")),
         notices=list(Notice.objects.filter(**mine).prefetch_related("versions", "operators")),
         campaigns=campaigns,
-        statement_state=_statement_state(**mine),
+        statement_state=_statement_state(insurer, breach),
         roles=roles,
         to_approve=_first_to_approve(campaigns, staff_of(request).user_id)
         if Role.APPROVER in roles

@@ -21,10 +21,11 @@ from notifications.models import SendingIdentity as Identity
 from notifications.sender_domains.alignment import SenderDomains, look_up
 from notifications.sender_domains.dns_answers import Dns, NoDnsAnswerError
 from notifications.sender_domains.findings import Findings, all_three
+from notifications.sender_domains.holding_back import hold_back
 from notifications.senders import domain_of
 
 EVERY = timedelta(hours=24)
-AGAIN = timedelta(hours=1)  # after the DNS did not answer
+AGAIN = timedelta(hours=1)
 NOT_ASKED = {DomainFinding.NO_ANSWER, DomainFinding.FICTIONAL}
 LOOKED_UP = (IdentityState.PROPOSED, IdentityState.APPROVED)
 
@@ -32,18 +33,23 @@ LOOKED_UP = (IdentityState.PROPOSED, IdentityState.APPROVED)
 def check_sender(*, identity_id: UUID | None, now: datetime) -> SenderCheck:
     """Look up the domains of an identity, or of the portal's own sender, and keep the result.
 
-    Must not be called inside a transaction. Raises SendingIdentity.DoesNotExist.
+    Of a domain that fails, campaigns that nobody approved as such are halted. Must not be called inside a transaction. Raises SendingIdentity.DoesNotExist.
     """
     identity = Identity.objects.get(pk=identity_id) if identity_id else None
     sender = portal_domains() if identity is None else domains_of(identity)
-    return _keep(identity, sender, _found(sender), now)
+    check = _keep(identity, sender, _found(sender), now)
+    if check.outcome == DomainOutcome.FAILS:
+        hold_back(identity=identity, now=now)
+    return check
 
 
 def senders_to_check(*, now: datetime) -> list[UUID | None]:
-    """Return the identities (None: the portal's own) that were not asked about for a day."""
-    recent = SenderCheck.objects.filter(
-        Q(tried_at__gt=now - AGAIN) | Q(tried_at__gt=now - EVERY, checked_at__gt=now - EVERY)
-    )
+    """Return the identities (None: the portal's own) to ask about: once a day.
+
+    After an hour already where nothing good is known, so that what was put right is soon seen.
+    """
+    sound = Q(outcome=DomainOutcome.ALIGNED, checked_at__gt=now - EVERY)
+    recent = SenderCheck.objects.filter(Q(tried_at__gt=now - AGAIN) | sound)
     due: list[UUID | None] = list(
         Identity.objects.filter(state__in=LOOKED_UP)
         .exclude(pk__in=recent.exclude(identity=None).values("identity"))

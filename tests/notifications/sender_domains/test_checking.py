@@ -112,7 +112,7 @@ def test_an_insurer_without_its_own_sender_stands_as_the_portal_does() -> None:
     assert sender_standing(cast.phare().pk) == portal_standing()
 
 
-def test_senders_are_due_once_a_day_and_after_an_hour_of_silence(own: SendingIdentity) -> None:
+def test_senders_are_due_once_a_day_and_after_an_hour_unless_sound(own: SendingIdentity) -> None:
     def due(hours: int) -> list[object]:
         return list(senders_to_check(now=cast.NOW + timedelta(hours=hours, minutes=1)))
 
@@ -124,6 +124,9 @@ def test_senders_are_due_once_a_day_and_after_an_hour_of_silence(own: SendingIde
     assert due(0) == []
     assert due(1) == [None]
     assert due(24) == [None, own.pk]
+    with dns_server(zone(dmarc=None)):
+        checked(own)
+    assert own.pk in due(1)
 
 
 def test_what_is_refused_or_ended_is_asked_about_no_more(own: SendingIdentity) -> None:
