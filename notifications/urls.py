@@ -10,9 +10,9 @@ from notifications import (
     preview_views,
     register_views,
     space_views,
+    statement_views,
     suspicious_views,
     version_views,
-    statement_views,
     webhook_views,
 )
 

@@ -33,7 +33,8 @@ LOOKED_UP = (IdentityState.PROPOSED, IdentityState.APPROVED)
 def check_sender(*, identity_id: UUID | None, now: datetime) -> SenderCheck:
     """Look up the domains of an identity, or of the portal's own sender, and keep the result.
 
-    Of a domain that fails, campaigns that nobody approved as such are halted. Must not be called inside a transaction. Raises SendingIdentity.DoesNotExist.
+    Of a domain that fails, campaigns that nobody approved as such are halted. Must not be called
+    inside a transaction. Raises SendingIdentity.DoesNotExist.
     """
     identity = Identity.objects.get(pk=identity_id) if identity_id else None
     sender = portal_domains() if identity is None else domains_of(identity)
