@@ -10,6 +10,8 @@ from insurers.models import Insurer
 from notifications.models import Channel, DeclaredName, DeclaredSender
 from notifications.sender_domains.standing import Standing, portal_standing, standing_of
 
+DOMAIN = "domain"
+
 
 @dataclass
 class DeclaredSenders:
@@ -19,6 +21,7 @@ class DeclaredSenders:
     own: tuple[str, Standing] | None = None
     portal_names: list[str] = field(default_factory=list)
     sms_names: list[str] = field(default_factory=list)
+    earlier_domains: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -33,23 +36,31 @@ class SendersPage:
 def senders_page() -> SendersPage:
     """Return who sends, insurers by name, in a fixed number of queries."""
     senders = {row.insurer_id: row for row in DeclaredSender.objects.all()}
+    portal = portal_standing()
     names: dict[tuple[UUID, str], list[str]] = defaultdict(list)
     for row in DeclaredName.objects.order_by("name"):
         names[row.insurer_id, row.channel].append(row.name)
     declared = {*senders, *(insurer_id for insurer_id, _channel in names)}
     return SendersPage(
-        portal=portal_standing(),
+        portal=portal,
         portal_sms=settings.SMS_ACCOUNT.get("sender", ""),
         insurers=[
             DeclaredSenders(
                 insurer,
-                own=_own(senders.get(insurer.pk)),
+                own=(own := _own(senders.get(insurer.pk))),
                 portal_names=names[insurer.pk, Channel.EMAIL],
                 sms_names=names[insurer.pk, Channel.SMS],
+                earlier_domains=_without(
+                    names[insurer.pk, DOMAIN], (own[1] if own else portal).domain
+                ),
             )
             for insurer in Insurer.objects.filter(pk__in=declared)
         ],
     )
+
+
+def _without(domains: list[str], current: str) -> list[str]:
+    return [domain for domain in domains if domain != current]
 
 
 def _own(sender: DeclaredSender | None) -> tuple[str, Standing] | None:

@@ -23,11 +23,11 @@ class Said:
     sha256: str
 
 
-def statements_of(insurer: Insurer, breaches: list[Breach]) -> list[Said]:
-    """Return what an insurer says of these breaches, the newest first, in one query."""
-    known = {breach.pk: breach for breach in breaches}
-    rows = PublishedStatement.objects.filter(insurer_id=insurer.pk, breach_id__in=known)
-    return [_said(row, known[row.breach_id]) for row in rows.order_by("-published_at")]
+def statements_of(insurer: Insurer) -> list[Said]:
+    """Return what an insurer says in public, the newest first."""
+    rows = list(PublishedStatement.objects.filter(insurer_id=insurer.pk).order_by("-published_at"))
+    breaches = Breach.objects.in_bulk([row.breach_id for row in rows])
+    return [_said(row, breaches[row.breach_id]) for row in rows]
 
 
 def _said(row: PublishedStatement, breach: Breach) -> Said:

@@ -41,11 +41,9 @@ def insurer(request: HttpRequest, slug: str) -> HttpResponse:
     """Answer for one insurer, with the grounds and what to do."""
     everyone = Insurer.objects.select_related("successor")
     found = get_object_or_404(everyone.prefetch_related("aliases", "amc_numbers"), slug=slug)
-    page = read_page(found)
-    touched = [answer.breach for answer in page.answers]
     context = {
-        "page": page,
-        "statements": statements_of(found, [*touched, *page.silent_breaches]),
+        "page": read_page(found),
+        "statements": statements_of(found),
         "insurer": found,
         "other_names": _other_names(found),
         "predecessors": list(found.predecessors.all()),

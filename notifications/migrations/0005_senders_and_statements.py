@@ -23,6 +23,9 @@ SELECT insurer_id, 'sms' AS channel, plan -> 'sms' ->> 'sender' AS name
 FROM notifications_campaign
 WHERE approved_at IS NOT NULL AND plan -> 'sms' ->> 'sender' <> ''
 UNION
+SELECT insurer_id, 'domain', sender_standing ->> 'domain'
+FROM notifications_campaign WHERE approved_at IS NOT NULL AND sender_standing ->> 'domain' <> ''
+UNION
 SELECT c.insurer_id, 'email', v.content ->> 'controller_name'
 FROM notifications_campaign c JOIN notifications_noticeversion v ON v.id = c.notice_version_id
 WHERE c.approved_at IS NOT NULL AND v.content ->> 'controller_name' <> '' AND NOT EXISTS (

@@ -120,7 +120,11 @@ class DeclaredSender(models.Model):
 
 
 class DeclaredName(models.Model):
-    """A name that an insurer's messages come under, from approved campaigns: a view."""
+    """What an insurer's messages came under, from approved campaigns: a view (migration 0005).
+
+    `channel` is "sms" for the sender of its SMS, "email" for a name before the portal's address,
+    "domain" for a domain that its e-mail left from.
+    """
 
     pk = models.CompositePrimaryKey("insurer_id", "channel", "name")
     insurer_id = models.UUIDField()

@@ -19,7 +19,7 @@ ASKING = {"include", "a", "mx", "ptr", "exists", "redirect"}
 NEEDS_VALUE = {"include", "exists", "ip4", "ip6", "redirect"}
 _MECHANISM = re.compile(
     r"(?P<qualifier>[+?~-]?)(?P<name>all|include|a|mx|ptr|ip4|ip6|exists)"
-    r"(?::(?P<value>(?:%\{[^}\s]*\}|[^\s/])+))?(?P<length>(?:/\d{1,3})?(?://\d{1,3})?)",
+    r"(?::(?P<value>(?:%\{[^}\s%]*\}|%[%_-]|[^\s/%])+))?(?P<length>(?:/\d{1,3})?(?://\d{1,3})?)",
     re.IGNORECASE,
 )
 _MODIFIER = re.compile(r"(?P<name>[a-z][a-z0-9._-]*)=(?P<value>\S*)", re.IGNORECASE)

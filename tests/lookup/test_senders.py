@@ -55,6 +55,15 @@ def test_names_come_from_approved_campaigns_only(client: Client) -> None:
     assert "<h3>SMS</h3> <p>Expéditeur : <code>Portail</code></p>" in shown
 
 
+def test_a_domain_that_notices_left_from_stays_on_the_page(client: Client) -> None:
+    approved(accepted_list([member(1, email="a@example.fr")]))
+    assert "auparavant" not in page(client)
+    identity()
+    shown = page(client)
+    assert "auparavant, de ce domaine : <code>example.fr</code>" in shown
+    assert "sous le nom" not in shown
+
+
 @pytest.mark.parametrize(
     "state", [IdentityState.PROPOSED, IdentityState.REFUSED, IdentityState.ENDED]
 )

@@ -49,6 +49,8 @@ def test_a_sound_domain_is_aligned_by_spf() -> None:
         (["v=spf1 ip4:192.0.2.0/33 -all"], "spf_unreadable"),
         (["v=spf1 ip6:192.0.2.1 -all"], "spf_unreadable"),
         (["v=spf1 all:x"], "spf_unreadable"),
+        (["v=spf1 exists:" + "%{i}" * 60 + "/x -all"], "spf_unreadable"),
+        (["v=spf1 exists:%{i -all"], "spf_unreadable"),
         (["v=spf1 mailbox:x -all"], "spf_unreadable"),
         (["v=spf1 redirect=a.fr redirect=b.fr"], "spf_unreadable"),
         (["v=spf1 include:nowhere.example.net -all"], "spf_broken_include"),

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import ProgrammingError, transaction
+from django.db import ProgrammingError, connection, transaction
 from django.test import override_settings
 from django.urls import reverse
 
@@ -13,6 +13,7 @@ from insurers.row_security import row_scope
 from notifications import tasks
 from notifications.models import (
     DeclaredSender,
+    DomainFinding,
     DomainOutcome,
     IdentityState,
     SenderCheck,
@@ -24,6 +25,7 @@ from notifications.sender_domains.checking import (
     portal_domains,
     senders_to_check,
 )
+from notifications.sender_domains.findings import Findings, all_three
 from notifications.sender_domains.standing import portal_standing, sender_standing
 from notifications.senders import domain_of
 from tests import cast
@@ -59,6 +61,21 @@ def test_the_worker_keeps_what_it_found(own: SendingIdentity) -> None:
     assert standing.checked_at == cast.NOW
     assert standing.findings is not None
     assert standing.findings.spf.name == PHARE
+
+
+def test_no_transaction_is_open_while_the_dns_is_asked(
+    own: SendingIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, within = list(connection.savepoint_ids), list[list[str]]()
+
+    def note(*arguments: object) -> Findings:
+        within.append(list(connection.savepoint_ids))
+        return all_three(DomainFinding.NO_ANSWER)
+
+    monkeypatch.setattr("notifications.sender_domains.checking.look_up", note)
+    with override_settings(DEMO=False):
+        check_sender(identity_id=own.pk, now=cast.NOW)
+    assert within == [before]
 
 
 def test_a_silent_dns_takes_away_neither_a_fault_nor_a_proof(own: SendingIdentity) -> None:
