@@ -216,7 +216,8 @@ def _publish_statement(cast: Cast) -> None:
 
 SAID_IN_FRENCH = StatementTexts(
     happened="Fin janvier 2024, des comptes de professionnels de santé chez Viamedis, notre"
-    " opérateur de tiers payant, ont été détournés. Des données de nos adhérents ont pu être consultées.",
+    " opérateur de tiers payant, ont été détournés. Des données de nos adhérents ont pu être"
+    " consultées.",
     measures="L’opérateur a fermé les comptes détournés et renforcé leur accès. Nous avons prévenu"
     " la CNIL et écrit à chaque personne dont nous avons une adresse.",
 )
