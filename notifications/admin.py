@@ -101,12 +101,13 @@ class SenderCheckAdmin(AuditedAdmin):
         "sender",
         "from_domain",
         "outcome",
+        "checked_at",
         "spf",
         "dkim",
         "dmarc",
-        "checked_at",
         "tried_at",
     )
+    list_display_links = None
     list_filter = ("outcome",)
     list_select_related = ("identity__insurer",)
     actions = ("look_up",)
