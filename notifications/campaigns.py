@@ -329,8 +329,17 @@ def _give_back(campaign: Campaign, comment: str, person_id: int) -> None:
     campaign.state = CampaignState.RETURNED
     campaign.return_comment = comment
     campaign.approved_by, campaign.approved_at, campaign.checked_points = None, None, []
+    campaign.sender_standing, campaign.sender_override = None, ""
     campaign.save(
-        update_fields=["state", "return_comment", "approved_by", "approved_at", "checked_points"]
+        update_fields=[
+            "state",
+            "return_comment",
+            "approved_by",
+            "approved_at",
+            "checked_points",
+            "sender_standing",
+            "sender_override",
+        ]
     )
     others = Campaign.objects.filter(affected_list=campaign.affected_list_id).exclude(
         state__in=(CampaignState.SUBMITTED, CampaignState.RETURNED)

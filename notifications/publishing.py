@@ -11,6 +11,7 @@ from audit.trail import account, insurer_scope, record
 from notifications.checklist import Unmet
 from notifications.models import Publication, PublicationState, StatementVersion
 from notifications.statement_checklist import unmet_by
+from notifications.statement_mail import tell_authors
 from notifications.statements import StatementContent
 
 # What was once public: the register shows it for good.
@@ -97,6 +98,7 @@ def return_statement(
     found.return_comment = comment.strip()
     _decide(found, PublicationState.RETURNED, approver_id, now)
     _record(found, "statement.returned", approver_id)
+    tell_authors(publication=found, authors=barred_from_publishing(found) - {approver_id})
     return found
 
 

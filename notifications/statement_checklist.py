@@ -4,25 +4,14 @@ GDPR Article 34(3)(c) asks for a public communication by which people « are inf
 effective manner »: what the notice would have said of facts, measures and contact.
 """
 
-import re
 from collections.abc import Iterator
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from notifications.checklist import ENOUGH, LINK, NIR_LIKE, PROMOTION, Unmet
+from notifications.checklist import ENOUGH, Unmet
+from notifications.forbidden import forbidden_in
 from notifications.models import StatementGround
 from notifications.statements import StatementContent, StatementTexts
-
-FORBIDDEN: tuple[tuple[re.Pattern[str], str, str | Promise], ...] = (
-    (PROMOTION, "34(1)", _("Retirez la promotion : elle n’a pas sa place ici.")),
-    (LINK, "34(1)", _("Retirez le lien : votre site figure déjà sur votre page de l’annuaire.")),
-    (
-        NIR_LIKE,
-        "décret 2019-341",
-        _("Retirez ce qui ressemble à un numéro de sécurité sociale."),
-    ),
-)
 
 
 def unmet_by(content: StatementContent) -> list[Unmet]:
@@ -72,9 +61,8 @@ def _contact(content: StatementContent) -> Iterator[Unmet]:
 
 def _forbidden(content: StatementContent) -> Iterator[Unmet]:
     for name, text in _all_texts(content):
-        for pattern, article, message in FORBIDDEN:
-            if pattern.search(text):
-                yield Unmet(name, article, message)
+        for found in forbidden_in(text, is_filled_in=False):
+            yield Unmet(name, found.article, found.message)
 
 
 def _all_texts(content: StatementContent) -> Iterator[tuple[str, str]]:

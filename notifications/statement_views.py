@@ -142,7 +142,7 @@ def _course(request: HttpRequest, found: Statement | None) -> dict[str, object]:
     taken = {row.version_id for row in (waiting, public) if row}
     return {
         "version": latest,
-        "versions": [(row, bytes(row.sha256).hex()) for row in found.versions.all()],
+        "versions": [(row, _text_of(row), bytes(row.sha256).hex()) for row in found.versions.all()],
         "publications": publications,
         "waiting": waiting,
         "waiting_text": _text_of(waiting.version) if waiting else None,

@@ -5,12 +5,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from audit.trail import account, insurer_scope, record
 from insurers.models import Breach, Insurer
 from notifications.models import Statement, StatementGround, StatementVersion
 from notifications.notices import canonical_sha256
+
+VERSIONS_CLASS = 7432  # the first number of an advisory lock's two
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def save_statement(
         insurer=insurer,
         defaults={"created_by_id": author_id, "created_at": now},
     )
+    with connection.cursor() as cursor:  # Whoever saves at the same moment makes the next one.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [VERSIONS_CLASS, statement.pk])
     last = statement.versions.values_list("number", flat=True).first()
     version = StatementVersion.objects.create(
         statement=statement,

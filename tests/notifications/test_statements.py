@@ -1,8 +1,12 @@
 """An insurer's public statement: written in versions, approved by another person, withdrawn."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from django.core import mail as django_mail
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django.test import Client
 
@@ -97,6 +101,8 @@ def test_the_first_draft_brings_the_contact_of_the_directory() -> None:
         ({"fr": StatementTexts(HAPPENED + " Profitez de nos offres.", MEASURES)}, "fr_happened"),
         ({"fr": StatementTexts(HAPPENED, MEASURES + " Voir ailleurs.com.")}, "fr_measures"),
         ({"fr": StatementTexts(HAPPENED, MEASURES + " 1 80 03 29 019 123")}, "fr_measures"),
+        ({"fr": StatementTexts(HAPPENED, MEASURES + "<script>x</script>")}, "fr_measures"),
+        ({"fr": StatementTexts(HAPPENED, MEASURES + " Bonjour {prénom}.")}, "fr_measures"),
         ({"contact_address": "www.phare.example"}, "contact_address"),
     ],
 )
@@ -168,6 +174,18 @@ def test_a_return_says_what_to_correct() -> None:
     assert (found.state, found.return_comment) == ("returned", "Dites depuis quand.")
     with pytest.raises(PublicationRefused):
         approve(found, cast.armand().pk)
+
+
+def test_a_return_is_mailed_to_those_who_wrote_it(
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[Any]],
+) -> None:
+    found = submitted()
+    with django_capture_on_commit_callbacks(execute=True):
+        send_back(found, "Dites depuis quand.")
+    (sent,) = django_mail.outbox
+    assert sent.to == [cast.paule().email]
+    assert PAGE in sent.body
+    assert "depuis quand" not in sent.body
 
 
 def test_a_withdrawal_has_a_reason_and_ends_the_public_page() -> None:
@@ -332,8 +350,9 @@ def test_english_readers_get_english_where_there_is_some(client: Client) -> None
 
 
 def test_what_is_written_is_escaped(client: Client) -> None:
-    published(complete(fr=StatementTexts(HAPPENED + "<script>x</script>", MEASURES)))
-    assert "<script>x" not in client.get("/organismes/mutuelle-du-phare/").content.decode()
+    published(complete(fr=StatementTexts(HAPPENED + " Moins de < 5 & rien d’autre.", MEASURES)))
+    page = client.get("/organismes/mutuelle-du-phare/").content.decode()
+    assert "&lt; 5 &amp; rien" in page
 
 
 def test_the_space_leads_to_the_statement(client: Client) -> None:

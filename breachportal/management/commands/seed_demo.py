@@ -27,7 +27,6 @@ from notifications.checklist import points_of
 from notifications.models import Campaign, CampaignState, Channel, State
 from notifications.notice_facts import create_notice
 from notifications.notices import NoticeContent, save_version
-from notifications.notices import NoticeContent, create_notice, save_version
 from notifications.publishing import approve_statement, submit_statement
 from notifications.register import Figures, campaign_figures
 from notifications.statements import StatementTexts, draft_of, save_statement

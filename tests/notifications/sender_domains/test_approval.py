@@ -14,7 +14,13 @@ from tests import cast
 from tests.dns_server import dns_server
 from tests.notifications.email.senders import identity
 from tests.notifications.sender_domains.zones import zone
-from tests.notifications.story import accepted_list, member, submitted
+from tests.notifications.story import (
+    APPROVAL,
+    EVERY_POINT,
+    accepted_list,
+    member,
+    submitted,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -34,6 +40,7 @@ def approve(campaign: Campaign, reason: str = "") -> Campaign:
     return approve_campaign(
         campaign_id=campaign.pk,
         approver_id=cast.armand().pk,
+        checked_points=EVERY_POINT,
         shared_addresses_confirmed=False,
         sender_override=reason,
         now=cast.NOW,
@@ -98,7 +105,7 @@ def test_the_page_wants_the_box_ticked_and_the_reason_written(
     page = client.get(f"/espace/campagnes/{campaign.pk}/").content.decode()
     assert "Aucun enregistrement DMARC" in page
     assert 'name="sender_override"' in page
-    client.post(f"/espace/campagnes/{campaign.pk}/approuver/", {"read": "on", **given})
+    client.post(f"/espace/campagnes/{campaign.pk}/approuver/", APPROVAL | given)
     campaign.refresh_from_db()
     assert campaign.state == state
 
