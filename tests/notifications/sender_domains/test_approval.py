@@ -10,6 +10,7 @@ from audit.models import AuditEntry
 from notifications.campaigns import CampaignRefused, approve_campaign
 from notifications.models import Campaign, CampaignState, SenderCheck
 from notifications.sender_domains.checking import check_sender
+from notifications.sender_forms import SenderOverrideForm
 from tests import cast
 from tests.dns_server import dns_server
 from tests.notifications.email.senders import identity
@@ -89,25 +90,32 @@ def test_what_is_not_known_does_not_hold_a_campaign_back(campaign: Campaign) -> 
 
 
 @pytest.mark.parametrize(
-    ("given", "state"),
+    ("given", "reason"),
     [
-        ({}, CampaignState.SUBMITTED),
-        ({"sender_override": REASON}, CampaignState.SUBMITTED),
-        ({"sender_accepted": "on"}, CampaignState.SUBMITTED),
-        ({"sender_accepted": "on", "sender_override": "x" * 501}, CampaignState.SUBMITTED),
-        ({"sender_accepted": "on", "sender_override": REASON}, CampaignState.APPROVED),
+        ({}, ""),
+        ({"sender_override": REASON}, ""),
+        ({"sender_accepted": "on"}, ""),
+        ({"sender_accepted": "on", "sender_override": "x" * 501}, ""),
+        ({"sender_accepted": "on", "sender_override": REASON}, REASON),
     ],
 )
-def test_the_page_wants_the_box_ticked_and_the_reason_written(
-    campaign: Campaign, client: Client, given: dict[str, str], state: CampaignState
+def test_the_form_wants_the_box_ticked_and_the_reason_written(
+    given: dict[str, str], reason: str
 ) -> None:
+    assert SenderOverrideForm(given).reason() == reason
+
+
+def test_the_page_says_what_fails_and_takes_the_reason(campaign: Campaign, client: Client) -> None:
     cast.sign_in(client, cast.armand())
     page = client.get(f"/espace/campagnes/{campaign.pk}/").content.decode()
     assert "Aucun enregistrement DMARC" in page
     assert 'name="sender_override"' in page
-    client.post(f"/espace/campagnes/{campaign.pk}/approuver/", APPROVAL | given)
+    for given in ({}, {"sender_accepted": "on", "sender_override": REASON}):
+        campaign.refresh_from_db()
+        assert campaign.state == CampaignState.SUBMITTED
+        client.post(f"/espace/campagnes/{campaign.pk}/approuver/", APPROVAL | given)
     campaign.refresh_from_db()
-    assert campaign.state == state
+    assert (campaign.state, campaign.sender_override) == (CampaignState.APPROVED, REASON)
 
 
 def test_the_reason_stays_on_the_page_and_in_the_register(
