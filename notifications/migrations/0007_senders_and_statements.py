@@ -90,11 +90,13 @@ class Migration(migrations.Migration):
                 ('findings', models.JSONField(verbose_name='détail')),
                 ('checked_at', models.DateTimeField(null=True, verbose_name='vérifié le')),
                 ('tried_at', models.DateTimeField(verbose_name='demandé le')),
+                ('identity', models.OneToOneField(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='check_of_domain', to='notifications.sendingidentity')),
             ],
             options={
                 'verbose_name': 'domaine d’envoi vérifié',
                 'verbose_name_plural': 'domaines d’envoi vérifiés',
                 'ordering': ('from_domain',),
+                'constraints': [models.UniqueConstraint(fields=('identity',), name='one_check_per_sender', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('outcome', 'unknown'), ('checked_at__isnull', False), _connector='OR'), name='what_is_known_has_a_date')],
             },
         ),
         migrations.AddField(
@@ -111,21 +113,6 @@ class Migration(migrations.Migration):
             model_name='campaign',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('sender_standing__outcome', 'fails'), _negated=True), models.Q(('sender_override', ''), _negated=True), _connector='OR'), name='a_failing_sender_has_a_reason'),
         ),
-        migrations.AddField(
-            model_name='sendercheck',
-            name='identity',
-            field=models.OneToOneField(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='check_of_domain', to='notifications.sendingidentity'),
-        ),
-        migrations.AddConstraint(
-            model_name='sendercheck',
-            constraint=models.UniqueConstraint(fields=('identity',), name='one_check_per_sender', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='sendercheck',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome', 'unknown'), ('checked_at__isnull', False), _connector='OR'), name='what_is_known_has_a_date'),
-        ),
-        migrations.RunSQL(SENDERS, "DROP VIEW notifications_declaredsender"),
-        migrations.RunSQL(NAMES, "DROP VIEW notifications_declaredname"),
         migrations.CreateModel(
             name='PublishedStatement',
             fields=[
@@ -154,6 +141,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'communication publique',
                 'verbose_name_plural': 'communications publiques',
+                'constraints': [models.UniqueConstraint(fields=('breach', 'insurer'), name='one_statement_per_insurer_and_breach')],
             },
         ),
         migrations.CreateModel(
@@ -170,6 +158,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'version d’une communication publique',
                 'ordering': ('-number',),
+                'constraints': [models.UniqueConstraint(fields=('statement', 'number'), name='each_statement_version_once')],
             },
         ),
         migrations.CreateModel(
@@ -192,31 +181,10 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'publication',
                 'ordering': ('-submitted_at', '-pk'),
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'published')), fields=('statement',), name='one_version_of_a_statement_is_public'), models.UniqueConstraint(condition=models.Q(('state', 'submitted')), fields=('statement',), name='one_version_of_a_statement_waits'), models.CheckConstraint(condition=models.Q(('state__in', ('submitted', 'returned')), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False), models.Q(('decided_by', models.F('submitted_by')), _negated=True)), _connector='OR'), name='a_statement_is_approved_by_another_person'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'withdrawn'), _negated=True), models.Q(('ended_at__isnull', False), ('ended_by__isnull', False), models.Q(('withdrawal_reason', ''), _negated=True)), _connector='OR'), name='a_withdrawal_has_a_reason')],
             },
         ),
-        migrations.AddConstraint(
-            model_name='statement',
-            constraint=models.UniqueConstraint(fields=('breach', 'insurer'), name='one_statement_per_insurer_and_breach'),
-        ),
-        migrations.AddConstraint(
-            model_name='statementversion',
-            constraint=models.UniqueConstraint(fields=('statement', 'number'), name='each_statement_version_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='publication',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'published')), fields=('statement',), name='one_version_of_a_statement_is_public'),
-        ),
-        migrations.AddConstraint(
-            model_name='publication',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'submitted')), fields=('statement',), name='one_version_of_a_statement_waits'),
-        ),
-        migrations.AddConstraint(
-            model_name='publication',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ('submitted', 'returned')), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False), models.Q(('decided_by', models.F('submitted_by')), _negated=True)), _connector='OR'), name='a_statement_is_approved_by_another_person'),
-        ),
-        migrations.AddConstraint(
-            model_name='publication',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'withdrawn'), _negated=True), models.Q(('ended_at__isnull', False), ('ended_by__isnull', False), models.Q(('withdrawal_reason', ''), _negated=True)), _connector='OR'), name='a_withdrawal_has_a_reason'),
-        ),
+        migrations.RunSQL(SENDERS, "DROP VIEW notifications_declaredsender"),
+        migrations.RunSQL(NAMES, "DROP VIEW notifications_declaredname"),
         migrations.RunSQL(STATEMENTS, "DROP VIEW notifications_publishedstatement"),
     ]
