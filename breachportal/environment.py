@@ -1,8 +1,10 @@
 """Settings read from the environment; a secret may come from a file named by NAME_FILE."""
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from psycopg.conninfo import conninfo_to_dict
@@ -82,6 +84,20 @@ def sms_sender() -> str:
 def words(name: str, default: str) -> list[str]:
     """Return the comma-separated values of `name`."""
     return [word.strip() for word in read(name, default).split(",") if word.strip()]
+
+
+def dns_servers(name: str) -> list[tuple[str, int]]:
+    """Return the addresses and ports of `name`: `9.9.9.9, 127.0.0.1:5353, [2620:fe::fe]:53`.
+
+    Raises ImproperlyConfigured for anything but addresses.
+    """
+    try:
+        parts = [urlsplit(f"dns://{word}") for word in words(name, "")]
+        return [(str(ip_address(part.hostname or "")), part.port or 53) for part in parts]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} holds addresses, with a port where it is not 53; IPv6 ones in brackets."
+        ) from error
 
 
 def database(url: str) -> dict[str, Any]:

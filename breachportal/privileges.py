@@ -104,6 +104,14 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_smspart": (None, WRITE),
     "notifications_letterexport": ("SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE"),
     "notifications_sendingidentity": ("SELECT, INSERT, UPDATE", READ),
+    "notifications_sendercheck": (READ, WRITE),
+    "notifications_statement": (APPEND, None),
+    "notifications_statementversion": (APPEND, None),
+    "notifications_publication": ("SELECT, INSERT, UPDATE", None),
+    # What everybody may read of these: views of the owner's, with nothing else in them.
+    "notifications_publishedstatement": (READ, None),
+    "notifications_declaredsender": (READ, None),
+    "notifications_declaredname": (READ, None),
     "notifications_sealedreceipt": ("INSERT", "SELECT, UPDATE, DELETE"),
     "notifications_suppression": (None, WRITE),
     "notifications_campaignsample": (READ, WRITE),
@@ -200,6 +208,16 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
     ),
     # Anybody reports; an insurer's readers see what names it, the operator all.
     "notifications_suspiciousmessage": (f"{OWN} OR {OPERATOR}", "true"),
+    "notifications_statement": (OWN, f"{OWN} AND {STAFF}"),
+    "notifications_statementversion": (
+        _of("notifications_statement", "statement_id"),
+        f"{_of('notifications_statement', 'statement_id')} AND {STAFF}",
+    ),
+    "notifications_publication": (OWN, f"{OWN} AND {STAFF}"),
+    "notifications_sendercheck": (
+        f"identity_id IS NULL OR {_of('notifications_sendingidentity', 'identity_id')}",
+        "false",
+    ),
     "audit_auditentry": (
         "scope = ANY (portal_scopes()) OR (scope = 'portal' AND portal_role() IN"
         " ('operator', 'auditor'))",

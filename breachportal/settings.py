@@ -159,6 +159,8 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.read_mailboxes": {"queue": "default"},
     "notifications.tasks.read_mailbox": {"queue": "default"},
     "notifications.tasks.forget_suspicious": {"queue": "default"},
+    "notifications.tasks.check_senders": {"queue": "default"},
+    "notifications.tasks.check_sender_domain": {"queue": "default"},
     "notifications.tasks.*": {"queue": "dispatch"},
 }
 CELERY_BEAT_SCHEDULE = {
@@ -168,6 +170,7 @@ CELERY_BEAT_SCHEDULE = {
     "watch": {"task": "notifications.tasks.watch", "schedule": 10.0},
     "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},
     "forget-suspicious": {"task": "notifications.tasks.forget_suspicious", "schedule": 3600.0},
+    "check-senders": {"task": "notifications.tasks.check_senders", "schedule": 60.0},
     "sms-receipts": {"task": "notifications.tasks.sms_receipts", "schedule": 30.0},
 }
 
@@ -261,6 +264,9 @@ BOUNCE_MAILDIR = Path(env.read("BOUNCE_MAILDIR")) if env.read("BOUNCE_MAILDIR", 
 DKIM_DOMAIN = env.read("DKIM_DOMAIN", "")
 DKIM_SELECTOR = env.read("DKIM_SELECTOR", "")
 DKIM_PRIVATE_KEY = env.read("DKIM_PRIVATE_KEY", "") if ROLE == "worker" else ""
+# Whom to ask about the domains that e-mail is sent from; without it, what the system asks. The
+# demonstration, whose domains are fictional, asks nobody.
+DNS_RESOLVERS = env.dns_servers("DNS_RESOLVERS")
 # Providers' interfaces, those in the European Union where there are several; keys are sealed.
 ANYMAIL = {
     "MAILGUN_API_URL": "https://api.eu.mailgun.net/v3",

@@ -12,7 +12,7 @@ from django.db import transaction
 logger = logging.getLogger(__name__)
 
 
-def enqueue(task: "Task[Any, Any]", *, expires: float | None = None, **ids: int) -> None:
+def enqueue(task: "Task[Any, Any]", *, expires: float | None = None, **ids: int | str) -> None:
     """Publish a task with its ids on commit; the periodic sweeps re-issue what cannot be.
 
     A sweep gives `expires`, in seconds: what it queues again and again while every worker is
@@ -22,7 +22,7 @@ def enqueue(task: "Task[Any, Any]", *, expires: float | None = None, **ids: int)
     transaction.on_commit(partial(_publish, task, ids, options))
 
 
-def _publish(task: "Task[Any, Any]", ids: dict[str, int], options: dict[str, Any]) -> None:
+def _publish(task: "Task[Any, Any]", ids: dict[str, int | str], options: dict[str, Any]) -> None:
     try:
         task.apply_async(kwargs=ids, retry=False, **options)
     except (kombu.exceptions.OperationalError, redis.exceptions.RedisError):

@@ -38,6 +38,8 @@ KINDS = {
     "fingerprint_key": _("Clés d’empreinte"),
     "sealing_key": _("Clé de scellement"),
     "identity": _("Identités d’envoi"),
+    "sender": _("Domaines d’envoi"),
+    "statement": _("Communications publiques"),
 }
 ACTIONS = {
     "declaration.saved": _("Déclaration enregistrée"),
@@ -96,6 +98,13 @@ ACTIONS = {
     "identity.approved": _("Identité d’envoi mise en service"),
     "identity.refused": _("Identité d’envoi refusée"),
     "identity.ended": _("Identité d’envoi terminée"),
+    "sender.checked": _("Domaine d’envoi vérifié : autre résultat"),
+    "statement.saved": _("Version d’une communication publique enregistrée"),
+    "statement.submitted": _("Communication publique soumise"),
+    "statement.published": _("Communication publique approuvée et publiée"),
+    "statement.returned": _("Communication publique renvoyée"),
+    "statement.withdrawn": _("Communication publique retirée"),
+    "sender.check_asked": _("Vérification d’un domaine d’envoi demandée"),
 }
 # What the operator does in the administration, on any of its tables.
 ADMIN_VERBS = {
@@ -119,6 +128,7 @@ SUBJECTS = {
     "page": _("page"),
     "directory": _("annuaire"),
     "identity": _("identité d’envoi"),
+    "statement": _("communication publique"),
 }
 DETAILS = {
     **{field.value: field.label for field in Field},
@@ -162,6 +172,12 @@ DETAILS = {
     "rows_already_listed": _("déjà sur une liste"),
     "rows_contact_changed": _("déjà sur une liste, autre contact"),
     "scopes": _("droits"),
+    "sender": _("domaine d’envoi"),
+    "sender_overridden": _("envoi malgré un domaine non conforme"),
+    "outcome": _("résultat"),
+    "spf": "SPF",
+    "dkim": "DKIM",
+    "dmarc": "DMARC",
     "sha256": "SHA-256",
     "size_bytes": _("octets"),
     "transport": _("envoi par"),

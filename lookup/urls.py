@@ -1,6 +1,6 @@
 from django.urls import path
 
-from lookup import verifying, views
+from lookup import sender_views, verifying, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("verifier/", verifying.verify, name="verify"),
     path("verifier/signaler/", verifying.report, name="report_message"),
     path("verifier/signale/", verifying.reported, name="message_reported"),
+    path("verifier/expediteurs/", sender_views.senders, name="senders"),
     path("donnees-ouvertes/", views.open_data, name="open_data"),
     path("mentions-legales/", views.legal, name="legal"),
     path("confidentialite/", views.privacy, name="privacy"),

@@ -14,6 +14,7 @@ from lookup.answers import (
 )
 from lookup.public import public_page
 from lookup.search import QUERY_MAX, normalise, search_insurers
+from lookup.statements import statements_of
 
 INSURED = "insured_people"
 PROFESSIONALS = "health_professionals"
@@ -42,6 +43,7 @@ def insurer(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(everyone.prefetch_related("aliases", "amc_numbers"), slug=slug)
     context = {
         "page": read_page(found),
+        "statements": statements_of(found),
         "insurer": found,
         "other_names": _other_names(found),
         "predecessors": list(found.predecessors.all()),

@@ -21,6 +21,7 @@ from notifications.campaigns import (
     return_campaign,
 )
 from notifications.register import campaign_figures
+from notifications.sender_forms import SenderOverrideForm
 from notifications.states import Standing
 from notifications.tasks import cancel, resume_campaigns, start_campaign
 
@@ -39,6 +40,7 @@ def campaign_approve(request: HttpRequest, campaign_id: int) -> HttpResponse:
             approver_id=staff_of(request).user_id,
             checked_points=form.checked_points(),
             shared_addresses_confirmed=form.cleaned_data["shared_addresses_confirmed"],
+            sender_override=SenderOverrideForm(request.POST).reason(),
             now=timezone.now(),
         )
         enqueue(start_campaign, campaign_id=found.pk)
@@ -67,7 +69,10 @@ def campaign_resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
     found = campaign_of(request, campaign_id, Role.APPROVER)
     with refusal_shown(request, found, "campaign.resumed"):
         resume_campaign(
-            campaign_id=found.pk, approver_id=staff_of(request).user_id, now=timezone.now()
+            campaign_id=found.pk,
+            approver_id=staff_of(request).user_id,
+            sender_override=SenderOverrideForm(request.POST).reason(),
+            now=timezone.now(),
         )
         enqueue(resume_campaigns)
     return redirect("campaign", found.pk)

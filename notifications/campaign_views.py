@@ -19,6 +19,8 @@ from notifications.models import Campaign, CampaignState, ListReach
 from notifications.notices import NoticeContent
 from notifications.previews import preview
 from notifications.register import campaign_figures
+from notifications.sender_domains.standing import Standing, sender_standing
+from notifications.sender_forms import SenderOverrideForm
 from notifications.sms_cost import sms_cost
 from notifications.version_views import approved_before, named_changes
 
@@ -72,6 +74,7 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
             "approval_form": ApprovalForm(channels=found.plan["channels"]),
             "return_form": ReturnForm(),
             **_changes(found),
+            **_sender(found),
             **letters_shown(found, staff=staff_of(request)),
         },
     )
@@ -98,6 +101,15 @@ def _changes(found: Campaign) -> dict[str, object]:
     before = approved_before(found)
     changes = named_changes(before, found.notice_version) if before else []
     return {"approved_version": before, "changes": changes}
+
+
+def _sender(found: Campaign) -> dict[str, object]:
+    """Return what is known of the domain that sends: now, where it is to be judged; else then."""
+    to_judge = found.state in (CampaignState.SUBMITTED, CampaignState.HALTED)
+    if to_judge and not found.sender_override:
+        sender = sender_standing(found.insurer_id)
+        return {"sender": sender, "override_form": SenderOverrideForm() if sender.fails else None}
+    return {"sender": Standing.from_json(found.sender_standing) if found.sender_standing else None}
 
 
 def _course(found: Campaign) -> dict[str, object]:

@@ -28,6 +28,7 @@ from notifications.models import (
 from notifications.notice_facts import Facts, facts_for
 from notifications.notices import NoticeContent
 from notifications.register import failed_share
+from notifications.sender_domains.standing import Standing, sender_standing
 from notifications.sender_names import check_sender_name
 
 OVER = (CampaignState.RETURNED,)  # its list can be submitted again
@@ -217,10 +218,13 @@ def approve_campaign(
     checked_points: Collection[str],
     shared_addresses_confirmed: bool,
     now: datetime,
+    sender_override: str = "",
 ) -> Campaign:
     """Let the worker build the outbox and start. Raises CampaignRefused.
 
     `checked_points` are the codes of the points that the approver vouches for: all, or none is.
+    `sender_override` is why the approver sends from a domain whose DNS fails; what was known of
+    the domain stays with the campaign (docs/decisions/0021).
     """
     campaign = _locked(campaign_id, CampaignState.SUBMITTED, otherwise=_NOT_SUBMITTED)
     if approver_id in barred_from_approving(campaign):
@@ -242,6 +246,7 @@ def approve_campaign(
     )
     if bytes(campaign.sha256) != expected:
         raise CampaignRefused(_("Ce qui a été soumis a changé : soumettez à nouveau."))
+    sender = _judge_sender(campaign, sender_override)
     # A list that replaces this one from now on leaves it its people.
     in_use = AffectedList.objects.filter(pk=campaign.affected_list_id, state=ListState.ACCEPTED)
     if not in_use.update(is_in_use=True):
@@ -258,10 +263,37 @@ def approve_campaign(
             "approved_at",
             "checked_points",
             "shared_addresses_confirmed",
+            "sender_standing",
+            "sender_override",
         ]
     )
-    _record(campaign, "campaign.approved", approver_id)
+    _record(
+        campaign,
+        "campaign.approved",
+        approver_id,
+        sender=sender.outcome.value,
+        sender_overridden=sender.fails,
+    )
     return campaign
+
+
+def _judge_sender(campaign: Campaign, override: str) -> Standing:
+    """Note on the campaign what is known of its sender's domain, and why it is used all the same.
+
+    Raises CampaignRefused for a domain that fails without a reason.
+    """
+    sender = sender_standing(campaign.insurer_id)
+    if sender.fails and not override.strip():
+        raise CampaignRefused(
+            _(
+                "Le domaine d’envoi %(domain)s n’est pas conforme : corrigez-le, ou cochez que vous"
+                " envoyez quand même et écrivez pourquoi."
+            )
+            % {"domain": sender.domain}
+        )
+    campaign.sender_standing = sender.as_json()
+    campaign.sender_override = override.strip() if sender.fails else ""
+    return sender
 
 
 @transaction.atomic
@@ -297,8 +329,17 @@ def _give_back(campaign: Campaign, comment: str, person_id: int) -> None:
     campaign.state = CampaignState.RETURNED
     campaign.return_comment = comment
     campaign.approved_by, campaign.approved_at, campaign.checked_points = None, None, []
+    campaign.sender_standing, campaign.sender_override = None, ""
     campaign.save(
-        update_fields=["state", "return_comment", "approved_by", "approved_at", "checked_points"]
+        update_fields=[
+            "state",
+            "return_comment",
+            "approved_by",
+            "approved_at",
+            "checked_points",
+            "sender_standing",
+            "sender_override",
+        ]
     )
     others = Campaign.objects.filter(affected_list=campaign.affected_list_id).exclude(
         state__in=(CampaignState.SUBMITTED, CampaignState.RETURNED)
@@ -353,10 +394,13 @@ def cancel_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Cam
 
 
 @transaction.atomic
-def resume_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Campaign:
+def resume_campaign(
+    *, campaign_id: int, approver_id: int, now: datetime, sender_override: str = ""
+) -> Campaign:
     """Let a halted campaign go on where it stopped.
 
-    Whoever resumes has judged the failures so far: it halts again at twice their share.
+    Whoever resumes has judged the failures so far: it halts again at twice their share. A domain
+    that fails takes a reason here as for the approval, unless one was given then.
     """
     campaign = _locked(
         campaign_id, CampaignState.HALTED, otherwise=_("Cette campagne n’est pas arrêtée.")
@@ -365,8 +409,17 @@ def resume_campaign(*, campaign_id: int, approver_id: int, now: datetime) -> Cam
     campaign.state = CampaignState.SENDING
     campaign.halt_reason = ""
     campaign.halt_told = []
-    campaign.save(update_fields=["state", "halt_reason", "halt_told", "tolerated_failures"])
-    _record(campaign, "campaign.resumed", approver_id)
+    changed = ["state", "halt_reason", "halt_told", "tolerated_failures"]
+    if not campaign.sender_override:
+        _judge_sender(campaign, sender_override)
+        changed += ["sender_standing", "sender_override"]
+    campaign.save(update_fields=changed)
+    _record(
+        campaign,
+        "campaign.resumed",
+        approver_id,
+        sender_overridden=bool(campaign.sender_override),
+    )
     return campaign
 
 
@@ -392,7 +445,7 @@ def _locked(campaign_id: int, *states: CampaignState, otherwise: Promise) -> Cam
     return campaign
 
 
-def _record(campaign: Campaign, action: str, actor_id: int) -> None:
+def _record(campaign: Campaign, action: str, actor_id: int, **more: str | bool) -> None:
     record(
         action=action,
         scope=insurer_scope(campaign.insurer_id),
@@ -402,5 +455,6 @@ def _record(campaign: Campaign, action: str, actor_id: int) -> None:
             "sha256": bytes(campaign.sha256).hex(),
             "list": campaign.affected_list_id,
             "kind": str(campaign.kind),
+            **more,
         },
     )

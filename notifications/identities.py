@@ -48,6 +48,7 @@ class Proposal:
     messages_per_second: int | None = None
     messages_per_day: int | None = None
     signs: bool = False
+    dkim_selector: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def propose_identity(
     provider = PROVIDERS.get(proposal.transport)
     password = secrets.token_urlsafe(24) if provider and not provider.signing_key else ""
     credentials = dict(proposal.credentials)
-    domain, record_text, selector = "", "", ""
+    domain, record_text, selector = "", "", proposal.dkim_selector
     if proposal.signs and proposal.transport == Transport.SMTP:
         domain = proposal.from_address.rpartition("@")[2]
         selector = f"portail-{now:%Y%m%d}-{secrets.token_hex(2)}"

@@ -16,6 +16,7 @@ from notifications.models import Encryption, Transport
 DOMAIN = re.compile(
     r"(?!-)[A-Za-z0-9-]{1,63}(\.(?!-)[A-Za-z0-9-]{1,63})*\.[A-Za-z][A-Za-z0-9-]{1,62}"
 )
+SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 OFF = {"autocomplete": "off"}
 
 
@@ -79,6 +80,16 @@ class IdentityForm(forms.Form):
         required=False,
         help_text=_("Seulement si votre serveur SMTP ne le fait pas lui-même."),
     )
+    dkim_selector = forms.CharField(
+        label=_("Sélecteur DKIM"),
+        required=False,
+        max_length=60,
+        help_text=_(
+            "Si votre serveur ou votre prestataire signe : le nom sous lequel sa clé est publiée,"
+            " devant ._domainkey. Le portail vérifie qu’elle s’y trouve."
+        ),
+        widget=forms.TextInput(attrs=OFF),
+    )
     api_key = _secret(_("Clé du prestataire"), _("Celle qui envoie, et rien d’autre."))
     secret_key = _secret(_("Clé secrète"), _("Mailjet seulement."))
     sender_domain = _host(_("Domaine chez le prestataire"), _("Mailgun seulement."))
@@ -108,6 +119,12 @@ class IdentityForm(forms.Form):
         if not name.isprintable() or "@" in name:
             raise ValidationError(_("Écrivez le nom de l’organisme, sans adresse."))
         return name
+
+    def clean_dkim_selector(self) -> str:
+        selector = str(self.cleaned_data["dkim_selector"]).strip().lower()
+        if selector and not SELECTOR.fullmatch(selector):
+            raise ValidationError(_("Écrivez le sélecteur seul, comme mail ou s1."))
+        return selector
 
     def clean_encryption(self) -> str:
         value = str(self.cleaned_data["encryption"])
@@ -159,6 +176,7 @@ class IdentityForm(forms.Form):
             messages_per_second=given["messages_per_second"],
             messages_per_day=given["messages_per_day"],
             signs=given["signs"],
+            dkim_selector=given["dkim_selector"],
         )
 
     def _credentials(self, given: dict[str, Any], transport: str) -> dict[str, str]:

@@ -9,10 +9,12 @@ from django.views.decorators.http import require_http_methods
 
 from insurers.models import Insurer, Role
 from insurers.permissions import require_role, staff_of
+from insurers.queueing import enqueue
 from notifications.channels.providers import PROVIDERS
 from notifications.identities import propose_identity
 from notifications.identity_forms import IdentityForm
 from notifications.models import SendingIdentity
+from notifications.tasks import check_sender_domain
 from notifications.webhooks import USER
 
 
@@ -30,6 +32,7 @@ def sending_identities(request: HttpRequest, slug: str) -> HttpResponse:
             proposed_by_id=scope.user_id,
             now=timezone.now(),
         )
+        enqueue(check_sender_domain, identity_id=str(made.identity.pk))
         context = {
             "insurer": insurer,
             "identity": made.identity,
@@ -42,7 +45,9 @@ def sending_identities(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "insurer": insurer,
         "form": form,
-        "identities": SendingIdentity.objects.filter(insurer=insurer)[:20],
+        "identities": SendingIdentity.objects.filter(insurer=insurer).select_related(
+            "check_of_domain"
+        )[:20],
         "portal_address": settings.DEFAULT_FROM_EMAIL,
     }
     status = 422 if form.errors else 200

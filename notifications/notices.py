@@ -14,6 +14,12 @@ from notifications.models import Notice, NoticeVersion
 VERSIONS_CLASS = 7431  # the first number of an advisory lock's two
 
 
+def canonical_sha256(content: dict[str, Any]) -> bytes:
+    """Return the SHA-256 of a content's canonical JSON, 32 bytes."""
+    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).digest()
+
+
 @dataclass(frozen=True)
 class NoticeTexts:
     """What is written in one language; empty strings are what remains to be written.
@@ -56,10 +62,7 @@ class NoticeContent:
 
     def sha256(self) -> bytes:
         """Return the hash of the canonical JSON: what an approval binds."""
-        canonical = json.dumps(
-            asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":")
-        )
-        return hashlib.sha256(canonical.encode()).digest()
+        return canonical_sha256(asdict(self))
 
     def texts(self, language: str) -> NoticeTexts:
         """Return the texts in a language, or in French where it has none."""

@@ -10,7 +10,15 @@ from django.db.models import QuerySet, Sum
 
 from insurers.lists.rejected import rows_to_correct
 from insurers.models import AffectedList, Breach, Declaration, Insurer, ListState
-from notifications.models import Campaign, CampaignKind, CampaignState, State, Tally
+from notifications.models import (
+    Campaign,
+    CampaignKind,
+    CampaignState,
+    Publication,
+    PublicationState,
+    State,
+    Tally,
+)
 from notifications.reasons import reason_label
 from notifications.states import FAILURES, IN_PROGRESS, NOT_ARRIVED, STANDING_OF, Standing
 
@@ -115,6 +123,7 @@ class RegisterLine:
     campaigns: list[Campaign] = field(default_factory=list)
     figures: Figures = field(default_factory=Figures)
     rows_rejected: int = 0
+    public_statement: Publication | None = None
 
     @property
     def first_message_at(self) -> datetime | None:
@@ -164,6 +173,11 @@ def _lines_of_breach(breach: Breach, insurers: dict[UUID, Insurer]) -> list[Regi
     )
     for campaign in campaigns.order_by("submitted_at"):
         line(campaign.insurer_id).campaigns.append(campaign)
+    public = Publication.objects.filter(
+        statement__breach=breach, insurer__in=insurers, state=PublicationState.PUBLISHED
+    )
+    for publication in public:
+        line(publication.insurer_id).public_statement = publication
     for entry in lines.values():
         _add_tallies(entry)
         standing = [found for found in entry.lists if found.state != ListState.WITHDRAWN]

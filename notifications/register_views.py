@@ -10,6 +10,7 @@ from insurers.permissions import StaffScope, readable_insurers, require_reader, 
 from notifications.notices import NoticeContent
 from notifications.previews import preview
 from notifications.register import register_lines
+from notifications.register_statements import statements_ever_public
 
 
 @require_safe
@@ -40,6 +41,7 @@ def register_insurer(request: HttpRequest, breach_slug: str, insurer_slug: str) 
         "notifications/register_insurer.html",
         {
             "line": lines[0],
+            "statements": statements_ever_public(breach=breach, insurer=insurer),
             "lists": [(found, bytes(found.sha256 or b"").hex()) for found in lines[0].lists],
             "notices": [
                 (

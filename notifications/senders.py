@@ -1,11 +1,13 @@
 """Who sends an insurer's e-mail: its approved identity, or else the portal's own (worker)."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.conf import settings
 
+from insurers.lists import identifiers
 from insurers.lists.sealing import open_sealed, seal
 from notifications.models import Channel, Encryption, IdentityState, SendingIdentity, Transport
 
@@ -98,6 +100,13 @@ def account_of(identity: SendingIdentity) -> str:
 def approved_identity(insurer_id: UUID | None) -> SendingIdentity | None:
     """Return the identity that an insurer's e-mail leaves by, None where the portal sends it."""
     return SendingIdentity.objects.filter(insurer=insurer_id, state=IdentityState.APPROVED).first()
+
+
+def domain_of(address: str) -> str:
+    """Return the domain of an address as the DNS knows it."""
+    with suppress(identifiers.BadValueError):  # Of a domain that is reserved for examples.
+        address = identifiers.email(address) or address
+    return address.rpartition("@")[2].lower()
 
 
 def seal_credentials(credentials: dict[str, str]) -> bytes:

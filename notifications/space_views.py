@@ -10,7 +10,13 @@ from django.views.decorators.http import require_safe
 from insurers.models import AffectedList, Breach, Declaration, Insurer, ListEffect, ListState, Role
 from insurers.permissions import staff_of
 from notifications.campaigns import OVER, STOPPABLE, barred_from_approving
-from notifications.models import Campaign, CampaignState, Notice
+from notifications.models import (
+    Campaign,
+    CampaignState,
+    Notice,
+    Publication,
+    PublicationState,
+)
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,7 @@ class Desk:
     lists: list[AffectedList]
     notices: list[Notice]
     campaigns: list[Campaign]
+    statement_state: PublicationState | None
     roles: frozenset[Role]
     to_approve: Campaign | None  # The first that waits for this very person.
 
@@ -89,11 +96,19 @@ def _desk(request: HttpRequest, insurer: Insurer, breach: Breach) -> Desk:
         lists=list(AffectedList.objects.filter(**mine).prefetch_related("operators")),
         notices=list(Notice.objects.filter(**mine).prefetch_related("versions", "operators")),
         campaigns=campaigns,
+        statement_state=_statement_state(insurer, breach),
         roles=roles,
         to_approve=_first_to_approve(campaigns, staff_of(request).user_id)
         if Role.APPROVER in roles
         else None,
     )
+
+
+def _statement_state(insurer: Insurer, breach: Breach) -> PublicationState | None:
+    """Return where the public statement stands, None before it was ever submitted."""
+    mine = Publication.objects.filter(insurer=insurer, statement__breach=breach)
+    state = mine.values_list("state", flat=True).first()
+    return PublicationState(state) if state else None
 
 
 def _first_to_approve(campaigns: list[Campaign], person_id: int) -> Campaign | None:

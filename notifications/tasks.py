@@ -5,6 +5,7 @@ Redis may forget any of them: `resume_campaigns` finds in PostgreSQL what remain
 
 import logging
 from typing import Any
+from uuid import UUID
 
 from celery import shared_task
 from celery.signals import before_task_publish
@@ -37,6 +38,7 @@ from notifications.outcomes import finish_if_done, give_up
 from notifications.printed_letters import make_pdf
 from notifications.receipts import apply_what_waits
 from notifications.reports import apply_sealed_receipts
+from notifications.sender_domains.checking import check_sender, senders_to_check
 from notifications.settling import settle_stale
 from notifications.sms_receipts import collect_sms_receipts
 from notifications.suppression import purge_suppressions
@@ -193,6 +195,19 @@ def read_mailbox(*, identity_id: str) -> None:
 def forget_suspicious() -> None:
     """Erase the reports of suspicious messages that are over a year old."""
     forget_old_reports(today=timezone.localdate())
+
+
+@shared_task(expires=50)
+def check_senders() -> None:
+    """Have every sender looked up that was not for a day, each by a task of its own."""
+    for identity_id in senders_to_check(now=timezone.now()):
+        enqueue(check_sender_domain, expires=600, identity_id=str(identity_id or ""))
+
+
+@shared_task
+def check_sender_domain(*, identity_id: str) -> None:
+    """Ask the DNS about an identity, or with "" about the portal's own sender."""
+    check_sender(identity_id=UUID(identity_id) if identity_id else None, now=timezone.now())
 
 
 def wake_dispatchers() -> None:

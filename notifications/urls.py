@@ -10,6 +10,7 @@ from notifications import (
     preview_views,
     register_views,
     space_views,
+    statement_views,
     suspicious_views,
     version_views,
     webhook_views,
@@ -121,6 +122,31 @@ urlpatterns = [
         "espace/signalements/",
         suspicious_views.suspicious_messages,
         name="suspicious_messages",
+    ),
+    path(
+        "espace/communications/<slug:breach_slug>/<slug:insurer_slug>/",
+        statement_views.statement,
+        name="statement",
+    ),
+    path(
+        "espace/communications/<slug:breach_slug>/<slug:insurer_slug>/soumettre/",
+        statement_views.statement_submit,
+        name="statement_submit",
+    ),
+    path(
+        "espace/publications/<int:publication_id>/approuver/",
+        statement_views.statement_approve,
+        name="statement_approve",
+    ),
+    path(
+        "espace/publications/<int:publication_id>/renvoyer/",
+        statement_views.statement_return,
+        name="statement_return",
+    ),
+    path(
+        "espace/publications/<int:publication_id>/retirer/",
+        statement_views.statement_withdraw,
+        name="statement_withdraw",
     ),
     path("registre/", register_views.register, name="register"),
     path(

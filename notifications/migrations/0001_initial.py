@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ('insurers', '0001_initial'),
+        ('insurers', '0003_operators_hold_no_membership'),
     ]
 
     operations = [
@@ -24,6 +24,51 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'notifications_covered',
+                'managed': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='DeclaredName',
+            fields=[
+                ('pk', models.CompositePrimaryKey('insurer_id', 'channel', 'name', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('insurer_id', models.UUIDField()),
+                ('channel', models.CharField(max_length=10)),
+                ('name', models.CharField(max_length=200)),
+            ],
+            options={
+                'db_table': 'notifications_declaredname',
+                'managed': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='DeclaredSender',
+            fields=[
+                ('id', models.UUIDField(primary_key=True, serialize=False)),
+                ('insurer_id', models.UUIDField()),
+                ('from_name', models.CharField(max_length=80)),
+                ('from_domain', models.CharField(max_length=255)),
+                ('outcome', models.CharField(choices=[('aligned', 'conforme'), ('fails', 'non conforme'), ('unknown', 'non vérifié')], max_length=10)),
+                ('findings', models.JSONField(null=True)),
+                ('checked_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'db_table': 'notifications_declaredsender',
+                'managed': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='PublishedStatement',
+            fields=[
+                ('id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('insurer_id', models.UUIDField()),
+                ('breach_id', models.BigIntegerField()),
+                ('number', models.PositiveIntegerField()),
+                ('content', models.JSONField()),
+                ('sha256', models.BinaryField()),
+                ('published_at', models.DateTimeField()),
+            ],
+            options={
+                'db_table': 'notifications_publishedstatement',
                 'managed': False,
             },
         ),
@@ -64,6 +109,8 @@ class Migration(migrations.Migration):
                 ('invalid_contact_people', models.PositiveBigIntegerField()),
                 ('shared_people', models.PositiveBigIntegerField()),
                 ('shared_addresses', models.PositiveBigIntegerField()),
+                ('postal_people', models.PositiveBigIntegerField(db_default=0, default=0)),
+                ('postal_only_people', models.PositiveBigIntegerField(db_default=0, default=0)),
             ],
             options={
                 'verbose_name': 'portée d’une liste',
@@ -91,6 +138,9 @@ class Migration(migrations.Migration):
                 ('submitted_at', models.DateTimeField(verbose_name='soumise le')),
                 ('approved_at', models.DateTimeField(null=True, verbose_name='approuvée le')),
                 ('shared_addresses_confirmed', models.BooleanField(default=False, verbose_name='adresses partagées confirmées')),
+                ('checked_points', models.JSONField(default=list, verbose_name='points vérifiés')),
+                ('sender_standing', models.JSONField(null=True, verbose_name='domaine d’envoi à l’approbation')),
+                ('sender_override', models.TextField(blank=True, verbose_name='motif d’un envoi malgré un domaine non conforme')),
                 ('return_comment', models.TextField(blank=True, verbose_name='motif du renvoi')),
                 ('halt_reason', models.CharField(blank=True, max_length=60, verbose_name='motif de l’arrêt')),
                 ('halt_told', models.JSONField(default=list, verbose_name='personnes prévenues de l’arrêt')),
@@ -109,7 +159,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'campagne d’envoi',
                 'verbose_name_plural': 'campagnes d’envoi',
                 'ordering': ('-submitted_at',),
-                'constraints': [models.CheckConstraint(condition=models.Q(('approved_by', None), models.Q(('approved_by', models.F('submitted_by')), _negated=True), _connector='OR'), name='campaign_approved_by_another_person', violation_error_message='La personne qui approuve n’est jamais celle qui a soumis.'), models.UniqueConstraint(condition=models.Q(('kind', 'notice'), models.Q(('state', 'returned'), _negated=True)), fields=('affected_list',), name='one_running_campaign_per_list'), models.CheckConstraint(condition=models.Q(('kind', 'notice'), models.Q(('kind_reason', ''), _negated=True), _connector='OR'), name='telling_again_has_a_reason'), models.CheckConstraint(condition=models.Q(('state__in', ('submitted', 'returned', 'cancelled')), models.Q(('approved_at__isnull', False), ('approved_by__isnull', False)), _connector='OR'), name='nothing_sent_without_approval')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('approved_by', None), models.Q(('approved_by', models.F('submitted_by')), _negated=True), _connector='OR'), name='campaign_approved_by_another_person', violation_error_message='La personne qui approuve n’est jamais celle qui a soumis.'), models.UniqueConstraint(condition=models.Q(('kind', 'notice'), models.Q(('state', 'returned'), _negated=True)), fields=('affected_list',), name='one_running_campaign_per_list'), models.CheckConstraint(condition=models.Q(('kind', 'notice'), models.Q(('kind_reason', ''), _negated=True), _connector='OR'), name='telling_again_has_a_reason'), models.CheckConstraint(condition=models.Q(('state__in', ('submitted', 'returned', 'cancelled')), models.Q(('approved_at__isnull', False), ('approved_by__isnull', False)), _connector='OR'), name='nothing_sent_without_approval'), models.CheckConstraint(condition=models.Q(models.Q(('sender_standing__outcome', 'fails'), _negated=True), models.Q(('sender_override', ''), _negated=True), _connector='OR'), name='a_failing_sender_has_a_reason')],
             },
         ),
         migrations.CreateModel(
@@ -145,8 +195,10 @@ class Migration(migrations.Migration):
             name='LetterExport',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('pdf', 'PDF à imprimer : les lettres dont la liste donne l’adresse'), ('rest', 'Numéros de ligne : les autres lettres'), ('rows', 'Numéros de ligne : toutes les lettres')], db_default='rows', default='rows', max_length=10, verbose_name='contenu')),
                 ('recipient', models.CharField(max_length=100, verbose_name='clé publique age')),
                 ('requested_at', models.DateTimeField(verbose_name='demandé le')),
+                ('total', models.PositiveIntegerField(db_default=0, default=0, verbose_name='lettres à imprimer')),
                 ('made_at', models.DateTimeField(null=True, verbose_name='prêt le')),
                 ('letters', models.PositiveIntegerField(default=0, verbose_name='lettres')),
                 ('rows', models.PositiveIntegerField(default=0, verbose_name='lignes')),
@@ -156,6 +208,7 @@ class Migration(migrations.Migration):
                 ('batch', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='notifications.dispatchbatch')),
                 ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='letter_exports', to='notifications.campaign')),
                 ('downloaded_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('first', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='followed_by', to='notifications.letterexport')),
                 ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='insurers.insurer')),
                 ('repeats', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='repeated_by', to='notifications.letterexport')),
                 ('requested_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
@@ -311,6 +364,24 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='SenderCheck',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('from_domain', models.CharField(max_length=255, verbose_name='domaine')),
+                ('outcome', models.CharField(choices=[('aligned', 'conforme'), ('fails', 'non conforme'), ('unknown', 'non vérifié')], max_length=10, verbose_name='résultat')),
+                ('findings', models.JSONField(verbose_name='détail')),
+                ('checked_at', models.DateTimeField(null=True, verbose_name='vérifié le')),
+                ('tried_at', models.DateTimeField(verbose_name='demandé le')),
+                ('identity', models.OneToOneField(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='check_of_domain', to='notifications.sendingidentity')),
+            ],
+            options={
+                'verbose_name': 'domaine d’envoi vérifié',
+                'verbose_name_plural': 'domaines d’envoi vérifiés',
+                'ordering': ('from_domain',),
+                'constraints': [models.UniqueConstraint(fields=('identity',), name='one_check_per_sender', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('outcome', 'unknown'), ('checked_at__isnull', False), _connector='OR'), name='what_is_known_has_a_date')],
+            },
+        ),
+        migrations.CreateModel(
             name='SealedReceipt',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
@@ -339,6 +410,61 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Statement',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(verbose_name='commencée le')),
+                ('breach', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='statements', to='insurers.breach')),
+                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='statements', to='insurers.insurer')),
+            ],
+            options={
+                'verbose_name': 'communication publique',
+                'verbose_name_plural': 'communications publiques',
+                'constraints': [models.UniqueConstraint(fields=('breach', 'insurer'), name='one_statement_per_insurer_and_breach')],
+            },
+        ),
+        migrations.CreateModel(
+            name='StatementVersion',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField(verbose_name='version')),
+                ('content', models.JSONField(verbose_name='contenu')),
+                ('sha256', models.BinaryField(verbose_name='empreinte SHA-256')),
+                ('edited_at', models.DateTimeField(verbose_name='enregistrée le')),
+                ('edited_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('statement', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='notifications.statement')),
+            ],
+            options={
+                'verbose_name': 'version d’une communication publique',
+                'ordering': ('-number',),
+                'constraints': [models.UniqueConstraint(fields=('statement', 'number'), name='each_statement_version_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Publication',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('state', models.CharField(choices=[('submitted', 'à approuver'), ('returned', 'renvoyée'), ('published', 'publiée'), ('replaced', 'remplacée par une autre version'), ('withdrawn', 'retirée')], max_length=10, verbose_name='état')),
+                ('submitted_at', models.DateTimeField(verbose_name='soumise le')),
+                ('decided_at', models.DateTimeField(null=True, verbose_name='décidée le')),
+                ('return_comment', models.TextField(blank=True, verbose_name='motif du renvoi')),
+                ('ended_at', models.DateTimeField(null=True, verbose_name='plus publique depuis le')),
+                ('withdrawal_reason', models.TextField(blank=True, verbose_name='motif du retrait')),
+                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('ended_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='insurers.insurer')),
+                ('submitted_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('statement', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='publications', to='notifications.statement')),
+                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='publications', to='notifications.statementversion')),
+            ],
+            options={
+                'verbose_name': 'publication',
+                'ordering': ('-submitted_at', '-pk'),
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'published')), fields=('statement',), name='one_version_of_a_statement_is_public'), models.UniqueConstraint(condition=models.Q(('state', 'submitted')), fields=('statement',), name='one_version_of_a_statement_waits'), models.CheckConstraint(condition=models.Q(('state__in', ('submitted', 'returned')), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False), models.Q(('decided_by', models.F('submitted_by')), _negated=True)), _connector='OR'), name='a_statement_is_approved_by_another_person'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'withdrawn'), _negated=True), models.Q(('ended_at__isnull', False), ('ended_by__isnull', False), models.Q(('withdrawal_reason', ''), _negated=True)), _connector='OR'), name='a_withdrawal_has_a_reason')],
+            },
+        ),
+        migrations.CreateModel(
             name='Suppression',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -351,6 +477,22 @@ class Migration(migrations.Migration):
             options={
                 'indexes': [models.Index(fields=['until_at'], name='suppressions_by_end')],
                 'constraints': [models.UniqueConstraint(fields=('insurer', 'address_fingerprint'), name='each_address_suppressed_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='SuspiciousMessage',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('channel', models.CharField(blank=True, choices=[('sms', 'SMS'), ('email', 'courriel'), ('call', 'appel téléphonique'), ('letter', 'lettre')], max_length=10, verbose_name='arrivé par')),
+                ('text', models.CharField(max_length=5000, verbose_name='texte')),
+                ('alike', models.UUIDField()),
+                ('reported_date', models.DateField(verbose_name='signalé le')),
+                ('insurer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='suspicious_messages', to='insurers.insurer')),
+            ],
+            options={
+                'verbose_name': 'message suspect',
+                'verbose_name_plural': 'messages suspects',
+                'indexes': [models.Index(fields=['reported_date'], name='suspicious_by_day')],
             },
         ),
         migrations.CreateModel(
@@ -388,6 +530,25 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['campaign', 'list_id', 'ordinal'], name='told_by_campaign')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Trial',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('recipient', models.CharField(max_length=20, verbose_name='destinataire fictif')),
+                ('asked_at', models.DateTimeField(verbose_name='demandé le')),
+                ('taken_up_at', models.DateTimeField(null=True, verbose_name='pris en charge le')),
+                ('state', models.CharField(blank=True, max_length=20, verbose_name='état')),
+                ('reason', models.CharField(blank=True, max_length=60, verbose_name='réponse')),
+                ('asked_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('notice', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='trials', to='notifications.notice')),
+                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='notifications.noticeversion')),
+            ],
+            options={
+                'verbose_name': 'message d’essai',
+                'verbose_name_plural': 'messages d’essai',
+                'ordering': ('-asked_at',),
             },
         ),
         migrations.CreateModel(

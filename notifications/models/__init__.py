@@ -28,6 +28,13 @@ from notifications.models.outbox import (
     Tally,
     Told,
 )
+from notifications.models.sender_checks import (
+    DeclaredName,
+    DeclaredSender,
+    DomainFinding,
+    DomainOutcome,
+    SenderCheck,
+)
 from notifications.models.sending import (
     Encryption,
     IdentityState,
@@ -37,6 +44,14 @@ from notifications.models.sending import (
     Transport,
 )
 from notifications.models.sms import SmsPart
+from notifications.models.statements import (
+    Publication,
+    PublicationState,
+    PublishedStatement,
+    Statement,
+    StatementGround,
+    StatementVersion,
+)
 from notifications.models.suspicious import ReportedChannel, SuspiciousMessage
 from notifications.models.watching import AnswerExample, CampaignSample, Heartbeat
 
@@ -51,9 +66,13 @@ __all__ = [
     "CoveredMember",
     "CrowdedAddress",
     "CrowdedChoice",
+    "DeclaredName",
+    "DeclaredSender",
     "DeliveryEvent",
     "DispatchBatch",
     "DispatchTicket",
+    "DomainFinding",
+    "DomainOutcome",
     "Encryption",
     "Heartbeat",
     "IdentityState",
@@ -66,14 +85,21 @@ __all__ = [
     "Notification",
     "NotificationMember",
     "ProviderReference",
+    "Publication",
+    "PublicationState",
+    "PublishedStatement",
     "Receipt",
     "ReceiptKind",
     "ReportedChannel",
     "SealedReceipt",
+    "SenderCheck",
     "SenderPace",
     "SendingIdentity",
     "SmsPart",
     "State",
+    "Statement",
+    "StatementGround",
+    "StatementVersion",
     "Suppression",
     "SuspiciousMessage",
     "Tally",

@@ -149,6 +149,10 @@ class Campaign(models.Model):
     )
     checked_points = models.JSONField(_("points vérifiés"), default=list)
     """The points of the checklist that the approver vouched for (`checklist.points_of`)."""
+    sender_standing = models.JSONField(_("domaine d’envoi à l’approbation"), null=True)
+    sender_override = models.TextField(
+        _("motif d’un envoi malgré un domaine non conforme"), blank=True
+    )
     return_comment = models.TextField(_("motif du renvoi"), blank=True)
     halt_reason = models.CharField(_("motif de l’arrêt"), max_length=60, blank=True)
     halt_told = models.JSONField(_("personnes prévenues de l’arrêt"), default=list)
@@ -184,6 +188,10 @@ class Campaign(models.Model):
                 condition=Q(state__in=("submitted", "returned", "cancelled"))
                 | Q(approved_by__isnull=False, approved_at__isnull=False),
                 name="nothing_sent_without_approval",
+            ),
+            models.CheckConstraint(
+                condition=~Q(sender_standing__outcome="fails") | ~Q(sender_override=""),
+                name="a_failing_sender_has_a_reason",
             ),
         )
 

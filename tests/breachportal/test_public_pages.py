@@ -49,6 +49,7 @@ PUBLIC = {
     "privacy",
     "report_message",
     "robots",
+    "senders",
     "suggestions",
     "verify",
 }

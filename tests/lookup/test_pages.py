@@ -92,6 +92,7 @@ def test_these_are_all_the_public_pages() -> None:
         "privacy",
         "report_message",
         "robots",
+        "senders",
         "suggestions",
         "verify",
     ]
@@ -207,7 +208,7 @@ def test_an_unset_operator_is_said_to_be_missing(client: Client) -> None:
     assert "non renseigné par l’exploitant de cette installation" in page
 
 
-@pytest.mark.parametrize(("name", "queries"), [("insurer", 11), ("breach", 15), ("insurers", 9)])
+@pytest.mark.parametrize(("name", "queries"), [("insurer", 12), ("breach", 15), ("insurers", 9)])
 def test_queries_do_not_grow_with_the_directory(
     client: Client, name: str, queries: int, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:

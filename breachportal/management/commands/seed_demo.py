@@ -27,7 +27,9 @@ from notifications.checklist import points_of
 from notifications.models import Campaign, CampaignState, Channel, State
 from notifications.notice_facts import create_notice
 from notifications.notices import NoticeContent, save_version
+from notifications.publishing import approve_statement, submit_statement
 from notifications.register import Figures, campaign_figures
+from notifications.statements import StatementTexts, draft_of, save_statement
 from notifications.states import Standing
 from notifications.tasks import start_campaign
 
@@ -82,6 +84,7 @@ class Command(BaseCommand):
         self._say("L’avis est rédigé, soumis, puis approuvé par une autre personne.")
         campaign = _approved_campaign(cast, affected_list.pk)
         self._follow_campaign(cast, campaign.pk)
+        _publish_statement(cast)
 
     def _follow_list(self, cast: Cast, list_id: int, goal: ListState) -> None:
         def step() -> tuple[bool, str]:
@@ -188,6 +191,41 @@ def _approved_campaign(cast: Cast, list_id: int) -> Campaign:
         )
         enqueue(start_campaign, campaign_id=campaign.pk)
     return campaign
+
+
+def _publish_statement(cast: Cast) -> None:
+    """Say on the insurer's page what the notice promises, for those out of reach."""
+    with _as(cast, cast.preparer.pk):
+        content = draft_of(None, cast.insurer)
+        version = save_statement(
+            breach=cast.breach,
+            insurer=cast.insurer,
+            content=replace(content, fr=SAID_IN_FRENCH, en=SAID_IN_ENGLISH),
+            author_id=cast.preparer.pk,
+            now=timezone.now(),
+        )
+        waiting = submit_statement(
+            version=version, submitted_by_id=cast.preparer.pk, now=timezone.now()
+        )
+    with _as(cast, cast.approver.pk):
+        approve_statement(
+            publication_id=waiting.pk, approver_id=cast.approver.pk, now=timezone.now()
+        )
+
+
+SAID_IN_FRENCH = StatementTexts(
+    happened="Fin janvier 2024, des comptes de professionnels de santé chez Viamedis, notre"
+    " opérateur de tiers payant, ont été détournés. Des données de nos adhérents ont pu être"
+    " consultées.",
+    measures="L’opérateur a fermé les comptes détournés et renforcé leur accès. Nous avons prévenu"
+    " la CNIL et écrit à chaque personne dont nous avons une adresse.",
+)
+SAID_IN_ENGLISH = StatementTexts(
+    happened="At the end of January 2024 accounts of health professionals at Viamedis, our"
+    " third-party-payment operator, were hijacked. Data of our members may have been read.",
+    measures="The operator closed the hijacked accounts and strengthened access to them. We told"
+    " the CNIL and wrote to everybody whose address we have.",
+)
 
 
 def completed(content: NoticeContent) -> NoticeContent:

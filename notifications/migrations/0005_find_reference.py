@@ -1,4 +1,4 @@
-"""What recipients ask of a message: whether its reference is one of ours, and that it looks false.
+"""Let the web role learn whether a reference left with a message, and nothing else of messages.
 
 The function is all that the web role may learn of a message. It runs with its owner's rights,
 finds one row by the fingerprint of a reference, and gives nothing of the people it was for. An
@@ -7,10 +7,7 @@ receipt that tells of one, nobody holds the reference. Several were taken where 
 doubt.
 """
 
-import uuid
-
-import django.db.models.deletion
-from django.db import migrations, models
+from django.db import migrations
 
 CREATE = """
 CREATE FUNCTION notifications_find_reference(wanted bytea) RETURNS TABLE (
@@ -43,26 +40,5 @@ DROP = "DROP FUNCTION notifications_find_reference(bytea)"
 
 
 class Migration(migrations.Migration):
-    dependencies = (
-        ("insurers", "0003_operators_hold_no_membership"),
-        ("notifications", "0005_trials_and_points"),
-    )
-    operations = (
-        migrations.CreateModel(
-            name="SuspiciousMessage",
-            fields=[
-                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ("channel", models.CharField(blank=True, choices=[("sms", "SMS"), ("email", "courriel"), ("call", "appel téléphonique"), ("letter", "lettre")], max_length=10, verbose_name="arrivé par")),
-                ("text", models.CharField(max_length=5000, verbose_name="texte")),
-                ("alike", models.UUIDField()),
-                ("reported_date", models.DateField(verbose_name="signalé le")),
-                ("insurer", models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name="suspicious_messages", to="insurers.insurer")),
-            ],
-            options={
-                "verbose_name": "message suspect",
-                "verbose_name_plural": "messages suspects",
-                "indexes": [models.Index(fields=["reported_date"], name="suspicious_by_day")],
-            },
-        ),
-        migrations.RunSQL(CREATE, DROP),
-    )
+    dependencies = (("notifications", "0004_covered"),)
+    operations = (migrations.RunSQL(CREATE, DROP),)
