@@ -145,14 +145,18 @@ def lay_out(
         )
 
 
-def with_blanks(content: NoticeContent, texts: NoticeTexts) -> NoticeTexts:
-    """Replace the placeholders of a notice's texts: those of each recipient by blanks."""
-    values = {
+def shared_values(content: NoticeContent) -> dict[Placeholder, str]:
+    """Return what placeholders stand for that are the same for everybody."""
+    return {
         Placeholder.INSURER: content.controller_name,
         Placeholder.PORTAL: settings.PORTAL_HOST,
         Placeholder.PHONE: content.contact_phone,
-        **NAMING,
     }
+
+
+def with_blanks(content: NoticeContent, texts: NoticeTexts) -> NoticeTexts:
+    """Replace the placeholders of a notice's texts: those of each recipient by blanks."""
+    values = shared_values(content) | NAMING
     return NoticeTexts(
         **{
             name: replaced(text, values).replace(f"{FIRST_NAME} {LAST_NAME}", FULL_NAME)

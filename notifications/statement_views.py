@@ -40,7 +40,7 @@ def statement(request: HttpRequest, breach_slug: str, insurer_slug: str) -> Http
     if request.method == "POST":
         require_role(scope, insurer.pk, *PREPARING)
     found = Statement.objects.filter(breach=breach, insurer=insurer).first()
-    content = draft_of(found, insurer)
+    content = draft_of(found, insurer, breach)
     form = StatementForm(request.POST or None, content=content)
     if request.method == "POST" and form.is_valid():
         version = save_statement(

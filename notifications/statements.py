@@ -9,8 +9,10 @@ from django.db import connection, transaction
 
 from audit.trail import account, insurer_scope, record
 from insurers.models import Breach, Insurer
-from notifications.models import Statement, StatementGround, StatementVersion
-from notifications.notices import canonical_sha256
+from notifications.models import NoticeVersion, Statement, StatementGround, StatementVersion
+from notifications.notices import NoticeContent, NoticeTexts, canonical_sha256
+from notifications.placeholders import replaced
+from notifications.rendering import shared_values
 
 VERSIONS_CLASS = 7432  # the first number of an advisory lock's two
 
@@ -60,16 +62,44 @@ class StatementContent:
         return StatementGround(self.ground)
 
 
-def draft_of(statement: Statement | None, insurer: Insurer) -> StatementContent:
-    """Return the latest version's content; before the first, the contact of the directory."""
+def draft_of(statement: Statement | None, insurer: Insurer, breach: Breach) -> StatementContent:
+    """Return the latest version's content; before the first, what the insurer's notice says.
+
+    Where it has no notice of the breach yet, only the contact of the directory.
+    """
     latest = statement.versions.first() if statement else None
     if latest is not None:
         return StatementContent.from_json(latest.content)
+    versions = NoticeVersion.objects.filter(notice__breach=breach, notice__insurer=insurer)
+    if notice := versions.order_by("-edited_at", "-pk").first():
+        return _from_notice(NoticeContent.from_json(notice.content))
     return StatementContent(
         contact_name=insurer.dpo_name,
         contact_email=insurer.contact_email,
         contact_phone=insurer.contact_phone,
         contact_address=insurer.contact_address,
+    )
+
+
+def _from_notice(notice: NoticeContent) -> StatementContent:
+    return StatementContent(
+        contact_name=notice.dpo_name,
+        contact_email=notice.contact_email,
+        contact_phone=notice.contact_phone,
+        contact_address=notice.contact_address,
+        fr=_texts_from(notice, notice.fr),
+        en=_texts_from(notice, notice.en),
+    )
+
+
+def _texts_from(notice: NoticeContent, texts: NoticeTexts) -> StatementTexts:
+    """Say to everybody what a notice says to each: what only a recipient has is left to be cut."""
+    if not texts.subject:
+        return StatementTexts()
+    shared = shared_values(notice)
+    happened = "\n\n".join(part for part in (texts.nature, texts.dates) if part)
+    return StatementTexts(
+        happened=replaced(happened, shared), measures=replaced(texts.measures, shared)
     )
 
 

@@ -14,7 +14,8 @@ MEASURES = "Les comptes sont fermés, la CNIL est prévenue, une plainte est dé
 def complete(**changed: object) -> StatementContent:
     """What may be submitted, with the Phare's contact."""
     content = replace(
-        draft_of(None, cast.phare()), fr=StatementTexts(happened=HAPPENED, measures=MEASURES)
+        draft_of(None, cast.phare(), cast.breach()),
+        fr=StatementTexts(happened=HAPPENED, measures=MEASURES),
     )
     return replace(content, **changed)  # type: ignore[arg-type]
 

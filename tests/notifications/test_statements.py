@@ -20,6 +20,7 @@ from notifications.models import (
     StatementGround,
     StatementVersion,
 )
+from notifications.notices import NoticeContent, save_version
 from notifications.publishing import (
     PublicationRefused,
     approve_statement,
@@ -31,6 +32,7 @@ from notifications.statement_checklist import unmet_by
 from notifications.statements import StatementContent, StatementTexts, draft_of
 from tests import cast
 from tests.conftest import as_role
+from tests.notifications import story
 from tests.notifications.statements import (
     HAPPENED,
     MEASURES,
@@ -84,9 +86,29 @@ def test_a_complete_statement_meets_the_checklist() -> None:
 
 
 def test_the_first_draft_brings_the_contact_of_the_directory() -> None:
-    draft = draft_of(None, cast.phare())
+    draft = draft_of(None, cast.phare(), cast.breach())
     assert (draft.contact_name, draft.contact_phone) == ("Dominique Phare", "01 99 00 00 01")
     assert fields(draft) == ["fr_happened", "fr_measures"]
+
+
+def test_the_first_draft_brings_what_the_notice_says() -> None:
+    notice = story.draft_for(story.accepted_list([story.member(1, email="a@example.fr")])).notice
+    content = story.complete(NoticeContent.from_json(notice.versions.get().content))
+    texts = replace(content.fr, measures="{organisme} a prévenu la CNIL ; appelez le {téléphone}.")
+    save_version(
+        notice=notice,
+        content=replace(content, fr=texts, contact_phone="01 99 00 00 09"),
+        author_id=cast.paule().pk,
+        now=cast.NOW,
+    )
+    draft = draft_of(None, cast.phare(), cast.breach())
+    assert "découverte le 18 février 2026" in draft.fr.happened
+    assert draft.fr.measures == (
+        "Mutuelle du Phare (fictive) a prévenu la CNIL ; appelez le 01 99 00 00 09."
+    )
+    assert draft.contact_phone == "01 99 00 00 09"
+    assert draft.en.happened == ""
+    assert fields(draft) == []
 
 
 @pytest.mark.parametrize(
