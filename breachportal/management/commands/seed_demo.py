@@ -196,7 +196,7 @@ def _approved_campaign(cast: Cast, list_id: int) -> Campaign:
 def _publish_statement(cast: Cast) -> None:
     """Say on the insurer's page what the notice promises, for those out of reach."""
     with _as(cast, cast.preparer.pk):
-        content = draft_of(None, cast.insurer)
+        content = draft_of(None, cast.insurer, cast.breach)
         version = save_statement(
             breach=cast.breach,
             insurer=cast.insurer,
