@@ -85,6 +85,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_notice_operators": (APPEND, READ),
     "notifications_noticeversion": (APPEND, READ),
     "notifications_trial": (APPEND, "SELECT, UPDATE"),
+    "notifications_approval": (APPEND, READ),
     "notifications_campaign": ("SELECT, INSERT, UPDATE", "SELECT, UPDATE"),
     "notifications_tally": (READ, WRITE),
     "notifications_listreach": (READ, APPEND),
@@ -187,8 +188,14 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
         f"{_of('notifications_notice', 'notice_id')} AND {STAFF}",
     ),
     "notifications_trial": (
-        _of("notifications_notice", "notice_id"),
-        f"{_of('notifications_notice', 'notice_id')} AND {STAFF}",
+        _of("notifications_noticeversion", "version_id"),
+        f"{_of('notifications_noticeversion', 'version_id')} AND {STAFF}"
+        " AND asked_by_id::text = portal_user()",
+    ),
+    "notifications_approval": (
+        _of("notifications_campaign", "campaign_id"),
+        f"{_of('notifications_campaign', 'campaign_id')} AND {STAFF}"
+        " AND approved_by_id::text = portal_user()",
     ),
     "notifications_campaign": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_tally": (OWN, "false"),

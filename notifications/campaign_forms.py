@@ -29,6 +29,7 @@ class ListChoiceField(forms.ModelChoiceField[AffectedList]):
 class SubmitForm(forms.Form):
     """Which accepted list the notice goes to, and by which channels."""
 
+    version = forms.IntegerField(widget=forms.HiddenInput)
     affected_list = ListChoiceField(
         label=_("Liste acceptée"), queryset=AffectedList.objects.none(), empty_label=None
     )

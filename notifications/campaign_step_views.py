@@ -12,6 +12,7 @@ from insurers.permissions import staff_of
 from insurers.queueing import enqueue
 from notifications.campaign_forms import ApprovalForm
 from notifications.campaign_requests import campaign_of, refusal_shown
+from notifications.campaign_views import campaign_page
 from notifications.campaigns import (
     approve_campaign,
     cancel_campaign,
@@ -33,7 +34,7 @@ def campaign_approve(request: HttpRequest, campaign_id: int) -> HttpResponse:
     form = ApprovalForm(request.POST, channels=found.plan["channels"])
     if not form.is_valid():
         messages.error(request, _("Vérifiez et cochez chaque point de la liste de contrôle."))
-        return redirect("campaign", found.pk)
+        return campaign_page(request, found, approval_form=form)
     with refusal_shown(request, found, "campaign.approved"):
         approve_campaign(
             campaign_id=found.pk,

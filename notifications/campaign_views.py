@@ -17,7 +17,7 @@ from notifications.doubts import DoubtPolicy
 from notifications.letter_progress import letters_shown
 from notifications.models import Campaign, CampaignState, ListReach
 from notifications.notices import NoticeContent
-from notifications.previews import preview
+from notifications.previews import BY_CODE, preview
 from notifications.register import campaign_figures
 from notifications.sender_domains.standing import Standing, sender_standing
 from notifications.sender_forms import SenderOverrideForm
@@ -39,7 +39,13 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Show what is, or was, approved, and how far it is."""
-    found = campaign_of(request, campaign_id)
+    return campaign_page(request, campaign_of(request, campaign_id))
+
+
+def campaign_page(
+    request: HttpRequest, found: Campaign, *, approval_form: ApprovalForm | None = None
+) -> HttpResponse:
+    """Render a campaign's page, with an approval that lacks something as it was sent."""
     content = NoticeContent.from_json(found.notice_version.content)
     reach = ListReach.objects.filter(affected_list=found.affected_list_id).first()
     may_approve = (
@@ -53,7 +59,9 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
             **_progress(found),
             **_course(found),
             "sha256": bytes(found.sha256).hex(),
-            "preview": preview(content),
+            "previews": [preview(content), preview(content, BY_CODE["english"])]
+            if content.en.subject
+            else [preview(content)],
             "reach": reach,
             "sms": sms_cost(
                 content,
@@ -71,12 +79,13 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
             and staff_of(request).has_role(found.insurer_id, Role.APPROVER),
             "may_return": found.state in RETURNABLE
             and Role.APPROVER in staff_of(request).roles.get(found.insurer_id, ()),
-            "approval_form": ApprovalForm(channels=found.plan["channels"]),
+            "approval_form": approval_form or ApprovalForm(channels=found.plan["channels"]),
             "return_form": ReturnForm(),
             **_changes(found),
             **_sender(found),
             **letters_shown(found, staff=staff_of(request)),
         },
+        status=200 if approval_form is None else 422,
     )
 
 

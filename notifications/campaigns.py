@@ -18,6 +18,7 @@ from notifications.campaign_mail import tell_preparers
 from notifications.checklist import Unmet, points_of, unmet
 from notifications.doubts import DoubtPolicy
 from notifications.models import (
+    Approval,
     Campaign,
     CampaignKind,
     CampaignState,
@@ -26,7 +27,7 @@ from notifications.models import (
     NoticeVersion,
 )
 from notifications.notice_facts import Facts, facts_for
-from notifications.notices import NoticeContent
+from notifications.notices import NoticeContent, hold_versions
 from notifications.register import failed_share
 from notifications.sender_domains.standing import Standing, sender_standing
 from notifications.sender_names import check_sender_name
@@ -92,9 +93,11 @@ def submit_campaign(
     an SMS comes from.
 
     A complement or correction tells again, for the reason given, people of the list who were
-    told. Raises CampaignRefused while the checklist is not met or the parts do not fit.
+    told. Raises CampaignRefused while the checklist is not met, the version is not the latest, or
+    the parts do not fit.
     """
     notice = version.notice
+    _check_is_latest(version)
     if problems := checklist_of(version):
         raise CampaignRefused(_("L’avis ne respecte pas encore l’article 34."), problems)
     # Nobody asks for its purge at the same moment.
@@ -158,6 +161,17 @@ def submit_campaign(
         raise CampaignRefused(_("Cette liste a déjà une campagne.")) from error
     _record(campaign, "campaign.submitted", submitted_by_id)
     return campaign
+
+
+def _check_is_latest(version: NoticeVersion) -> None:
+    """Refuse what is not the last word; nobody adds one until the transaction ends."""
+    hold_versions(version.notice_id)
+    latest = NoticeVersion.objects.filter(notice=version.notice_id).latest("number")
+    if latest.pk != version.pk:
+        raise CampaignRefused(
+            _("L’avis a changé : il en est à la version %(number)d. Relisez-la d’abord.")
+            % {"number": latest.number}
+        )
 
 
 def _check_telling_again(affected_list: AffectedList, reason: str) -> None:
@@ -226,6 +240,7 @@ def approve_campaign(
     `sender_override` is why the approver sends from a domain whose DNS fails; what was known of
     the domain stays with the campaign (docs/decisions/0021).
     """
+    _check_is_latest(NoticeVersion.objects.get(campaigns=campaign_id))
     campaign = _locked(campaign_id, CampaignState.SUBMITTED, otherwise=_NOT_SUBMITTED)
     if approver_id in barred_from_approving(campaign):
         raise CampaignRefused(
@@ -237,6 +252,11 @@ def approve_campaign(
     points = [point.code for point in points_of(campaign.plan["channels"])]
     if not set(points) <= set(checked_points):
         raise CampaignRefused(_("Vérifiez et cochez chaque point de la liste de contrôle."))
+    if problems := checklist_of(campaign.notice_version):
+        raise CampaignRefused(
+            _("L’annuaire a changé depuis, et l’avis ne respecte plus l’article 34 : renvoyez-le."),
+            problems,
+        )
     expected = content_hash(
         version=campaign.notice_version,
         affected_list=campaign.affected_list,
@@ -254,18 +274,23 @@ def approve_campaign(
     campaign.state = CampaignState.APPROVED
     campaign.approved_by_id = approver_id
     campaign.approved_at = now
-    campaign.checked_points = points
     campaign.shared_addresses_confirmed = shared_addresses_confirmed
     campaign.save(
         update_fields=[
             "state",
             "approved_by",
             "approved_at",
-            "checked_points",
             "shared_addresses_confirmed",
             "sender_standing",
             "sender_override",
         ]
+    )
+    Approval.objects.create(
+        campaign=campaign,
+        version=campaign.notice_version,
+        approved_by_id=approver_id,
+        approved_at=now,
+        checked_points=points,
     )
     _record(
         campaign,
@@ -305,30 +330,50 @@ def return_campaign(*, campaign_id: int, approver_id: int, comment: str, now: da
     campaign = _locked(campaign_id, *RETURNABLE, otherwise=_NOT_SUBMITTED)
     if not comment.strip():
         raise CampaignRefused(_("Dites ce qui est à corriger."))
-    _give_back(campaign, comment.strip(), approver_id)
+    _give_back(campaign, comment.strip())
+    _record(campaign, "campaign.returned", approver_id)
     tell_preparers(campaign=campaign, prepared_by=barred_from_approving(campaign) - {approver_id})
     return campaign
 
 
-def take_back(*, notice_id: int, comment: str, person_id: int) -> int:
-    """Return the campaigns that wait with an earlier version of a notice; return how many.
+def take_back(*, notice_id: int, comment: str) -> list[Campaign]:
+    """Return to their preparers the campaigns that wait with the latest version of a notice.
 
-    One whose messages are being made, or are made, keeps the version that was approved.
+    The caller holds the notice's versions, and records what it did with `record_return`. One whose
+    messages are made keeps the version that was approved. Raises CampaignRefused where a worker is
+    making them.
     """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '2s'")
     waiting = Campaign.objects.filter(
         notice_version__notice=notice_id, state__in=RETURNABLE
-    ).select_for_update(skip_locked=True, of=("self",))
-    campaigns = list(waiting.select_related("affected_list"))
+    ).select_for_update(of=("self",))
+    try:
+        with transaction.atomic():
+            campaigns = list(waiting.select_related("affected_list", "notice_version__notice"))
+    except OperationalError as error:
+        raise CampaignRefused(
+            _("L’envoi est en préparation : recommencez dans une minute.")
+        ) from error
     for campaign in campaigns:
-        _give_back(campaign, comment, person_id)
-    return len(campaigns)
+        _give_back(campaign, comment)
+    return campaigns
 
 
-def _give_back(campaign: Campaign, comment: str, person_id: int) -> None:
+def record_return(campaign: Campaign, *, person_id: int) -> None:
+    """Keep in the trail that a change took a campaign back; mail who made it, and who approved."""
+    _record(campaign, "campaign.returned", person_id)
+    approved_by = campaign.approvals.values_list("approved_by", flat=True)
+    concerned = barred_from_approving(campaign) | set(approved_by)
+    tell_preparers(campaign=campaign, prepared_by=concerned - {person_id})
+
+
+def _give_back(campaign: Campaign, comment: str) -> None:
     """Make a campaign a draft again; nobody has approved it any more."""
+    was_approved = campaign.state == CampaignState.APPROVED
     campaign.state = CampaignState.RETURNED
     campaign.return_comment = comment
-    campaign.approved_by, campaign.approved_at, campaign.checked_points = None, None, []
+    campaign.approved_by, campaign.approved_at = None, None
     campaign.sender_standing, campaign.sender_override = None, ""
     campaign.save(
         update_fields=[
@@ -336,16 +381,15 @@ def _give_back(campaign: Campaign, comment: str, person_id: int) -> None:
             "return_comment",
             "approved_by",
             "approved_at",
-            "checked_points",
             "sender_standing",
             "sender_override",
         ]
     )
-    others = Campaign.objects.filter(affected_list=campaign.affected_list_id).exclude(
-        state__in=(CampaignState.SUBMITTED, CampaignState.RETURNED)
-    )
-    AffectedList.objects.filter(pk=campaign.affected_list_id).update(is_in_use=others.exists())
-    _record(campaign, "campaign.returned", person_id)
+    if was_approved:
+        others = Campaign.objects.filter(affected_list=campaign.affected_list_id).exclude(
+            state__in=(CampaignState.SUBMITTED, CampaignState.RETURNED)
+        )
+        AffectedList.objects.filter(pk=campaign.affected_list_id).update(is_in_use=others.exists())
 
 
 @transaction.atomic

@@ -94,7 +94,7 @@ class NoticeForm(forms.Form):
         """`content` is the version `number`: what the person sees, and what they change."""
         initial = {**_initial(content), "changes": number}
         super().__init__(*args, **{"initial": initial, **kwargs})
-        self._content, self._number = content, number
+        self._content = content
         language = "en" if get_language() == "en" else "fr"
         choices = [
             (category.code, getattr(category, f"label_{language}"))
@@ -139,11 +139,6 @@ class NoticeForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("changes") != self._number:
-            sent = MultiValueDict(dict(cast(MultiValueDict[str, Any], self.data).lists()))
-            sent["changes"] = str(self._number)  # Whoever saves again has been told.
-            self.data = sent
-            self.add_error(None, _SAVED_MEANWHILE % {"number": self._number})
         if set(cleaned.get("exposed", ())) & set(cleaned.get("not_exposed", ())):
             self.add_error(
                 "not_exposed",
@@ -166,6 +161,13 @@ class NoticeForm(forms.Form):
             en=_texts_from(data, "en"),
             **plain,
         )
+
+    def say_saved_meanwhile(self, number: int) -> None:
+        """Tell that another version stands by now; whoever saves again knows it."""
+        sent = MultiValueDict(dict(cast(MultiValueDict[str, Any], self.data).lists()))
+        sent["changes"] = str(number)
+        self.data = sent
+        self.add_error(None, _SAVED_MEANWHILE % {"number": number})
 
     def show_unmet(self, problems: Iterable[Unmet]) -> None:
         """Name each unmet point of the checklist beside its field."""

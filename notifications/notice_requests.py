@@ -23,6 +23,6 @@ def notice_of(request: HttpRequest, notice_id: int, *roles: Role) -> Notice:
 def version_of(request: HttpRequest, notice: Notice) -> NoticeVersion:
     """Return the version that `?version=` names, or else the latest."""
     asked = request.GET.get("version", "")
-    if asked.isdecimal():
+    if asked.isdecimal() and len(asked) < 10:
         return get_object_or_404(notice.versions, number=int(asked))
     return notice.versions.latest("number")

@@ -24,7 +24,7 @@ from notifications.notice_forms import NoticeForm
 from notifications.notice_requests import notice_of
 from notifications.notices import NoticeContent
 from notifications.placeholders import EXPLAINED
-from notifications.revising import Revision, revise
+from notifications.revising import Revision, SavedMeanwhileError, revise
 from notifications.sms_cost import sms_by_field, sms_texts
 
 
@@ -54,14 +54,7 @@ def notice_edit(request: HttpRequest, notice_id: int) -> HttpResponse:
     form = NoticeForm(
         request.POST or None, content=content, number=version.number, uncertain=facts.uncertain
     )
-    if request.method == "POST" and form.is_valid():
-        revision = revise(
-            notice=notice,
-            content=form.content(),
-            author_id=staff_of(request).user_id,
-            now=timezone.now(),
-        )
-        _say_what_was_saved(request, revision)
+    if request.method == "POST" and form.is_valid() and _saves(request, notice, form):
         return redirect("notice_edit", notice.pk)
     # A form that cannot be saved is judged as it was sent.
     shown = form.content() if form.is_bound else content
@@ -80,10 +73,32 @@ def notice_edit(request: HttpRequest, notice_id: int) -> HttpResponse:
             "problems": problems,
             "placeholders": EXPLAINED,
             "submit_form": (
-                SubmitForm(lists=lists, sms=sms_texts(content)) if lists.exists() else None
+                SubmitForm(lists=lists, sms=sms_texts(content), initial={"version": version.number})
+                if lists.exists()
+                else None
             ),
         },
     )
+
+
+def _saves(request: HttpRequest, notice: Notice, form: NoticeForm) -> bool:
+    """Save what a valid form describes, or say in the form why it cannot be; nothing is lost."""
+    try:
+        revision = revise(
+            notice=notice,
+            content=form.content(),
+            changes=form.cleaned_data["changes"],
+            author_id=staff_of(request).user_id,
+            now=timezone.now(),
+        )
+    except SavedMeanwhileError as meanwhile:
+        form.say_saved_meanwhile(meanwhile.number)
+        return False
+    except CampaignRefused as refusal:
+        form.add_error(None, str(refusal.message))
+        return False
+    _say_what_was_saved(request, revision)
+    return True
 
 
 def _say_what_was_saved(request: HttpRequest, revision: Revision) -> None:
@@ -121,13 +136,14 @@ def notice_check(request: HttpRequest, notice_id: int) -> HttpResponse:
 def notice_submit(request: HttpRequest, notice_id: int) -> HttpResponse:
     """Submit the latest version with a list and a plan, for approval by someone else."""
     notice = notice_of(request, notice_id, Role.PREPARER, Role.APPROVER)
-    version = notice.versions.select_related("notice__breach", "notice__population").latest(
-        "number"
-    )
     form = SubmitForm(request.POST, lists=_lists_for(notice))
     if not form.is_valid():
-        messages.error(request, _("Choisissez une liste acceptée et au moins un canal."))
+        for name, errors in form.errors.items():
+            label = form.fields[name].label if name in form.fields else ""
+            messages.error(request, " ".join(str(part) for part in (label, *errors) if part))
         return redirect("notice_edit", notice.pk)
+    versions = notice.versions.select_related("notice__breach", "notice__population")
+    version = get_object_or_404(versions, number=form.cleaned_data["version"])
     try:
         campaign = submit_campaign(
             version=version,

@@ -13,12 +13,13 @@ from django.views.decorators.http import require_POST, require_safe
 from insurers.models import Role
 from insurers.permissions import staff_of
 from insurers.queueing import enqueue
+from notifications.models import Notice, Trial
 from notifications.notice_requests import notice_of, version_of
 from notifications.notices import NoticeContent
 from notifications.previews import BY_CODE, RECIPIENTS, Recipient, preview
 from notifications.segments import segment
 from notifications.tasks import send_trial
-from notifications.trials import TrialRefused, ask_for_trial
+from notifications.trials import TrialRefused, ask_for_trial, status_of
 
 
 @require_safe
@@ -39,7 +40,7 @@ def notice_preview(request: HttpRequest, notice_id: int) -> HttpResponse:
             "preview": shown,
             "sms_parts": len(segment(shown.sms.text).parts),
             "may_edit": may_edit,
-            "trials": notice.trials.select_related("version", "asked_by")[:10] if may_edit else [],
+            "trials": _trials(notice) if may_edit else [],
         },
     )
 
@@ -76,6 +77,12 @@ def notice_try(request: HttpRequest, notice_id: int) -> HttpResponse:
             request, _("Un message d’essai part vers votre adresse ; personne d’autre n’en reçoit.")
         )
     return redirect("notice_preview", notice.pk)
+
+
+def _trials(notice: Notice) -> list[tuple[Trial, str]]:
+    """Return the last trials of a notice, each with what became of it."""
+    last = Trial.objects.filter(version__notice=notice).select_related("version", "asked_by")[:10]
+    return [(trial, status_of(trial, now=timezone.now())) for trial in last]
 
 
 def _recipient(request: HttpRequest) -> Recipient:

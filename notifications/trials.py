@@ -6,12 +6,15 @@ notes that it takes one up before it sends it: after a crash it is not sent twic
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from audit.trail import account, insurer_scope, record
+from insurers.models import Role
+from insurers.team.people import people_with_role
 from notifications.channels import ChannelDownError, Outgoing, SenderRefusedError, channel_for
 from notifications.models import Channel, NoticeVersion, State, Trial
 from notifications.notices import NoticeContent, hold_versions
@@ -22,6 +25,8 @@ from notifications.rendering import EmailText
 AT_MOST = 10  # a notice and a day
 A_DAY = timedelta(days=1)
 MARK = "[TEST] "
+WRITERS = (Role.PREPARER, Role.APPROVER)
+LOST_AFTER = timedelta(minutes=15)
 NOBODY = 0  # the number of no notification: what bounces is for nobody
 
 
@@ -40,12 +45,12 @@ def ask_for_trial(
     """Note that a person wants a version sent to their own address. Raises TrialRefused."""
     notice = version.notice
     hold_versions(notice.pk)
-    if notice.trials.filter(asked_at__gt=now - A_DAY).count() >= AT_MOST:
+    of_the_day = Trial.objects.filter(version__notice=notice, asked_at__gt=now - A_DAY)
+    if of_the_day.count() >= AT_MOST:
         raise TrialRefused(
             _("Dix essais de cet avis sont déjà partis en un jour : recommencez demain.")
         )
     trial = Trial.objects.create(
-        notice=notice,
         version=version,
         recipient=recipient.code,
         asked_by_id=asked_by_id,
@@ -67,6 +72,8 @@ def send_trial_message(*, trial_id: int, now: datetime) -> None:
         return
     trial = Trial.objects.select_related("version__notice", "asked_by").get(pk=trial_id)
     insurer_id = trial.version.notice.insurer_id
+    if not people_with_role(insurer_id=insurer_id, roles=WRITERS).filter(pk=trial.asked_by_id):
+        return  # Whoever asked has no role there any more.
     content = NoticeContent.from_json(trial.version.content)
     outgoing = Outgoing(
         notification_id=NOBODY,
@@ -85,6 +92,13 @@ def send_trial_message(*, trial_id: int, now: datetime) -> None:
     except SenderRefusedError:
         reason = "sender_refused"
     Trial.objects.filter(pk=trial_id).update(state=state, reason=reason)
+
+
+def status_of(trial: Trial, *, now: datetime) -> Literal["sent", "refused", "waiting", "lost"]:
+    """Return what became of a trial, as far as anybody knows."""
+    if trial.state:
+        return "sent" if trial.state == State.ACCEPTED else "refused"
+    return "lost" if trial.asked_at < now - LOST_AFTER else "waiting"
 
 
 def _marked(email: EmailText) -> EmailText:

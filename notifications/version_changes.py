@@ -1,14 +1,17 @@
 """What changed between two versions of a notice, field by field, word by word."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from difflib import SequenceMatcher
+from itertools import groupby
 from typing import Literal
 
 from notifications.notices import NoticeContent, NoticeTexts
 
-_WORDS = re.compile(r"\s+|[^\s]+")
+_LINES = re.compile(r"[^\n]*\n|[^\n]+")
+_WORDS = re.compile(r"\S+\s*|\s+")
+MOST = 200  # lines or words
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,52 @@ def changes(
 
 
 def pieces(before: str, after: str) -> tuple[Piece, ...]:
-    """Compare two texts word by word; what stayed and came, joined, is the second."""
-    old, new = _WORDS.findall(before), _WORDS.findall(after)
-    found = []
-    for verb, start, end, to_start, to_end in SequenceMatcher(
-        a=old, b=new, autojunk=False
-    ).get_opcodes():
-        if verb == "equal":
-            found.append(Piece("same", "".join(old[start:end])))
+    """Compare two texts line by line, and changed lines word by word.
+
+    What stayed and came, joined, is the second. Where more than MOST differ in a row, all of them
+    went and came: comparing takes a time that grows with the cube of what repeats.
+    """
+    found: list[Piece] = []
+    for old, new in _compared(_LINES.findall(before), _LINES.findall(after)):
+        if old == new:
+            found.append(Piece("same", "".join(old)))
             continue
-        if start < end:
-            found.append(Piece("removed", "".join(old[start:end])))
-        if to_start < to_end:
-            found.append(Piece("added", "".join(new[to_start:to_end])))
-    return tuple(found)
+        for gone, come in _compared(_WORDS.findall("".join(old)), _WORDS.findall("".join(new))):
+            found += _pieces_of("".join(gone), "".join(come))
+    return tuple(_joined(found))
+
+
+def _compared(old: list[str], new: list[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield runs of both in order: equal ones, and those that stand for each other."""
+    start = _alike(old, new)
+    end = _alike(old[start:][::-1], new[start:][::-1])
+    yield old[:start], new[:start]
+    left, right = old[start : len(old) - end], new[start : len(new) - end]
+    if max(len(left), len(right)) > MOST:
+        yield left, right
+    else:
+        matcher = SequenceMatcher(a=left, b=right, autojunk=False)
+        for _verb, a, b, c, d in matcher.get_opcodes():
+            yield left[a:b], right[c:d]
+    yield old[len(old) - end :], new[len(new) - end :]
+
+
+def _alike(old: list[str], new: list[str]) -> int:
+    """Return how many are equal at the start."""
+    pairs = zip(old, new, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(old), len(new)))
+
+
+def _pieces_of(gone: str, come: str) -> list[Piece]:
+    if gone == come:
+        return [Piece("same", gone)]
+    return [Piece("removed", gone), Piece("added", come)]
+
+
+def _joined(pieces_found: Iterable[Piece]) -> Iterator[Piece]:
+    """Leave out what is empty, and make one of neighbours of a kind."""
+    for kind, run in groupby((piece for piece in pieces_found if piece.text), lambda p: p.kind):
+        yield Piece(kind, "".join(piece.text for piece in run))
 
 
 def _texts(content: NoticeContent, categories: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from insurers.models import DataCategory
 from insurers.permissions import readable, staff_of
-from notifications.models import Campaign, Notice, NoticeVersion
+from notifications.models import Approval, Campaign, Notice, NoticeVersion
 from notifications.notice_forms import NoticeForm
 from notifications.notices import NoticeContent
 from notifications.version_changes import Piece, changes
@@ -59,12 +59,10 @@ def named_changes(before: NoticeVersion, after: NoticeVersion) -> list[NamedChan
 
 
 def approved_before(campaign: Campaign) -> NoticeVersion | None:
-    """Return the version of this notice that somebody approved last before this campaign."""
-    approved = Campaign.objects.filter(
-        notice_version__notice=campaign.notice_version.notice_id, approved_at__isnull=False
-    ).exclude(pk=campaign.pk)
-    last = approved.select_related("notice_version").order_by("-approved_at").first()
-    return last.notice_version if last else None
+    """Return the version of this notice that somebody approved last."""
+    approvals = Approval.objects.filter(version__notice=campaign.notice_version.notice_id)
+    last = approvals.select_related("version").first()
+    return last.version if last else None
 
 
 def _asked(versions: list[NoticeVersion], number: str) -> NoticeVersion | None:

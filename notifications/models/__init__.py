@@ -1,4 +1,5 @@
 from notifications.models.campaigns import (
+    Approval,
     Campaign,
     CampaignKind,
     CampaignState,
@@ -58,6 +59,7 @@ from notifications.models.watching import AnswerExample, CampaignSample, Heartbe
 __all__ = [
     "Acceptance",
     "AnswerExample",
+    "Approval",
     "Campaign",
     "CampaignKind",
     "CampaignSample",

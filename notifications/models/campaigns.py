@@ -54,8 +54,7 @@ class NoticeVersion(models.Model):
 class Trial(models.Model):
     """A message that somebody has sent to themselves; nobody counts as told by it."""
 
-    notice = models.ForeignKey(Notice, models.CASCADE, related_name="trials")
-    version = models.ForeignKey(NoticeVersion, models.CASCADE, related_name="+")
+    version = models.ForeignKey(NoticeVersion, models.CASCADE, related_name="trials")
     recipient = models.CharField(_("destinataire fictif"), max_length=20)
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     asked_at = models.DateTimeField(_("demandé le"))
@@ -147,8 +146,6 @@ class Campaign(models.Model):
     shared_addresses_confirmed = models.BooleanField(
         _("adresses partagées confirmées"), default=False
     )
-    checked_points = models.JSONField(_("points vérifiés"), default=list)
-    """The points of the checklist that the approver vouched for (`checklist.points_of`)."""
     sender_standing = models.JSONField(_("domaine d’envoi à l’approbation"), null=True)
     sender_override = models.TextField(
         _("motif d’un envoi malgré un domaine non conforme"), blank=True
@@ -203,3 +200,22 @@ class Campaign(models.Model):
         """Before when nothing leaves, if the plan says so."""
         moment = self.plan.get("starts_at")
         return datetime.fromisoformat(moment) if moment else None
+
+
+class Approval(models.Model):
+    """That somebody approved a campaign, and what they vouched for; it stays when it comes back."""
+
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="approvals")
+    version = models.ForeignKey(NoticeVersion, models.PROTECT, related_name="approvals")
+    approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    approved_at = models.DateTimeField(_("approuvée le"))
+    checked_points = models.JSONField(_("points vérifiés"))
+    """The codes of `checklist.points_of`."""
+
+    class Meta:
+        verbose_name = _("approbation")
+        verbose_name_plural = _("approbations")
+        ordering = ("-approved_at", "-pk")
+
+    def __str__(self) -> str:
+        return f"approval {self.pk}"

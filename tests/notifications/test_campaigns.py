@@ -107,7 +107,7 @@ def test_an_incomplete_notice_cannot_be_submitted(client: Client) -> None:
     cast.sign_in(client, cast.paule())
     client.post(
         f"/espace/avis/{draft.notice_id}/soumettre/",
-        {"affected_list": found.pk, "channels": ["email"]},
+        {"version": draft.number, "affected_list": found.pk, "channels": ["email"]},
     )
     assert not Campaign.objects.exists()
 

@@ -191,6 +191,7 @@ def test_it_is_submitted_from_the_notice_page(client: WebClient) -> None:
     client.post(
         f"/espace/avis/{version.notice_id}/soumettre/",
         {
+            "version": version.number,
             "affected_list": found.pk,
             "channels": ["email"],
             "kind": "complement",

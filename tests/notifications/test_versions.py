@@ -1,14 +1,25 @@
 """Versions of a notice: what changed, and what a change does to what waits with one before."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.test import Client
+from django.core import mail as django_mail
+from django.test import Client, override_settings
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audit.models import AuditEntry
-from notifications.campaigns import CampaignRefused, approve_campaign, return_campaign
-from notifications.models import Campaign, CampaignState
+from insurers.models import ExposedData, Role
+from notifications.campaigns import (
+    CampaignRefused,
+    approve_campaign,
+    return_campaign,
+    submit_campaign,
+)
+from notifications.models import Approval, Campaign, CampaignState, Channel
 from notifications.notices import NoticeContent
 from notifications.outbox import build_outbox
 from notifications.revising import Revision, revise
@@ -16,6 +27,7 @@ from notifications.version_changes import changes, pieces
 from tests import cast
 from tests.conftest import as_role
 from tests.notifications.story import (
+    APPROVAL,
     EVERY_POINT,
     accepted_list,
     approved,
@@ -36,6 +48,7 @@ def revised(campaign: Campaign, **texts: str) -> Revision:
     return revise(
         notice=version.notice,
         content=replace(content, fr=replace(content.fr, **texts)),
+        changes=version.number,
         author_id=cast.paule().pk,
         now=cast.NOW,
     )
@@ -67,13 +80,15 @@ def test_a_change_returns_what_was_submitted_with_the_version_before(lists_rows:
     campaign = submitted(accepted_list(lists_rows))
     revision = revised(campaign, advice="Changez vos habitudes, et méfiez-vous des appels reçus.")
     campaign.refresh_from_db()
-    assert (revision.taken_back, campaign.state) == (1, CampaignState.RETURNED)
+    assert (len(revision.taken_back), campaign.state) == (1, CampaignState.RETURNED)
     assert str(revision.version.number) in campaign.return_comment
 
 
 def test_a_change_after_approval_makes_a_draft_again(lists_rows: list[str]) -> None:
     campaign = approved(accepted_list(lists_rows))
-    assert revised(campaign, advice="Méfiez-vous des appels qui citent vos soins.").taken_back == 1
+    assert revised(campaign, advice="Méfiez-vous des appels qui citent vos soins.").taken_back == (
+        campaign,
+    )
     campaign.refresh_from_db()
     assert (campaign.state, campaign.approved_by_id) == (CampaignState.RETURNED, None)
     with as_role("worker"):
@@ -84,7 +99,7 @@ def test_a_change_after_approval_makes_a_draft_again(lists_rows: list[str]) -> N
 
 def test_a_campaign_under_way_keeps_the_version_that_was_approved(lists_rows: list[str]) -> None:
     campaign = built(lists_rows)
-    assert revised(campaign, advice="Méfiez-vous des appels qui citent vos soins.").taken_back == 0
+    assert revised(campaign, advice="Méfiez-vous des appels qui citent vos soins.").taken_back == ()
     campaign.refresh_from_db()
     assert campaign.state == CampaignState.SENDING
 
@@ -107,24 +122,37 @@ def test_an_approved_campaign_that_starts_later_can_be_returned(lists_rows: list
 
 
 @pytest.mark.parametrize("missing", EVERY_POINT)
+def approve(campaign: Campaign, points: Collection[str] = EVERY_POINT) -> Campaign:
+    return approve_campaign(
+        campaign_id=campaign.pk,
+        approver_id=cast.armand().pk,
+        checked_points=points,
+        shared_addresses_confirmed=False,
+        now=cast.NOW,
+    )
+
+
+@override_settings(SMS_ACCOUNT={"sender": "MutPhare"})
+@pytest.mark.parametrize("missing", EVERY_POINT)
 def test_an_approver_vouches_for_each_point(lists_rows: list[str], missing: str) -> None:
     campaign = submitted(accepted_list(lists_rows))
-    if missing not in [*campaign.plan["channels"], *EVERY_POINT[:-1]]:
-        pytest.fail("no such point")
     with pytest.raises(CampaignRefused):
-        approve_campaign(
-            campaign_id=campaign.pk,
-            approver_id=cast.armand().pk,
-            checked_points=set(EVERY_POINT) - {missing},
-            shared_addresses_confirmed=False,
-            now=cast.NOW,
-        )
+        approve(campaign, set(EVERY_POINT) - {missing})
+    approve(campaign)
+    assert set(Approval.objects.get().checked_points) == set(EVERY_POINT)
 
 
-def test_the_points_are_kept_with_the_approval(lists_rows: list[str]) -> None:
-    campaign = approved(accepted_list(lists_rows))
-    assert set(campaign.checked_points) <= set(EVERY_POINT)
-    assert "consequences" in campaign.checked_points
+def test_a_point_left_out_is_named_and_the_others_stay_ticked(
+    client: Client, lists_rows: list[str]
+) -> None:
+    campaign = submitted(accepted_list(lists_rows))
+    cast.sign_in(client, cast.armand())
+    ticked = {name: "on" for name in APPROVAL if name != "point_measures"}
+    answer = client.post(f"/espace/campagnes/{campaign.pk}/approuver/", ticked)
+    assert answer.status_code == 422
+    form = answer.context["approval_form"]
+    assert list(form.errors) == ["point_measures"]
+    assert form["point_nature"].value() is True
 
 
 def test_the_approver_sees_what_changed_since_the_last_approval(
@@ -132,25 +160,76 @@ def test_the_approver_sees_what_changed_since_the_last_approval(
 ) -> None:
     first = approved(accepted_list(lists_rows))
     revision = revised(first, advice="Prévenez vos proches : ils recevront peut-être des appels.")
-    Campaign.objects.filter(pk=first.pk).update(
-        state=CampaignState.FINISHED, approved_by=cast.armand(), approved_at=cast.NOW
-    )
-    second = Campaign.objects.create(
-        insurer=first.insurer,
-        breach=first.breach,
-        notice_version=revision.version,
-        affected_list=first.affected_list,
-        kind="complement",
-        kind_reason="Précision",
-        plan=first.plan,
-        sha256=b"",
-        state=CampaignState.SUBMITTED,
-        submitted_by=cast.paule(),
-        submitted_at=cast.NOW,
-    )
+    second = submit(revision, first)
     page = cast.sign_in(client, cast.armand()).get(f"/espace/campagnes/{second.pk}/")
+    assert "approuvée la dernière" in page.content.decode()
     assert "<ins>" in page.content.decode()
     assert "Prévenez" in page.content.decode()
+
+
+def submit(revision: Revision, campaign: Campaign) -> Campaign:
+    return submit_campaign(
+        version=revision.version,
+        affected_list=campaign.affected_list,
+        channels=(Channel.EMAIL,),
+        submitted_by_id=cast.paule().pk,
+        now=cast.NOW,
+    )
+
+
+def test_only_the_latest_version_is_submitted(client: Client, lists_rows: list[str]) -> None:
+    campaign = submitted(accepted_list(lists_rows))
+    old = Revision(campaign.notice_version, is_new=False)
+    revised(campaign, advice="Méfiez-vous des appels qui citent vos soins de santé.")
+    with pytest.raises(CampaignRefused):
+        submit(old, campaign)
+    cast.sign_in(client, cast.paule())
+    form = {"version": 2, "affected_list": campaign.affected_list_id, "channels": "email"}
+    client.post(f"/espace/avis/{campaign.notice_version.notice_id}/soumettre/", form)
+    assert Campaign.objects.count() == 1
+
+
+def test_what_the_directory_has_learnt_since_is_to_be_said(lists_rows: list[str]) -> None:
+    campaign = submitted(accepted_list(lists_rows))
+    ExposedData.objects.filter(category__code="bank_details").update(
+        is_exposed=True, certainty="confirmed"
+    )
+    with pytest.raises(CampaignRefused):
+        approve(campaign)
+
+
+def test_who_made_and_who_approved_it_are_mailed_when_a_change_takes_it_back(
+    lists_rows: list[str], django_capture_on_commit_callbacks: Any
+) -> None:
+    campaign = approved(accepted_list(lists_rows))
+    cast.member_of(cast.phare(), "petra", Role.PREPARER)
+    content = replace(NoticeContent.from_json(campaign.notice_version.content), dpo_name="Dom")
+    with django_capture_on_commit_callbacks(execute=True):
+        revise(
+            notice=campaign.notice_version.notice,
+            content=content,
+            changes=campaign.notice_version.number,
+            author_id=cast.user("petra").pk,
+            now=cast.NOW,
+        )
+    told = {address for message in django_mail.outbox for address in message.to}
+    assert told == {cast.paule().email, cast.armand().email}
+
+
+@pytest.mark.parametrize("text", ["a ", "a\n"])
+def test_texts_that_repeat_are_compared_in_a_moment(text: str) -> None:
+    before, after = text * 2500, (text.replace("a", "b") + text) * 1250
+    found = pieces(before, after)
+    assert "".join(piece.text for piece in found if piece.kind != "added") == before
+    assert "".join(piece.text for piece in found if piece.kind != "removed") == after
+
+
+@given(st.text("ab \n", max_size=60), st.text("ab \n", max_size=60))
+def test_pieces_are_both_texts(before: str, after: str) -> None:
+    found = pieces(before, after)
+    assert "".join(piece.text for piece in found if piece.kind != "added") == before
+    assert "".join(piece.text for piece in found if piece.kind != "removed") == after
+    assert all(piece.text for piece in found)
 
 
 def test_the_versions_page_compares_two(client: Client, lists_rows: list[str]) -> None:
@@ -171,6 +250,7 @@ def test_two_people_who_write_at_once_are_told(client: Client, lists_rows: list[
     revise(
         notice=draft.notice,
         content=complete(NoticeContent.from_json(draft.content)),
+        changes=draft.number,
         author_id=cast.armand().pk,
         now=cast.NOW,
     )
