@@ -40,6 +40,7 @@ def test_a_recipient_checks_a_message_by_keyboard_alone(page: Page, portal: Port
     page.goto("/")
     page.get_by_role("link", name="Vérifier un message").first.focus()
     page.keyboard.press("Enter")
+    page.wait_for_url("**/verifier/")
     type_reference(page, reference.lower().replace("-", " "))
     expect(page.locator("main")).to_contain_text("Nous avons envoyé un seul message avec ce code")
     shown = page.locator("pre").first.inner_text()
