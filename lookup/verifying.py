@@ -18,7 +18,8 @@ from notifications.verifying import SentMessage, SentText, find_message
 
 # Of one network: 60 bits cannot be guessed at any pace, this spares the database.
 CHECKS = Limit("checked-references", at_most=60, seconds=60)
-REPORTS = Limit("suspicious-messages", at_most=10, seconds=3600)
+# A mobile carrier has many subscribers behind one network.
+REPORTS = Limit("suspicious-messages", at_most=30, seconds=3600)
 
 # What helps whoever holds a message that may be false, in this order.
 ADVICE = (
@@ -133,11 +134,11 @@ def report(request: HttpRequest) -> HttpResponse:
     """Take the text of a message that looks like a scam."""
     if request.method != "POST":
         return render(request, "lookup/report.html", {"report_form": _report_form()})
-    if is_over(REPORTS, request):
-        return too_often(request, REPORTS)
     form = ReportForm(request.POST, auto_id="report_%s")
     if not form.is_valid():
         return render(request, "lookup/report.html", {"report_form": form})
+    if is_over(REPORTS, request):
+        return too_often(request, REPORTS, report_form=form)
     report_message(
         text=form.cleaned_data["text"],
         channel=form.cleaned_data["channel"],
