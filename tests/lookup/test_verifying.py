@@ -94,6 +94,14 @@ def test_an_sms_is_shown_first(client: Client, mail: Recorder) -> None:
     assert page.index("une violation de données vous concerne") < page.index("CE QUI S’EST PASSÉ")
 
 
+@pytest.mark.parametrize("sentence", ["code {}", "Mon code : {}.", "{} merci"])
+def test_a_reference_may_be_pasted_with_its_sentence(
+    client: Client, reference: str, sentence: str
+) -> None:
+    for written in (reference, reference.replace("-", "")):
+        assert "Nous avons envoyé" in text_of(check(client, sentence.format(written)))
+
+
 def test_an_unknown_reference_warns(client: Client) -> None:
     Advice.objects.bulk_create(
         [
@@ -115,7 +123,7 @@ def test_a_slip_is_told_apart_and_can_be_corrected(client: Client) -> None:
     assert "aucun message avec ce code" not in page
 
 
-@pytest.mark.parametrize("typed", ["", "bonjour", "BP7K-3F9M", "x" * 101])
+@pytest.mark.parametrize("typed", ["", "bonjour", "BP7K-3F9M", "x" * 101, "x" * 1001])
 def test_what_is_no_reference_says_what_one_is(client: Client, typed: str) -> None:
     response = check(client, typed)
     assert response.status_code == 200
@@ -236,7 +244,14 @@ def test_a_report_needs_a_text_only(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"), [("a\r\n" * (AT_MOST // 2), 1), ("a" * AT_MOST, 1), ("a" * 5001, 0), (" ", 0)]
+    ("text", "kept"),
+    [
+        ("a\r\n" * (AT_MOST // 2), 1),
+        ("a" * AT_MOST, 1),
+        ("a" * 5001, 0),
+        (" ", 0),
+        ("\u202e\u200b\u3164", 0),
+    ],
 )
 def test_a_report_is_bounded(client: Client, text: str, kept: int) -> None:
     assert report(client, text).status_code == (302 if kept else 200)
