@@ -35,7 +35,8 @@ IN_GROUPS = re.compile(
 )
 """A reference as it is printed, somewhere in a text, whatever stands between its groups."""
 _IN_A_ROW = re.compile(_ALONE.format(r"[0-9A-Z]{13}"), re.IGNORECASE)
-_GAPS = ([], [4, 8, SYMBOLS], list(range(1, SYMBOLS + 1)))  # In a row, in groups, spelled.
+# In a row, in groups, spelled.
+_GAPS: list[list[int]] = [[], [4, 8, SYMBOLS], list(range(1, SYMBOLS + 1))]
 
 
 class Form(Enum):

@@ -15,12 +15,15 @@ from notifications.models import SuspiciousMessage
 from notifications.models.suspicious import AT_MOST
 from notifications.references import derive
 from notifications.suspicious import (
+    TEXTS_READ,
+    TRACES_SHOWN,
+    Suspicion,
     forget_old_reports,
     grouped,
     inert,
     likeness,
     report_message,
-    shown,
+    suspicions,
 )
 from tests import cast
 from tests.conftest import as_role
@@ -199,12 +202,47 @@ def report(
         report_message(text=text, channel=channel, insurer=insurer, today=day)
 
 
+def shown() -> list[Suspicion]:
+    rows = SuspiciousMessage.objects.all()
+    return suspicions(grouped(rows), rows)
+
+
+@pytest.mark.django_db
+def test_the_numbers_and_links_of_all_alike_are_listed() -> None:
+    text = "Réglez {} € : https://scam.test/{} ou {}."
+    report(text.format("1,99", "a1", "0 899 00 00 01"), day=TODAY - timedelta(days=2))
+    report(text.format("25 000", "b2?x=1", "08.99.00.00.02"))
+    report(text.format("3", "b2?x=2", "+33 899 00 00 01"), day=TODAY - timedelta(days=1))
+    (suspicion,) = shown()
+    assert suspicion.times == 3
+    assert suspicion.numbers == ("08 99 00 00 02", "+33 899 00 00 01")
+    assert suspicion.links == ("hxxps://scam[.]test/b2?…", "hxxps://scam[.]test/a1")
+
+
+@pytest.mark.django_db
+def test_short_numbers_are_listed_and_prices_and_sites_are_not() -> None:
+    report("Composez le 36 46, 1014 ou 81234 : 12345 €, 36 46 12, scam.test, 3,3646, en 2026.")
+    (suspicion,) = shown()
+    assert suspicion.numbers == ("36 46", "1014", "81234")
+    assert suspicion.links == ()
+
+
+@pytest.mark.django_db
+def test_no_more_is_read_or_listed_than_somebody_reads() -> None:
+    for number in range(TEXTS_READ + 5):
+        report(f"Appelez le 08 99 00 00 {number:02} : scam.test/{'é' * 300}{number}")
+    (suspicion,) = shown()
+    assert suspicion.times == TEXTS_READ + 5
+    assert len(suspicion.numbers) == TRACES_SHOWN
+    assert [len(link) for link in suspicion.links] == [200]
+
+
 @pytest.mark.django_db
 def test_reports_are_counted_by_likeness() -> None:
     report("Payez 1 €", place="phare", channel="sms", day=TODAY - timedelta(days=3))
     report("payez 20 €", channel="email")
     report("Autre chose", day=TODAY - timedelta(days=1))
-    first, second = (shown(group) for group in grouped(SuspiciousMessage.objects.all()))
+    first, second = shown()
     assert (first.times, first.first_date, first.last_date) == (
         2,
         TODAY - timedelta(days=3),
