@@ -1,9 +1,11 @@
 """Slow down whoever asks too often: counted by network, in Redis, for a while.
 
-There is no limit over all networks, which anybody could use up to switch a page off; and while
-Redis is down nothing is refused: these limits spare the database, they protect no secret.
+There is no limit over all networks, which anybody could use up to switch a page off: none where
+the sender's network is unknown, since everybody would share it, and none while Redis is down.
+These limits spare the database, they protect no secret.
 """
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -13,6 +15,24 @@ from allauth.account.adapter import get_adapter
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+
+# Some proxies write the port of the connection too: `192.0.2.1:4711`, `[2001:db8::1]:4711`.
+_PORT = re.compile(r"^\[?([\d.]+|[\da-fA-F:.]+(?=\]))\]?(?::\d+)?$")
+# Loopback, private, shared (RFC 6598) and link-local.
+_PRIVATE = [
+    ip_network(network)
+    for network in (
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "169.254.0.0/16",
+        "::1",
+        "fc00::/7",
+        "fe80::/10",
+    )
+]
 
 
 @dataclass(frozen=True)
@@ -26,18 +46,26 @@ class Limit:
 
 def is_over(limit: Limit, request: HttpRequest) -> bool:
     """Count one more time; return whether the sender's network is over the limit."""
-    key = f"{limit.name}:{_network(request)}"
+    network = _network(request)
+    if network is None:
+        return False
+    key = f"{limit.name}:{network}"
     with suppress(redis.exceptions.RedisError, ValueError):
         cache.add(key, 0, limit.seconds)
         return bool(cache.incr(key) > limit.at_most)
     return False
 
 
-def _network(request: HttpRequest) -> str:
-    """Return the /24 (IPv4) or /48 (IPv6) of the sender."""
+def _network(request: HttpRequest) -> str | None:
+    """Return the /24 (IPv4) or /48 (IPv6) of the sender, None where it is not known.
+
+    A private address is that of a proxy (`TRUSTED_PROXY_COUNT` is too low): all come from it.
+    """
     try:
-        address = ip_address(get_adapter().get_client_ip(request))
-        address = getattr(address, "ipv4_mapped", None) or address
-        return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))
+        address = ip_address(_PORT.sub(r"\1", get_adapter().get_client_ip(request)))
     except (PermissionDenied, ValueError):
-        return "unknown"
+        return None
+    address = getattr(address, "ipv4_mapped", None) or address
+    if any(address in network for network in _PRIVATE):
+        return None
+    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))

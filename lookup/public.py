@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control
@@ -75,10 +76,10 @@ def is_from_our_page(request: HttpRequest) -> bool:
     return request.headers.get("Origin") in ours
 
 
-def too_often(request: HttpRequest, limit: Limit) -> HttpResponse:
-    """Say that this network asked too often, and when to come back."""
+def too_often(request: HttpRequest, limit: Limit, **forms: Form) -> HttpResponse:
+    """Say that this network asked too often, and when to come back; give what was typed back."""
     status = HTTPStatus.TOO_MANY_REQUESTS
-    context = {"minutes": -(-limit.seconds // 60)}
+    context = {"minutes": -(-limit.seconds // 60), **forms}
     response = render(request, "lookup/too_often.html", context, status=status)
     response.headers["Retry-After"] = str(limit.seconds)
     return response

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from insurers.models import Advice, Insurer
 from insurers.throttle import Limit, is_over
 from lookup.public import public_form, public_page, too_often
+from notifications.masking import masked
 from notifications.models import ReportedChannel
 from notifications.models.suspicious import AT_MOST
 from notifications.references import Form, parse
@@ -18,7 +19,8 @@ from notifications.verifying import SentMessage, SentText, find_message
 
 # Of one network: 60 bits cannot be guessed at any pace, this spares the database.
 CHECKS = Limit("checked-references", at_most=60, seconds=60)
-REPORTS = Limit("suspicious-messages", at_most=10, seconds=3600)
+# A mobile carrier has many subscribers behind one network.
+REPORTS = Limit("suspicious-messages", at_most=30, seconds=3600)
 
 # What helps whoever holds a message that may be false, in this order.
 ADVICE = (
@@ -40,7 +42,7 @@ class ReferenceForm(forms.Form):
             "Treize lettres et chiffres, comme BP7K-3F9M-Q2XD-7. Tirets, espaces et minuscules"
             " n’ont pas d’importance."
         ),
-        max_length=100,
+        max_length=1000,  # The words around it may be pasted too.
         widget=forms.TextInput(
             attrs={
                 "autocomplete": "off",
@@ -81,8 +83,8 @@ class ReportForm(forms.Form):
         help_text=_(
             "5 000 caractères au plus. Effacez d’abord ce qui parle de vous : votre nom, votre"
             " adresse, vos numéros. Ce qui ressemble à un numéro de Sécurité sociale, à une"
-            " adresse e-mail, à des coordonnées bancaires ou à un code de référence est masqué"
-            " avant d’être enregistré."
+            " adresse e-mail, à une date de naissance, à des coordonnées bancaires ou à un code de"
+            " référence est masqué avant d’être enregistré."
         ),
         widget=forms.Textarea(attrs={"rows": 8, "autocomplete": "off"}),
         error_messages={"required": _("Collez ou recopiez le texte du message.")},
@@ -101,8 +103,10 @@ class ReportForm(forms.Form):
     )
 
     def clean_text(self) -> str:
-        """Count as people do: browsers send two characters for each end of line."""
+        """Count as people do (browsers end a line by two characters); refuse what shows nothing."""
         text: str = self.cleaned_data["text"].replace("\r\n", "\n")
+        if not masked(text):
+            raise forms.ValidationError(self.fields["text"].error_messages["required"], "required")
         if len(text) > AT_MOST:
             raise forms.ValidationError(
                 _("Le texte est trop long : gardez-en l’essentiel, 5 000 caractères au plus."),
@@ -133,11 +137,11 @@ def report(request: HttpRequest) -> HttpResponse:
     """Take the text of a message that looks like a scam."""
     if request.method != "POST":
         return render(request, "lookup/report.html", {"report_form": _report_form()})
-    if is_over(REPORTS, request):
-        return too_often(request, REPORTS)
     form = ReportForm(request.POST, auto_id="report_%s")
     if not form.is_valid():
         return render(request, "lookup/report.html", {"report_form": form})
+    if is_over(REPORTS, request):
+        return too_often(request, REPORTS, report_form=form)
     report_message(
         text=form.cleaned_data["text"],
         channel=form.cleaned_data["channel"],

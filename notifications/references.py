@@ -8,9 +8,11 @@ import hmac
 import re
 import unicodedata
 from base64 import b64decode
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
+from itertools import pairwise
 
 from django.conf import settings
 
@@ -25,9 +27,16 @@ _DOUBLED = [n << 1 if n < 16 else n << 1 ^ _FIELD for n in range(32)]
 
 # What the alphabet leaves out because it is read as another symbol.
 _READ_AS = str.maketrans("OIL", "011")
-_APART = r"[\W_]{1,3}"
-IN_GROUPS = re.compile(rf"\b(?:[0-9A-Z]{{4}}{_APART}){{3}}[0-9A-Z]\b", re.IGNORECASE)
+_SYMBOL = re.compile(r"[0-9A-Z]", re.IGNORECASE)
+_APART = 4  # signs between two symbols
+_ALONE = r"(?<![^\W_]){}(?![^\W_])"
+IN_GROUPS = re.compile(
+    _ALONE.format(rf"(?:[0-9A-Z]{{4}}[\W_]{{1,{_APART}}}){{3}}[0-9A-Z]"), re.IGNORECASE
+)
 """A reference as it is printed, somewhere in a text, whatever stands between its groups."""
+_IN_A_ROW = re.compile(_ALONE.format(r"[0-9A-Z]{13}"), re.IGNORECASE)
+# In a row, in groups, spelled.
+_GAPS: list[list[int]] = [[], [4, 8, SYMBOLS], list(range(1, SYMBOLS + 1))]
 
 
 class Form(Enum):
@@ -72,16 +81,29 @@ def parse(text: str) -> Typed:
     It may stand in the sentence that was copied with it.
     """
     plain = unicodedata.normalize("NFKC", text)
-    symbols = _symbols(plain)
-    if len(symbols) != SYMBOLS + 1 and (found := IN_GROUPS.search(plain)):
-        symbols = _symbols(found[0])
-    if len(symbols) != SYMBOLS + 1:
-        return Typed(Form.NOT_A_REFERENCE)
-    if any(symbol not in ALPHABET for symbol in symbols):
-        return Typed(Form.MISTYPED)
-    if check_symbol(symbols[:SYMBOLS]) != symbols[SYMBOLS]:
-        return Typed(Form.MISTYPED)
-    return Typed(Form.WELL_FORMED, _grouped(symbols))
+    written = [plain] if len(_symbols(plain)) == SYMBOLS + 1 else list(_written_in(plain))
+    for symbols in map(_symbols, written):
+        if _agrees(symbols):
+            return Typed(Form.WELL_FORMED, _grouped(symbols))
+    return Typed(Form.MISTYPED if written else Form.NOT_A_REFERENCE)
+
+
+def places_of_references(text: str, *, may_touch: bool = False) -> Iterator[tuple[int, int]]:
+    """Yield where well-formed references begin and end in a text (NFKC), however written.
+
+    Only what mixes digits and letters, and is not cut as words are: one in 32 rows of 13 letters
+    would do. With `may_touch`, other letters may stand against it.
+    """
+    places = [found.start() for found in _SYMBOL.finditer(text)]
+    symbols = _symbols("".join([text[place] for place in places]))
+    end = 0
+    for first in range(len(places) - SYMBOLS):
+        window = places[first : first + SYMBOLS + 1]
+        if window[0] < end or not _agrees(symbols[first : first + SYMBOLS + 1]):
+            continue
+        if _is_written_as_one(text, window, may_touch):
+            end = window[-1] + 1
+            yield window[0], end
 
 
 def fingerprint(reference: str) -> bytes:
@@ -94,6 +116,41 @@ def message_id(notification_id: int) -> str:
     """Return the Message-ID (RFC 5322) of a notification: the same at every attempt."""
     digest = hmac.digest(_key(settings.REFERENCE_KEY), b"message-id:%d" % notification_id, "sha256")
     return f"<{digest[:16].hex()}@{settings.PORTAL_HOST}>"
+
+
+def _written_in(text: str) -> Iterator[str]:
+    """Yield what may be a reference in a sentence, the likeliest first."""
+    yield from (found[0] for found in IN_GROUPS.finditer(text))
+    yield from (found[0] for found in _IN_A_ROW.finditer(text) if has_digit(found[0]))
+    yield from (text[start:end] for start, end in places_of_references(text))
+
+
+def _is_written_as_one(text: str, places: list[int], may_touch: bool) -> bool:
+    """Whether 13 symbols of a text stand as somebody writes a reference."""
+    start, end = places[0], places[-1] + 1
+    between = [text[left + 1 : right] for left, right in pairwise(places)]
+    if any(len(signs) > _APART or any(map(str.isalnum, signs)) for signs in between):
+        return False
+    words = [word for word in re.split(r"[\W_]+", text[start:end]) if word]
+    if not (has_digit("".join(words)) and any(map(str.isalpha, "".join(words)))):
+        return False
+    touches = text[max(start - 1, 0) : start].isalnum() or text[end : end + 1].isalnum()
+    if [place for place, signs in enumerate(between, 1) if signs] in _GAPS:
+        return may_touch or not touches
+    # Cut elsewhere, it is told from words by a piece that is neither a word nor a number.
+    is_mixed = any(has_digit(word) and not word.isdigit() for word in words)
+    return not touches and is_mixed and len(words) <= 4
+
+
+def has_digit(text: str) -> bool:
+    """Whether a text has a digit, which ordinary words have not."""
+    return any(map(str.isdigit, text))
+
+
+def _agrees(symbols: str) -> bool:
+    """Whether 13 signs are symbols and the last is the check of the others."""
+    is_known = all(symbol in _VALUES for symbol in symbols)
+    return is_known and check_symbol(symbols[:SYMBOLS]) == symbols[SYMBOLS]
 
 
 def _symbols(text: str) -> str:

@@ -1,51 +1,52 @@
 """Messages that people take for scams: masked before they are kept, grouped, shown inert.
 
 Nothing about who reports is kept, not even the hour. What is pasted may still be about somebody,
-so that what can be recognised goes before anything is stored: addresses, bank and social security
-numbers, references, and what a link carries behind its path. Telephone numbers stay: they are what
-a scam wants to be called at.
+so that what can be recognised goes before anything is stored (`masking.py`).
 """
 
 import hashlib
 import re
-import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 
-from insurers.lists import nir
 from insurers.models import Insurer
+from notifications.masking import HOST, TELEPHONE, masked, visible
 from notifications.models import ReportedChannel, SuspiciousMessage
-from notifications.models.suspicious import AT_MOST
-from notifications.references import IN_GROUPS, SYMBOLS, Form, parse
 
 KEPT_FOR = timedelta(days=365)
+TEXTS_READ = 50  # of each group, the last ones
+TRACES_SHOWN = 10  # numbers, and links
+LONGEST_LINK = 200
 
-# Read once, from its beginning, so that no text takes long.
-HOST = r"(?<![\w.-])(?>(?:[\w-]{1,63}\.){1,20}[^\W\d_]{2,63})"
-EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]++@(?:[\w-]++\.)+[^\W\d_]{2,}")
-# What follows `?` or `#` in a link tells the recipients of one scam apart.
-QUERY = re.compile(rf"((?:https?://|{HOST})[^\s?#]*+)[?#]\S+", re.IGNORECASE)
 LINK = re.compile(rf"https?://([^\s/?#:]+)\S*|({HOST})(?:[:/]\S*)?", re.IGNORECASE)
-IBAN = re.compile(
-    r"\b[A-Z]{2}\d{2}(?:[ .-]?[A-Z0-9]{4}){2,7}(?:[ .-]?[A-Z0-9]{1,3})?\b", re.IGNORECASE
+# Telephone numbers, and the short ones of services (10 14, 36 46, 81234); no price, no part of one.
+CALLED = re.compile(
+    rf"{TELEPHONE.pattern}|(?<![\w.,/-])(?<!\d )(?:(?:10|3\d) ?\d\d|[3-8]\d{{4}})"
+    r"(?![.,/-]?\w)(?! \d)(?! ?(?:€|eur))",
+    re.IGNORECASE,
 )
-# Cards, account numbers. A telephone number has 13 digits at most, 00 and its country included.
-LONG_NUMBER = re.compile(r"\d(?:[ .-]?\d){13,}")
-REFERENCE = re.compile(rf"{IN_GROUPS.pattern}|\b[0-9A-Z]{{13}}\b", re.IGNORECASE)
 DOT_IN_NAME = re.compile(r"(?<=[\w-])\.(?=[^\W\d_])")
 DOTTED_NUMBERS = re.compile(r"\b(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\b")
 
 
 @dataclass(frozen=True)
 class Suspicion:
-    """Reports of one message, alike but for numbers, links' ends and spaces."""
+    """Reports of one message, alike but for numbers, links' ends and spaces.
+
+    `text` is that of one; `numbers` and `links` are those of all (of the last, if many).
+    """
 
     text: str
+    numbers: tuple[str, ...]
+    links: tuple[str, ...]
     times: int
     first_date: date
     last_date: date
@@ -69,24 +70,9 @@ def report_message(*, text: str, channel: str, insurer: Insurer | None, today: d
     )
 
 
-def masked(text: str) -> str:
-    """Return a pasted text without what can be recognised as personal, and as it is seen.
-
-    Signs that turn or hide what follows are dropped first: they would hide numbers from the masks.
-    """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    seen = unicodedata.normalize("NFKC", _visible(lines)).strip()
-    seen = QUERY.sub(r"\1?…", seen)
-    seen = EMAIL.sub("[e-mail]", seen)
-    seen = REFERENCE.sub(_without_reference, seen)
-    seen = IBAN.sub(_without_iban, seen)
-    seen = nir.masked(seen, "[numéro]")
-    return LONG_NUMBER.sub("[numéro]", seen)[:AT_MOST]
-
-
 def inert(text: str) -> str:
     """Return a text in which no program finds a link to open, and nothing turns it round."""
-    text = re.sub(r"\bhttp(s?)(?=:)", r"hxxp\1", _visible(text), flags=re.IGNORECASE)
+    text = re.sub(r"\bhttp(s?)(?=:)", r"hxxp\1", visible(text), flags=re.IGNORECASE)
     text = DOTTED_NUMBERS.sub(r"\1[.]\2[.]\3[.]\4", text)
     return DOT_IN_NAME.sub("[.]", text)
 
@@ -99,7 +85,7 @@ def likeness(text: str) -> UUID:
 
 
 def grouped(rows: QuerySet[SuspiciousMessage]) -> QuerySet[Any, Any]:
-    """Group reports that are alike, those that came last first, as `shown` reads them."""
+    """Group reports that are alike, those that came last first, as `suspicions` reads them."""
     return (
         rows.values("alike")
         .annotate(
@@ -114,10 +100,37 @@ def grouped(rows: QuerySet[SuspiciousMessage]) -> QuerySet[Any, Any]:
     )
 
 
-def shown(group: dict[str, Any]) -> Suspicion:
-    """Return a group for people to read."""
+def suspicions(
+    groups: Iterable[dict[str, Any]], rows: QuerySet[SuspiciousMessage]
+) -> list[Suspicion]:
+    """Return groups of these rows for people to read."""
+    groups = list(groups)
+    texts = _last_texts(rows.filter(alike__in=[group["alike"] for group in groups]))
+    return [_shown(group, texts[group["alike"]]) for group in groups]
+
+
+def _last_texts(rows: QuerySet[SuspiciousMessage]) -> dict[UUID, list[str]]:
+    """Return the different texts of each group, those reported last first."""
+    rank = Window(
+        RowNumber(), partition_by=[F("alike")], order_by=[F("last_date").desc(), F("text")]
+    )
+    different = rows.values("alike", "text").annotate(last_date=Max("reported_date"))
+    found = different.annotate(rank=rank).filter(rank__lte=TEXTS_READ).order_by("alike", "rank")
+    texts: dict[UUID, list[str]] = defaultdict(list)
+    for alike, text in found.values_list("alike", "text"):
+        texts[alike].append(text)
+    return texts
+
+
+def _shown(group: dict[str, Any], texts: list[str]) -> Suspicion:
+    numbers: dict[str, str] = {}
+    for number in (number for text in texts for number in _numbers(text)):
+        numbers.setdefault(_dialled(number), number)
+    links = dict.fromkeys(link for text in texts for link in _links(text))
     return Suspicion(
         text=inert(group["sample"]),
+        numbers=tuple(numbers.values())[:TRACES_SHOWN],
+        links=tuple(links)[:TRACES_SHOWN],
         times=group["times"],
         first_date=group["first_date"],
         last_date=group["last_date"],
@@ -126,23 +139,25 @@ def shown(group: dict[str, Any]) -> Suspicion:
     )
 
 
+def _numbers(text: str) -> Iterator[str]:
+    """Yield the numbers to call."""
+    for found in CALLED.finditer(text):
+        yield re.sub(r"[ .-]+", " ", found[0])
+
+
+def _dialled(number: str) -> str:
+    """Return the same for a French number with its country and without."""
+    return re.sub(r"^(?:00)?33(?=\d{9}$)", "0", re.sub(r"\D", "", number))
+
+
+def _links(text: str) -> Iterator[str]:
+    """Yield the links, inert, that lead further than to a site, which is the same in all."""
+    for found in LINK.finditer(text):
+        link = found[0].rstrip(".,;:!?)»\"'")
+        if "/" in link.partition("://")[2] or (found[2] and "/" in link):
+            yield inert(link)[:LONGEST_LINK]
+
+
 def forget_old_reports(*, today: date) -> int:
     """Erase what was reported over a year ago; return how many (worker only)."""
     return SuspiciousMessage.objects.filter(reported_date__lt=today - KEPT_FOR).delete()[0]
-
-
-def _visible(text: str) -> str:
-    """Drop signs that are not seen: controls, marks of direction, of no width, of no meaning."""
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c)[0] != "C")
-
-
-def _without_reference(found: re.Match[str]) -> str:
-    """Mask what has a reference's form; ordinary words have no digit."""
-    has_digit = any(sign.isdigit() for sign in found[0])
-    is_one = len(found[0]) > SYMBOLS + 1 or parse(found[0]).form == Form.WELL_FORMED
-    return "[référence]" if has_digit and is_one else found[0]
-
-
-def _without_iban(found: re.Match[str]) -> str:
-    """Mask what has an IBAN's form; a parcel's number and words after it have few digits."""
-    return "[numéro]" if sum(sign.isdigit() for sign in found[0]) > 11 else found[0]

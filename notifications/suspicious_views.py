@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from insurers.permissions import readable_insurers, staff_of
 from notifications.models import SuspiciousMessage
-from notifications.suspicious import grouped, shown
+from notifications.suspicious import grouped, suspicions
 
 PAGE = 20
 
@@ -20,5 +20,5 @@ def suspicious_messages(request: HttpRequest) -> HttpResponse:
     if scope.role != "operator":
         rows = rows.filter(insurer__in=readable_insurers(scope))
     page = Paginator(grouped(rows), PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "suspicions": [shown(group) for group in page]}
+    context = {"page": page, "suspicions": suspicions(page, rows)}
     return render(request, "notifications/suspicious_messages.html", context)

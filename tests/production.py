@@ -24,6 +24,7 @@ def production_environment(folder: str) -> dict[str, str]:
         "KEY_STORE_DIR": folder,
         "SMS_OUTBOX_DIR": folder,
         "STATIC_ROOT": folder,
+        "TRUSTED_PROXY_COUNT": "1",
         "EMAIL_HOST": "smtp.example.fr",
         "DEFAULT_FROM_EMAIL": "portail@example.fr",
         "PATH": os.environ["PATH"],

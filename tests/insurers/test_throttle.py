@@ -4,6 +4,7 @@ import pytest
 from django.core.cache import cache
 from django.test import RequestFactory, override_settings
 
+from insurers.checks import check_proxies
 from insurers.throttle import Limit, is_over
 
 TWICE = Limit("only-twice", at_most=2, seconds=60)
@@ -35,6 +36,8 @@ def test_the_limit_holds_within_its_window() -> None:
         ("192.0.2.7", "192.0.2.200", True),
         ("192.0.2.7", "192.0.3.7", False),
         ("192.0.2.7", "::ffff:192.0.2.9", True),
+        ("192.0.2.7", "192.0.2.8:4711", True),
+        ("2001:db8:1::1", "[2001:db8:1::2]:4711", True),
         ("::ffff:192.0.2.7", "::ffff:192.0.3.7", False),
         ("2001:db8:1::1", "2001:db8:1:ff::2", True),
         ("2001:db8:1::1", "2001:db8:2::1", False),
@@ -45,8 +48,43 @@ def test_neighbours_share_a_count(first: str, second: str, is_same: bool) -> Non
     assert asks(second, 1) == [is_same]
 
 
-def test_an_address_that_cannot_be_read_is_counted_too() -> None:
-    assert asks("", 3) == [False, False, True]
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "unix:",
+        "nowhere",
+        "1.2.3.4:port",
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.20.0.1:80",
+        "192.168.1.1",
+        "100.64.0.1",
+        "::1",
+        "fd00::1",
+        "fe80::1%eth0",
+        "::ffff:10.0.0.1",
+    ],
+)
+def test_nobody_is_refused_where_all_would_share_a_count(address: str) -> None:
+    assert not any(asks(address, 5))
+
+
+@override_settings(ALLAUTH_TRUSTED_PROXY_COUNT=1)
+def test_behind_a_proxy_each_network_has_its_count() -> None:
+    def ask(forwarded: str) -> bool:
+        headers = {"X-Forwarded-For": forwarded}
+        request = RequestFactory().get("/", REMOTE_ADDR="127.0.0.1", headers=headers)
+        return is_over(TWICE, request)
+
+    assert [ask("192.0.2.7") for _ in range(3)] == [False, False, True]
+    assert not ask("198.51.100.7")
+
+
+@pytest.mark.parametrize(("proxies", "warnings"), [(0, 1), (1, 0)])
+def test_proxies_that_are_not_counted_are_warned_of(proxies: int, warnings: int) -> None:
+    with override_settings(ALLAUTH_TRUSTED_PROXY_COUNT=proxies):
+        assert len(check_proxies()) == warnings
 
 
 def test_nothing_is_refused_while_redis_is_down() -> None:

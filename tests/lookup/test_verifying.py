@@ -23,6 +23,7 @@ from tests.smtp import Recorder, smtp_server
 pytestmark = pytest.mark.django_db
 OURS = {"Sec-Fetch-Site": "same-origin"}
 UNKNOWN = derive(10**9)
+NETWORK = "198.51.100.7"
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,7 @@ def sent(client: Client, address: str, fields: dict[str, str], **options: Any) -
     return client.post(address, urlencode(fields), content_type=FORM, headers=OURS, **options)
 
 
-def check(client: Client, typed: str, *, language: str = "", address: str = "127.0.0.1") -> Any:
+def check(client: Client, typed: str, *, language: str = "", address: str = NETWORK) -> Any:
     page = f"{language}/verifier/"
     return sent(client, page, {"reference": typed}, REMOTE_ADDR=address)
 
@@ -64,7 +65,7 @@ def text_of(response: Any) -> str:
 
 
 def report(client: Client, text: str = "Payez 1 €", **fields: str) -> Any:
-    return sent(client, "/verifier/signaler/", {"text": text, **fields})
+    return sent(client, "/verifier/signaler/", {"text": text, **fields}, REMOTE_ADDR=NETWORK)
 
 
 def test_a_known_reference_asks_to_compare(client: Client, reference: str) -> None:
@@ -93,6 +94,14 @@ def test_an_sms_is_shown_first(client: Client, mail: Recorder) -> None:
     assert page.index("une violation de données vous concerne") < page.index("CE QUI S’EST PASSÉ")
 
 
+@pytest.mark.parametrize("sentence", ["code {}", "Mon code : {}.", "{} merci"])
+def test_a_reference_may_be_pasted_with_its_sentence(
+    client: Client, reference: str, sentence: str
+) -> None:
+    for written in (reference, reference.replace("-", "")):
+        assert "Nous avons envoyé" in text_of(check(client, sentence.format(written)))
+
+
 def test_an_unknown_reference_warns(client: Client) -> None:
     Advice.objects.bulk_create(
         [
@@ -114,7 +123,7 @@ def test_a_slip_is_told_apart_and_can_be_corrected(client: Client) -> None:
     assert "aucun message avec ce code" not in page
 
 
-@pytest.mark.parametrize("typed", ["", "bonjour", "BP7K-3F9M", "x" * 101])
+@pytest.mark.parametrize("typed", ["", "bonjour", "BP7K-3F9M", "x" * 101, "x" * 1001])
 def test_what_is_no_reference_says_what_one_is(client: Client, typed: str) -> None:
     response = check(client, typed)
     assert response.status_code == 200
@@ -125,6 +134,7 @@ def test_it_is_answered_in_english(client: Client, reference: str) -> None:
     page = text_of(check(client, reference, language="/en"))
     assert '<html lang="en">' in page
     assert "We sent one single message with this code" in page
+    assert "<dt>Sent</dt>" in page
     assert '<pre class="email-body" lang="fr">' in page  # the notice has no English
 
 
@@ -234,7 +244,14 @@ def test_a_report_needs_a_text_only(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"), [("a\r\n" * (AT_MOST // 2), 1), ("a" * AT_MOST, 1), ("a" * 5001, 0), (" ", 0)]
+    ("text", "kept"),
+    [
+        ("a\r\n" * (AT_MOST // 2), 1),
+        ("a" * AT_MOST, 1),
+        ("a" * 5001, 0),
+        (" ", 0),
+        ("\u202e\u200b\u3164", 0),
+    ],
 )
 def test_a_report_is_bounded(client: Client, text: str, kept: int) -> None:
     assert report(client, text).status_code == (302 if kept else 200)
@@ -253,6 +270,42 @@ def test_reports_have_a_count_of_their_own(client: Client) -> None:
         check(client, "bonjour")
     statuses = [report(client).status_code for _ in range(REPORTS.at_most + 1)]
     assert statuses == [302] * REPORTS.at_most + [429]
+
+
+def test_only_what_is_reported_counts(client: Client) -> None:
+    for _ in range(REPORTS.at_most + 1):
+        assert report(client, "").status_code == 200
+    assert report(client).status_code == 302
+
+
+def test_whoever_reports_too_often_gets_the_text_back(client: Client) -> None:
+    for _ in range(REPORTS.at_most):
+        report(client)
+    refused = report(client, "Payez <b>", channel="sms", insurer=cast.phare().slug)
+    page = text_of(refused)
+    assert (refused.status_code, refused["Retry-After"]) == (429, "3600")
+    assert "Payez &lt;b&gt;</textarea>" in page
+    assert f'<option value="{cast.phare().slug}" selected>' in page
+    assert SuspiciousMessage.objects.count() == REPORTS.at_most
+
+
+@pytest.mark.parametrize("address", ["", "unix:", "127.0.0.1"])
+def test_nobody_can_switch_checking_off(client: Client, address: str) -> None:
+    statuses = {check(client, "x", address=address).status_code for _ in range(70)}
+    assert statuses == {200}
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("/verifier/signaler/", "par ses auditeurs et par l’exploitant du portail"),
+        ("/confidentialite/", "ses auditeurs et l’exploitant du portail le lisent"),
+        ("/en/verifier/signaler/", "its auditors and whoever runs th"),
+        ("/en/confidentialite/", "its auditors and whoever runs th"),
+    ],
+)
+def test_who_reads_a_report_is_said(client: Client, address: str, words: str) -> None:
+    assert words in text_of(client.get(address))
 
 
 def test_an_answer_offers_to_report_with_what_is_known(client: Client, reference: str) -> None:

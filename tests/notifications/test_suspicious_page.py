@@ -58,6 +58,8 @@ def test_a_link_is_inert_and_has_lost_its_end(client: Client) -> None:
     assert "scam.test" not in page
     assert "id=" not in page.partition('class="pasted"')[2].partition("</pre>")[0]
     assert 'content="telephone=no' in page
+    assert "<code>hxxps://scam[.]test/a?…</code>" in page
+    assert "<code>hxxps://scam[.]test/b?…</code>" in page
 
 
 def test_what_was_pasted_is_escaped(client: Client) -> None:
@@ -65,6 +67,14 @@ def test_what_was_pasted_is_escaped(client: Client) -> None:
     page = read(client, cast.paule())
     assert "<script>alert" not in page
     assert "\u202e" not in page
+
+
+def test_nobody_reads_a_number_reported_of_another_insurer(client: Client) -> None:
+    report("Appelez le 08 99 00 00 01", cast.phare())
+    report("Appelez le 08 99 00 00 02", cast.dune())
+    page = read(client, cast.paule())
+    assert "08 99 00 00 01" in page
+    assert "08 99 00 00 02" not in page
 
 
 def test_there_may_be_none(client: Client) -> None:

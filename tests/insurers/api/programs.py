@@ -38,7 +38,7 @@ class Program:
     """A program that presents a token, over requests with the rights of the web role."""
 
     def __init__(self, secret: str) -> None:
-        self.client = WebClient()
+        self.client = WebClient(REMOTE_ADDR="198.51.100.9")
         self.secret = secret
 
     def call(self, method: str, address: str, body: bytes = b"", **headers: str) -> Any:
