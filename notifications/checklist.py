@@ -122,7 +122,7 @@ def citation(article: str) -> str:
 def unmet(content: NoticeContent, facts: Facts) -> list[Unmet]:
     """Return every unmet point, in the order of the form; an empty list allows submission."""
     return [
-        *_french(content, facts),
+        *_texts(content, "fr"),
         *_english(content),
         *_data(content, facts),
         *_contact(content),
@@ -132,27 +132,28 @@ def unmet(content: NoticeContent, facts: Facts) -> list[Unmet]:
     ]
 
 
-def _french(content: NoticeContent, facts: Facts) -> Iterator[Unmet]:
-    texts = content.fr
-    if not texts.subject.strip():
-        yield Unmet("fr_subject", "34(1)", _("Donnez un objet au message, en français."))
-    if len(texts.nature.strip()) < ENOUGH:
-        yield Unmet("fr_nature", "34(2)", _("Décrivez la violation en termes clairs et simples."))
-    elif missing := [name for name in content.operators if name not in texts.nature]:
-        yield Unmet(
-            "fr_nature",
-            "34(2)",
-            _("Nommez l’opérateur touché : %(names)s.") % {"names": ", ".join(missing)},
-        )
-    yield from _paragraphs(texts, "fr")
-
-
 def _english(content: NoticeContent) -> Iterator[Unmet]:
-    if not any((content.en.nature, content.en.consequences, content.en.measures)):
-        return
-    if not content.en.subject.strip() or len(content.en.nature.strip()) < ENOUGH:
-        yield Unmet("en_nature", "34(1)", _("Terminez la version anglaise, ou videz-la en entier."))
-    yield from _paragraphs(content.en, "en")
+    """A person who asked for English reads all of the notice in it, or all of it in French."""
+    missing = list(_texts(content, "en")) if content.has_english else []
+    if missing:
+        said = _("Terminez la version anglaise, ou videz-la en entier.")
+        yield Unmet(missing[0].field, "34(1)", said)
+    yield from missing
+
+
+def _texts(content: NoticeContent, language: Language) -> Iterator[Unmet]:
+    texts: NoticeTexts = getattr(content, language)
+    if not texts.subject.strip():
+        yield Unmet(
+            f"{language}_subject", "34(1)", _said(language, _("Donnez un objet au message."))
+        )
+    if len(texts.nature.strip()) < ENOUGH:
+        message = _("Décrivez la violation en termes clairs et simples.")
+        yield Unmet(f"{language}_nature", "34(2)", _said(language, message))
+    elif missing := [name for name in content.operators if name not in texts.nature]:
+        message = _("Nommez l’opérateur touché : %(names)s.") % {"names": ", ".join(missing)}
+        yield Unmet(f"{language}_nature", "34(2)", _said(language, message))
+    yield from _paragraphs(texts, language)
 
 
 def _paragraphs(texts: NoticeTexts, language: str) -> Iterator[Unmet]:
@@ -279,7 +280,7 @@ def _heavy(content: NoticeContent) -> Iterator[Unmet]:
 
 
 def _languages(content: NoticeContent) -> tuple[Language, ...]:
-    return ("fr", "en") if content.en.subject.strip() else ("fr",)
+    return ("fr", "en") if content.has_english else ("fr",)
 
 
 def _all_texts(content: NoticeContent) -> Iterator[tuple[str, str, bool]]:

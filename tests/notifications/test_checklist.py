@@ -1,5 +1,6 @@
 """Each point of the Article 34 checklist is enforced, and named with its article."""
 
+from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from typing import Any
 
@@ -7,11 +8,13 @@ import pytest
 
 from notifications.checklist import unmet
 from notifications.notice_facts import Facts, facts_for, prefill
-from notifications.notices import NoticeContent
+from notifications.notices import NoticeContent, NoticeTexts
+from notifications.rendering import lay_out
 from tests import cast
 from tests.notifications.story import complete
 
 pytestmark = pytest.mark.django_db
+SAID = "Somebody may pass for your insurer by quoting these data to you."
 
 
 @pytest.fixture
@@ -168,3 +171,34 @@ def test_a_contact_needs_a_means_that_is_not_the_web(content: NoticeContent, fac
 def test_english_is_whole_or_absent(content: NoticeContent, facts: Facts) -> None:
     changed = replace(content, en=replace(content.en, consequences="Some text."))
     assert "en_consequences" in fields(changed, facts)
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclass_fields(NoticeTexts)])
+def test_one_english_text_asks_for_all_of_them(
+    content: NoticeContent, facts: Facts, name: str
+) -> None:
+    changed = replace(content, en=NoticeTexts(**{name: "Some text."}))
+    every = {f"en_{field.name}" for field in dataclass_fields(NoticeTexts)}
+    assert every - {f"en_{name}"} <= fields(changed, facts)
+    assert changed.texts("en") is changed.en
+
+
+def test_the_english_that_the_portal_began_is_ended_or_taken_out(
+    content: NoticeContent, facts: Facts
+) -> None:
+    draft = prefill(facts=facts, insurer=cast.phare(), population=cast.insured_people())
+    problems = unmet(replace(content, en=draft.en), facts)
+    assert {problem.field for problem in problems} == {
+        "en_consequences",
+        "en_measures",
+        "en_advice",
+    }
+    assert "videz-la en entier" in str(problems[0].message)
+    whole = replace(content, en=replace(draft.en, consequences=SAID, measures=SAID, advice=SAID))
+    assert unmet(whole, facts) == []
+    assert lay_out(whole, language="en").language == "en"
+
+
+def test_without_any_english_the_message_is_french(content: NoticeContent) -> None:
+    assert not content.has_english
+    assert lay_out(content, language="en").language == "fr"
