@@ -16,7 +16,7 @@ from notifications.models import Channel
 from notifications.notice_facts import Facts
 from notifications.notices import NoticeContent, NoticeTexts
 from notifications.placeholders import SHARED, Placeholder, placeholders_in
-from notifications.rendering import Language
+from notifications.rendering import Language, shared_values
 
 PLAIN = (
     "controller_name",
@@ -260,8 +260,9 @@ def _short_messages(content: NoticeContent) -> Iterator[Unmet]:
 
 
 def _forbidden(content: NoticeContent) -> Iterator[Unmet]:
+    values = shared_values(content)
     for name, text, is_filled_in in _all_texts(content):
-        for found in forbidden_in(text, is_filled_in=is_filled_in):
+        for found in forbidden_in(text, is_filled_in=is_filled_in, values=values):
             yield Unmet(name, found.article, found.message)
         if Placeholder.PHONE in placeholders_in(text) and not content.contact_phone.strip():
             yield Unmet(name, "33(3)(b)", _("Donnez le téléphone, ou retirez {téléphone}."))
