@@ -13,6 +13,8 @@ _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")
 _ALIKE = str.maketrans(
     dict.fromkeys(DASHES, "-") | {"\u3002": ".", "\u2044": "/", "\u2215": "/", "\u2019": "'"}
 )
+# Below these a paragraph explains nothing.
+ENOUGH, ENOUGH_WORDS = 40, 6
 _DIGIT = re.compile(r"[^\D0-9]")
 
 
@@ -51,7 +53,7 @@ def says_something(text: str) -> bool:
     return re.search(r"[^\W_]", seen(text)) is not None
 
 
-def explains(text: str, *, characters: int, words: int) -> bool:
-    """Whether a paragraph has as many visible characters and words of letters."""
+def explains(text: str) -> bool:
+    """Whether a paragraph is long enough to explain something: in what is seen, and in words."""
     shown = " ".join(seen(text).split())
-    return len(shown) >= characters and len(re.findall(r"[^\W\d_]+", shown)) >= words
+    return len(shown) >= ENOUGH and len(re.findall(r"[^\W\d_]+", shown)) >= ENOUGH_WORDS
