@@ -165,8 +165,8 @@ def _texts(content: NoticeContent, language: Language) -> Iterator[Unmet]:
         message = _("Décrivez la violation en termes clairs et simples.")
         yield Unmet(f"{language}_nature", "34(2)", _said(language, message))
     elif missing := [name for name in content.operators if name not in texts.nature]:
-        message = _("Nommez l’opérateur touché : %(names)s.") % {"names": ", ".join(missing)}
-        yield Unmet(f"{language}_nature", "34(2)", _said(language, message))
+        named = _("Nommez l’opérateur touché : %(names)s.") % {"names": ", ".join(missing)}
+        yield Unmet(f"{language}_nature", "34(2)", _said(language, named))
     yield from _paragraphs(texts, language)
 
 
