@@ -3,20 +3,23 @@
 Sources: GDPR Article 34(2) and 33(3)(b)–(d). What no text may hold is in `forbidden.py`.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from typing import Protocol
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from insurers.lists import identifiers
 from notifications.channels.mime import email_bytes
 from notifications.forbidden import forbidden_in
 from notifications.models import Channel
 from notifications.notice_facts import Facts
 from notifications.notices import NoticeContent, NoticeTexts
-from notifications.placeholders import SHARED, Placeholder, placeholders_in
-from notifications.rendering import Language
+from notifications.placeholders import SHARED, Placeholder, placeholders_in, replaced
+from notifications.rendering import Language, shared_values
+from notifications.visible_text import explains, folded, says_something, seen
+from notifications.written_dates import says_when
 
 PLAIN = (
     "controller_name",
@@ -26,10 +29,7 @@ PLAIN = (
     "contact_address",
     "unreachable_plan",
 )
-ENOUGH = 40  # characters below which a paragraph explains nothing
-
-YEAR = re.compile(r"\b(?:19|20)\d\d\b")
-UNKNOWN_DATE = re.compile(r"inconnue|non publiée|pas connue|unknown|not (?:known|published)")
+LONGEST_HEADER = 300  # characters of a subject, filled in, or of a name; longer ones are cut
 HEAVIEST = 60_000  # bytes of an e-mail, its two forms included
 
 
@@ -114,6 +114,20 @@ class Unmet:
         return citation(self.article)
 
 
+class Contactable(Protocol):
+    """What says whom to ask, and how."""
+
+    @property
+    def contact_email(self) -> str: ...
+    @property
+    def contact_phone(self) -> str: ...
+    @property
+    def contact_address(self) -> str: ...
+
+
+BAD_ADDRESS = _("Donnez une adresse électronique valable, comme dpo@mutuelle.example.")
+
+
 def citation(article: str) -> str:
     """Cite an article of the GDPR, or another rule by its own name."""
     return f"RGPD, art. {article}" if article[0].isdigit() else article
@@ -122,7 +136,7 @@ def citation(article: str) -> str:
 def unmet(content: NoticeContent, facts: Facts) -> list[Unmet]:
     """Return every unmet point, in the order of the form; an empty list allows submission."""
     return [
-        *_french(content, facts),
+        *_texts(content, "fr"),
         *_english(content),
         *_data(content, facts),
         *_contact(content),
@@ -132,39 +146,40 @@ def unmet(content: NoticeContent, facts: Facts) -> list[Unmet]:
     ]
 
 
-def _french(content: NoticeContent, facts: Facts) -> Iterator[Unmet]:
-    texts = content.fr
-    if not texts.subject.strip():
-        yield Unmet("fr_subject", "34(1)", _("Donnez un objet au message, en français."))
-    if len(texts.nature.strip()) < ENOUGH:
-        yield Unmet("fr_nature", "34(2)", _("Décrivez la violation en termes clairs et simples."))
-    elif missing := [name for name in content.operators if name not in texts.nature]:
-        yield Unmet(
-            "fr_nature",
-            "34(2)",
-            _("Nommez l’opérateur touché : %(names)s.") % {"names": ", ".join(missing)},
-        )
-    yield from _paragraphs(texts, "fr")
-
-
 def _english(content: NoticeContent) -> Iterator[Unmet]:
-    if not any((content.en.nature, content.en.consequences, content.en.measures)):
-        return
-    if not content.en.subject.strip() or len(content.en.nature.strip()) < ENOUGH:
-        yield Unmet("en_nature", "34(1)", _("Terminez la version anglaise, ou videz-la en entier."))
-    yield from _paragraphs(content.en, "en")
+    """A person who asked for English reads all of the notice in it, or all of it in French."""
+    missing = list(_texts(content, "en")) if content.has_english else []
+    if missing:
+        said = _("Terminez la version anglaise, ou videz-la en entier.")
+        yield Unmet(missing[0].field, "34(1)", said)
+    yield from missing
+
+
+def _texts(content: NoticeContent, language: Language) -> Iterator[Unmet]:
+    texts: NoticeTexts = getattr(content, language)
+    if not says_something(texts.subject):
+        yield Unmet(
+            f"{language}_subject", "34(1)", _said(language, _("Donnez un objet au message."))
+        )
+    if not explains(texts.nature):
+        message = _("Décrivez la violation en termes clairs et simples.")
+        yield Unmet(f"{language}_nature", "34(2)", _said(language, message))
+    elif missing := [name for name in content.operators if name not in texts.nature]:
+        named = _("Nommez l’opérateur touché : %(names)s.") % {"names": ", ".join(missing)}
+        yield Unmet(f"{language}_nature", "34(2)", _said(language, named))
+    yield from _paragraphs(texts, language)
 
 
 def _paragraphs(texts: NoticeTexts, language: str) -> Iterator[Unmet]:
-    if not (YEAR.search(texts.dates) or UNKNOWN_DATE.search(texts.dates)):
+    if not says_when(folded(seen(texts.dates))):
         yield Unmet(
             f"{language}_dates",
             "34(2), 33(3)(a)",
             _said(
                 language,
                 _(
-                    "Donnez les dates de la violation et de sa découverte, avec l’année, ou dites"
-                    " qu’elles sont inconnues."
+                    "Donnez les dates de la violation et de sa découverte, au moins le mois et"
+                    " l’année, ou dites qu’elles sont inconnues."
                 ),
             ),
         )
@@ -177,7 +192,7 @@ def _paragraphs(texts: NoticeTexts, language: str) -> Iterator[Unmet]:
         ("measures", "34(2), 33(3)(d)", _("Décrivez les mesures prises ou proposées.")),
         ("advice", "34(2), 33(3)(d)", _("Dites ce que la personne peut faire pour se protéger.")),
     ):
-        if len(getattr(texts, name).strip()) < ENOUGH:
+        if not explains(getattr(texts, name)):
             yield Unmet(f"{language}_{name}", article, _said(language, message))
 
 
@@ -209,23 +224,18 @@ def _data(content: NoticeContent, facts: Facts) -> Iterator[Unmet]:
 
 
 def _contact(content: NoticeContent) -> Iterator[Unmet]:
-    if not content.controller_name.strip() or not content.controller_address.strip():
+    if not (says_something(content.controller_name) and says_something(content.controller_address)):
         yield Unmet(
             "controller_address",
             "34(2)",
             _("Donnez le nom et l’adresse du responsable de traitement."),
         )
-    if not content.dpo_name.strip():
+    if not says_something(content.dpo_name):
         yield Unmet(
             "dpo_name", "33(3)(b)", _("Donnez le nom du délégué à la protection des données.")
         )
-    if not (content.contact_phone.strip() or content.contact_address.strip()):
-        yield Unmet(
-            "contact_phone",
-            "33(3)(b)",
-            _("Donnez un moyen de contact hors du web : téléphone ou adresse postale."),
-        )
-    if len(content.unreachable_plan.strip()) < ENOUGH:
+    yield from means_of_contact(content)
+    if not explains(content.unreachable_plan):
         yield Unmet(
             "unreachable_plan",
             "34(1), 34(3)(c)",
@@ -234,6 +244,26 @@ def _contact(content: NoticeContent) -> Iterator[Unmet]:
                 " publique…) et, s’il y a lieu, le motif de l’article 34, § 3."
             ),
         )
+
+
+def means_of_contact(content: Contactable) -> Iterator[Unmet]:
+    """Yield what is wrong with the ways to answer, of a notice or a public statement."""
+    if not (says_something(content.contact_phone) or says_something(content.contact_address)):
+        yield Unmet(
+            "contact_phone",
+            "33(3)(b)",
+            _("Donnez un moyen de contact hors du web : téléphone ou adresse postale."),
+        )
+    if content.contact_email and not is_plain_address(content.contact_email):
+        yield Unmet("contact_email", "33(3)(b)", BAD_ADDRESS)
+
+
+def is_plain_address(address: str) -> bool:
+    """Whether an e-mail address may stand as it is in a header: a dot-atom, its domain in ASCII."""
+    try:
+        return identifiers.email(address).lower() == address.lower()
+    except identifiers.BadValueError:
+        return False
 
 
 def _short_messages(content: NoticeContent) -> Iterator[Unmet]:
@@ -259,8 +289,9 @@ def _short_messages(content: NoticeContent) -> Iterator[Unmet]:
 
 
 def _forbidden(content: NoticeContent) -> Iterator[Unmet]:
+    values = shared_values(content)
     for name, text, is_filled_in in _all_texts(content):
-        for found in forbidden_in(text, is_filled_in=is_filled_in):
+        for found in forbidden_in(text, is_filled_in=is_filled_in, values=values):
             yield Unmet(name, found.article, found.message)
         if Placeholder.PHONE in placeholders_in(text) and not content.contact_phone.strip():
             yield Unmet(name, "33(3)(b)", _("Donnez le téléphone, ou retirez {téléphone}."))
@@ -268,7 +299,23 @@ def _forbidden(content: NoticeContent) -> Iterator[Unmet]:
             yield Unmet(name, "5(1)(f)", _("L’objet est le même pour tous : il ne nomme personne."))
 
 
+def _long_headers(content: NoticeContent) -> Iterator[Unmet]:
+    values = shared_values(content)
+    for name, text in (
+        ("controller_name", content.controller_name),
+        ("fr_subject", replaced(content.fr.subject, values)),
+        ("en_subject", replaced(content.en.subject, values)),
+    ):
+        if len(text) > LONGEST_HEADER:
+            said = _("Raccourcissez : %(most)d caractères au plus.") % {"most": LONGEST_HEADER}
+            yield Unmet(name, "34(1)", said)
+
+
 def _heavy(content: NoticeContent) -> Iterator[Unmet]:
+    """An e-mail is laid out to be weighed; folding headers that are too long would take minutes."""
+    if too_long := list(_long_headers(content)):
+        yield from too_long
+        return
     for language in _languages(content):
         if email_bytes(content, language=language) > HEAVIEST:
             yield Unmet(
@@ -279,7 +326,7 @@ def _heavy(content: NoticeContent) -> Iterator[Unmet]:
 
 
 def _languages(content: NoticeContent) -> tuple[Language, ...]:
-    return ("fr", "en") if content.en.subject.strip() else ("fr",)
+    return ("fr", "en") if content.has_english else ("fr",)
 
 
 def _all_texts(content: NoticeContent) -> Iterator[tuple[str, str, bool]]:

@@ -5,60 +5,35 @@ security number); CNIL's advice on false messages (no link to follow, no shorten
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from notifications.placeholders import EXPLAINED, unknown_in
+from insurers.lists import nir
+from notifications.placeholders import EXPLAINED, Placeholder, replaced, unknown_in
+from notifications.visible_text import folded, seen, unseen_in
+from notifications.written_dates import holds_birth_date
+from notifications.written_links import SHORTENER, link_in
 
-PROMOTION = re.compile(
-    r"\b(?:(?:code )?promo(?:tion)?s?|promotionnel\w*|offres? spéciales?|nouvelles? offres?"
-    r"|profitez|réductions? (?:de \d|sur|tarifaire|exclusive)|\d+ ?% de (?:réduction|remise)"
+# Every pattern here reads any text of a form in a time that grows with its length alone.
+_PROMOTION = re.compile(
+    r"\b(?:(?:code )?promo(?:tion)?s?|promotionnel\w*|offres? speciales?|nouvelles? offres?"
+    r"|profitez|gagnez|reductions? (?:de \d|sur|tarifaire|exclusive)"
+    r"|(?:remise|rabais)s? de \d+(?:[.,]\d+)?\s?(?:%|€|euros?)"
+    r"|\d+\s?% (?:de (?:reduction|remise|rabais)|off\b)|\d+\s?(?:%|€|euros?) offerts?"
     r"|parrain\w*|newsletter|bons? plans?|cashback|special offers?|discounts?"
-    r"|refer a friend|vouchers?)\b",
-    re.IGNORECASE,
+    r"|refer a friend|vouchers?)(?!\w)"
 )
-_ENDS = (
-    "fr|com|net|org|eu|info|io|ly|gl|me|co|app|site|link|xyz|online|be|ch|lu|de|es|it|uk|us|ca|biz"
-    "|dev|cloud|live|club|vip|shop|store|top|click|page|web|help|support|paris|bzh|re|nc|pf|gp|mq"
-    "|ru|cn|tk|ml|ga|cf|gq|gg|cc|ws|to|la|is|gd|tv|ai|test|example|invalid"
+_MARKUP = re.compile(r"</?[a-z!][^<>]*+>|<img\b|&#?\w{1,30};", re.IGNORECASE)
+_TRACKING = re.compile(
+    r"\butm_\w|\b(?:tracking|web)?pixels?\b.{0,100}?\b(?:1x1|suivi)\b", re.IGNORECASE
 )
-# With or without its scheme; the domain of an e-mail address is no link.
-_ADDRESS = re.compile(
-    rf"(?<![@\w.-])(?P<scheme>[a-z][a-z0-9+.-]{{1,10}}://)?(?P<host>(?:[a-z0-9-]+\.)+(?:{_ENDS}))\b"
-    r"(?P<rest>/\S*|[?#]\S+|:\d+)?",
-    re.IGNORECASE,
-)
-_LINK = re.compile(r"\bhttps?:|\w://|\bwww\.|\bmailto:", re.IGNORECASE)
-_SHORTENER = re.compile(
-    r"(?<![\w.-])(?:bit\.ly|tinyurl\.com|t\.co|goo\.gl|ow\.ly|is\.gd|v\.gd|buff\.ly|lnkd\.in|cutt\.ly"
-    r"|rebrand\.ly|rb\.gy|t\.ly|s\.id|shorturl\.at|urlz\.fr|urlr\.me|lc\.cx|vu\.fr|tiny\.cc|bl\.ink"
-    r"|short\.io|dub\.sh|soo\.gd|cli\.re|frama\.link|u\.to)(?![\w-])",
-    re.IGNORECASE,
-)
-_MARKUP = re.compile(r"</?[a-z!][^>]*>|<img\b|&#?\w+;", re.IGNORECASE)
-_TRACKING = re.compile(r"\butm_\w+|\b(?:tracking|web)?pixels?\b.*\b(?:1x1|suivi)\b", re.IGNORECASE)
-NIR_LIKE = re.compile(
-    r"(?<!\d)[1-478] ?\d{2} ?\d{2} ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3}(?: ?\d{2})?(?!\d)"
-)
-# A whole date before 2018 is nobody's notice of a breach under the GDPR: it is somebody's birth.
-_BEFORE = r"(?:19\d\d|200\d|201[0-7])"
-_MONTHS = (
-    "janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre"
-    "|january|february|march|april|may|june|july|august|september|october|november|december"
-)
-_BIRTH_DATE = re.compile(
-    rf"(?<!\d)\d{{1,2}}\s?[/.-]\s?\d{{1,2}}\s?[/.-]\s?{_BEFORE}(?!\d)"
-    rf"|(?<!\d){_BEFORE}-\d{{2}}-\d{{2}}(?!\d)"
-    rf"|(?<!\d)\d{{1,2}}(?:er|st|nd|rd|th)?\s+(?:{_MONTHS})\s+{_BEFORE}(?!\d)"
-    rf"|\b(?:{_MONTHS})\s+\d{{1,2}},?\s+{_BEFORE}(?!\d)"
-    r"|\bnée?s?(?:\(e\))?\s+le\s+\d|\bdate de naissance\s*[:=]?\s*\d|\bborn on\s+\w*\s*\d"
-    r"|\bdate of birth\s*[:=]?\s*\d",
-    re.IGNORECASE,
-)
+# Of other writings: they look like the braces that are replaced, and are not.
+_ODD_BRACES = re.compile(r"[｛｝﹛﹜]")
+# `{portail}.evil.com`, `ameli-{portail}`: what follows or comes before makes it another address.
+_GLUED = re.compile(r"[\w.@/?#}-]\{[^{}]*\}|\{[^{}]*\}(?:[\w{]|[.@/:?#-]+[\w{])")
 
 
 @dataclass(frozen=True)
@@ -69,34 +44,42 @@ class Forbidden:
     message: str | Promise
 
 
-def forbidden_in(text: str, *, is_filled_in: bool = True) -> Iterator[Forbidden]:
+def forbidden_in(
+    text: str,
+    *,
+    is_filled_in: bool = True,
+    values: Mapping[Placeholder, str] | None = None,
+) -> Iterator[Forbidden]:
     """Yield each reason why a text cannot be part of a message.
 
-    `is_filled_in` says that placeholders are replaced in it; elsewhere every one is refused.
+    `is_filled_in` says that placeholders are replaced in it, by `values` where they are known;
+    elsewhere every one is refused. The text is judged as people read it, filled in.
     """
-    unknown = unknown_in(text)
-    if is_filled_in and unknown:
-        yield Forbidden("34(1)", _unknown(unknown))
-    elif not is_filled_in and re.search(r"[{}]", text):
-        yield Forbidden("34(1)", _("Retirez les accolades : rien n’est remplacé dans ce champ."))
-    if PROMOTION.search(text):
+    if hidden := unseen_in(text):
+        yield _unseen(text[: min(map(text.index, hidden))])
+    yield from _placeholders(text, is_filled_in=is_filled_in)
+    read = seen(_filled_in(text, values) if is_filled_in and values else text)
+    plain = folded(read)
+    if _PROMOTION.search(plain):
         yield Forbidden("34(1)", _("Retirez la promotion : ce message lui est étranger."))
-    if _SHORTENER.search(text):
+    if SHORTENER.search(read):
         yield Forbidden(
             "34(1)",
             _("Retirez l’adresse raccourcie : elle cache où elle mène, comme dans une arnaque."),
         )
-    elif _links(text):
+    elif link := link_in(read):
         yield Forbidden(
             "34(1)",
             _(
-                "Retirez le lien : la personne tape elle-même l’adresse du portail, pour n’être"
-                " pas trompée."
-            ),
+                "« %(link)s » ressemble à un lien : retirez-le, ou mettez une espace après le point"
+                " d’une phrase. La personne tape elle-même l’adresse du portail, pour n’être pas"
+                " trompée."
+            )
+            % {"link": _short(link)},
         )
-    if _TRACKING.search(text):
+    if _TRACKING.search(read):
         yield Forbidden("34(1)", _("Retirez le traceur : personne n’est suivi à la lecture."))
-    elif _MARKUP.search(text):
+    elif _MARKUP.search(read):
         yield Forbidden(
             "34(1)",
             _(
@@ -104,11 +87,11 @@ def forbidden_in(text: str, *, is_filled_in: bool = True) -> Iterator[Forbidden]
                 " met en page."
             ),
         )
-    if NIR_LIKE.search(text):
+    if nir.holds_one(read):
         yield Forbidden(
             "décret 2019-341", _("Retirez ce qui ressemble à un numéro de sécurité sociale.")
         )
-    if _BIRTH_DATE.search(text):
+    if holds_birth_date(plain):
         yield Forbidden(
             "5(1)(c)",
             _(
@@ -116,6 +99,37 @@ def forbidden_in(text: str, *, is_filled_in: bool = True) -> Iterator[Forbidden]
                 " seule."
             ),
         )
+
+
+def _filled_in(text: str, values: Mapping[Placeholder, str]) -> str:
+    """Fill in a text; as it is where a long value comes so often that judging would take long."""
+    filled = replaced(text, dict(values))
+    return filled if len(filled) <= 3 * len(text) + 1000 else text
+
+
+def _unseen(before: str) -> Forbidden:
+    said = _(
+        "Retirez les caractères invisibles : il y en a un après « %(before)s ». Effacez ce passage"
+        " et tapez-le de nouveau."
+    )
+    return Forbidden("34(1)", said % {"before": before.rstrip()[-20:]})
+
+
+def _placeholders(text: str, *, is_filled_in: bool) -> Iterator[Forbidden]:
+    if not is_filled_in:
+        if re.search(r"[{}]", text):
+            yield Forbidden(
+                "34(1)", _("Retirez les accolades : rien n’est remplacé dans ce champ.")
+            )
+        return
+    if unknown := [*unknown_in(text), *dict.fromkeys(_ODD_BRACES.findall(text))]:
+        yield Forbidden("34(1)", _unknown(unknown))
+    elif glued := _GLUED.search(text):
+        said = _(
+            "« %(glued)s » : séparez par une espace le champ de ce qui le touche ; collé, il ferait"
+            " un autre mot, ou une autre adresse."
+        )
+        yield Forbidden("34(1)", said % {"glued": _short(glued[0])})
 
 
 def _unknown(unknown: list[str]) -> str:
@@ -126,10 +140,5 @@ def _unknown(unknown: list[str]) -> str:
     )
 
 
-def _links(text: str) -> bool:
-    """Whether there is an address other than the portal's own, to be typed."""
-    own = settings.PORTAL_HOST.lower().split(":")[0]
-    for found in _ADDRESS.finditer(text):
-        if found["scheme"] or found["rest"] or found["host"].lower() != own:
-            return True
-    return bool(_LINK.search(text))
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:39]}…"

@@ -21,8 +21,10 @@ from insurers.models import (
     Operator,
     Population,
 )
+from notifications.forbidden import forbidden_in
 from notifications.models import Notice, NoticeVersion
 from notifications.notices import NoticeContent, NoticeTexts, save_version
+from notifications.visible_text import folded
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,10 @@ def prefill(*, facts: Facts, insurer: Insurer, population: Population) -> Notice
 
 def _texts(facts: Facts, insurer: Insurer, population: Population, language: str) -> NoticeTexts:
     names = _joined([operator.name for operator in facts.operators], language)
-    advice = Advice.objects.filter(population=population).exclude(code__in=NOT_IN_A_NOTICE)[:6]
+    advice = Advice.objects.filter(population=population).exclude(code__in=NOT_IN_A_NOTICE)
+    # Some of the directory's name a site (« votre compte Viamedis.net »): no message may.
+    lines = [getattr(line, f"text_{language}") for line in advice]
+    allowed = [line for line in lines if not any(forbidden_in(line))]
     summary = getattr(facts.breach, f"summary_{language}")
     with translation.override(language):
         dates = " ".join(_when(part, language) for part in facts.parts)
@@ -99,14 +104,19 @@ def _texts(facts: Facts, insurer: Insurer, population: Population, language: str
         nature = f"Third-party payment for {insurer.name} is or was handled by {names}. {summary}"
     else:
         subject = f"{insurer.name} : violation de vos données personnelles chez {names}"
-        nature = f"Le tiers payant de {insurer.name} est ou a été confié à {names}. {summary}"
+        nature = f"Le tiers payant {_of(insurer.name)} est ou a été confié à {names}. {summary}"
     return NoticeTexts(
         subject=subject,
         nature=nature.strip(),
         dates=dates,
-        advice="\n".join(getattr(line, f"text_{language}") for line in advice),
+        advice="\n".join(allowed[:6]),
         sms=_sms(insurer, language),
     )
+
+
+def _of(name: str) -> str:
+    """Return « de » and a name; it elides before a vowel (an initial h may be aspirated)."""
+    return f"d’{name}" if folded(name)[:1] in {*"aeiou", "œ", "æ"} else f"de {name}"
 
 
 def _when(part: BreachOperator, language: str) -> str:

@@ -8,8 +8,9 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from insurers.lists import identifiers
 from insurers.models import DataCategory
-from notifications.checklist import Unmet
+from notifications.checklist import BAD_ADDRESS, Unmet
 from notifications.notices import NoticeContent, NoticeTexts
 from notifications.sms_cost import SmsText
 
@@ -36,13 +37,13 @@ LABELS = {
 
 ROWS = {"subject": 0, "dates": 2, "sms": 3}
 HINTS = {
-    "dates": _("Avec l’année ; une date que personne ne connaît se dit aussi."),
+    "dates": _("Avec le mois et l’année ; une date que personne ne connaît se dit aussi."),
     "sms": _(
         "Ce que reçoit, faute de courriel, qui n’a qu’un mobile : qui écrit, et où lire l’avis."
     ),
 }
-# Holds `notifications.checklist.ENOUGH`.
-LONG_ENOUGH = _("Une phrase entière au moins (40 caractères).")
+# Holds `notifications.visible_text.ENOUGH` and `ENOUGH_WORDS`.
+LONG_ENOUGH = _("Une phrase entière au moins (six mots, 40 caractères).")
 
 
 _SAVED_MEANWHILE = _(
@@ -58,6 +59,18 @@ def _text(label: Any, *, required: bool = False, rows: int = 0, hint: Any = "") 
     )
 
 
+class AddressField(forms.EmailField):
+    """An e-mail address as a header takes it: a dot-atom, its domain in IDNA."""
+
+    def clean(self, value: Any) -> str:
+        """Return the address normalised, or "" where none is given."""
+        given: str = super().clean(value)
+        try:
+            return identifiers.email(given)
+        except identifiers.BadValueError:
+            raise forms.ValidationError(BAD_ADDRESS) from None
+
+
 class NoticeForm(forms.Form):
     """One field per element of Article 34(2). Anything may be saved; the checklist comes later."""
 
@@ -71,15 +84,15 @@ class NoticeForm(forms.Form):
     controller_name = _text(_("Responsable de traitement"))
     controller_address = _text(_("Adresse du responsable de traitement"), rows=2)
     dpo_name = _text(_("Délégué à la protection des données"))
-    contact_email = forms.EmailField(label=_("Courriel de contact"), required=False)
+    contact_email = AddressField(label=_("Courriel de contact"), required=False)
     contact_phone = _text(_("Téléphone de contact"))
     contact_address = _text(_("Adresse postale de contact"), rows=2)
     unreachable_plan = _text(
         _("Comment seront informées les personnes injoignables"),
         rows=3,
         hint=_(
-            "Lettre, communication publique… ; une phrase entière au moins (40 caractères)."
-            " Ce texte reste au dossier, il n’est pas envoyé."
+            "Lettre, communication publique… ; une phrase entière au moins (six mots, 40"
+            " caractères). Ce texte reste au dossier, il n’est pas envoyé."
         ),
     )
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
@@ -64,9 +64,14 @@ class NoticeContent:
         """Return the hash of the canonical JSON: what an approval binds."""
         return canonical_sha256(asdict(self))
 
+    @property
+    def has_english(self) -> bool:
+        """Whether anything is written in English: the checklist then asks for all of it."""
+        return any(text.strip() for text in astuple(self.en))
+
     def texts(self, language: str) -> NoticeTexts:
         """Return the texts in a language, or in French where it has none."""
-        return self.en if language == "en" and self.en.subject else self.fr
+        return self.en if language == "en" and self.has_english else self.fr
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ by none of them.
 """
 
 import re
+import unicodedata
 from enum import StrEnum
 
 from django.utils.functional import Promise
@@ -82,4 +83,5 @@ def replaced(text: str, values: dict[Placeholder, str]) -> str:
 
 
 def _meaning(name: str) -> Placeholder | None:
-    return WRITTEN.get(" ".join(name.replace("_", " ").split()).lower())
+    composed = unicodedata.normalize("NFC", name)  # An accent may come apart from its letter.
+    return WRITTEN.get(" ".join(composed.replace("_", " ").split()).lower())

@@ -1,7 +1,7 @@
 """What a campaign's SMS say and cost, in parts, for whoever prepares and approves it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from notifications.models import Channel
@@ -47,20 +47,14 @@ def sms_plan(plan: dict[str, Any]) -> tuple[str, bool]:
 
 def sms_texts(content: NoticeContent, *, has_plain_sms: bool = False) -> tuple[SmsText, ...]:
     """Return the SMS in French, and in English where the notice has it."""
-    languages: Sequence[Language] = ("fr", "en") if content.en.subject else ("fr",)
+    languages: Sequence[Language] = ("fr", "en") if content.has_english else ("fr",)
     return tuple(_text(content, language, has_plain_sms) for language in languages)
 
 
 def sms_by_field(content: NoticeContent) -> dict[str, SmsText]:
     """Return the SMS of both languages, by the field of the form that each is written in."""
     written = [name for name in LANGUAGES if getattr(content, name).sms.strip()]
-    return {f"{name}_sms": _text(_alone(content, name), name, False) for name in written}
-
-
-def _alone(content: NoticeContent, language: Language) -> NoticeContent:
-    """Return a notice that has this language, whatever is written in it so far."""
-    texts = getattr(content, language)
-    return replace(content, **{language: replace(texts, subject=texts.subject or language)})
+    return {f"{name}_sms": _text(content, name, False) for name in written}
 
 
 def sms_cost(content: NoticeContent, plan: dict[str, Any], *, messages: int) -> SmsCost | None:

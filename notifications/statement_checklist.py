@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
-from notifications.checklist import ENOUGH, Unmet
+from notifications.checklist import Unmet, means_of_contact
 from notifications.forbidden import forbidden_in
 from notifications.models import StatementGround
 from notifications.statements import StatementContent, StatementTexts
+from notifications.visible_text import explains, says_something
 
 
 def unmet_by(content: StatementContent) -> list[Unmet]:
@@ -38,7 +39,7 @@ def _texts(language: str, texts: StatementTexts, ground: str) -> Iterator[Unmet]
             )
         )
     for name, article, message in points:
-        if len(getattr(texts, name).strip()) < ENOUGH:
+        if not explains(getattr(texts, name)):
             said = _("Version anglaise : %(what)s") if language == "en" else "%(what)s"
             yield Unmet(f"{language}_{name}", article, said % {"what": message})
 
@@ -49,14 +50,9 @@ def _english(content: StatementContent) -> Iterator[Unmet]:
 
 
 def _contact(content: StatementContent) -> Iterator[Unmet]:
-    if not content.contact_name.strip():
+    if not says_something(content.contact_name):
         yield Unmet("contact_name", "33(3)(b)", _("Dites à qui s’adresser."))
-    if not (content.contact_phone.strip() or content.contact_address.strip()):
-        yield Unmet(
-            "contact_phone",
-            "33(3)(b)",
-            _("Donnez un moyen de contact hors du web : téléphone ou adresse postale."),
-        )
+    yield from means_of_contact(content)
 
 
 def _forbidden(content: StatementContent) -> Iterator[Unmet]:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.checklist import Unmet
 from notifications.models import StatementGround
-from notifications.notice_forms import LONG_ENOUGH
+from notifications.notice_forms import LONG_ENOUGH, AddressField
 from notifications.statements import StatementContent, StatementTexts
 
 TEXTS = {
@@ -29,7 +29,7 @@ class StatementForm(forms.Form):
     )
     contact_name = forms.CharField(label=_("À qui s’adresser"), required=False, max_length=150)
     contact_phone = forms.CharField(label=_("Téléphone"), required=False, max_length=30)
-    contact_email = forms.EmailField(label=_("Courriel"), required=False)
+    contact_email = AddressField(label=_("Courriel"), required=False)
     contact_address = forms.CharField(
         label=_("Adresse postale"),
         required=False,

@@ -70,7 +70,7 @@ def sent_texts(
     content: NoticeContent, *, reference: str, has_plain_sms: bool
 ) -> tuple[SentText, ...]:
     """Return a notice in French, and in English where it has it."""
-    languages: tuple[Language, ...] = ("fr", "en") if content.en.subject else ("fr",)
+    languages: tuple[Language, ...] = ("fr", "en") if content.has_english else ("fr",)
     texts = []
     for language in languages:
         layout = lay_out(content, language=language, has_plain_sms=has_plain_sms)

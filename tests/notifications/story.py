@@ -16,7 +16,7 @@ from notifications.dispatch import dispatch_campaign
 from notifications.doubts import DoubtPolicy
 from notifications.models import Campaign, Channel, NoticeVersion
 from notifications.notice_facts import create_notice
-from notifications.notices import NoticeContent, save_version
+from notifications.notices import NoticeContent, NoticeTexts, save_version
 from notifications.outbox import build_outbox
 from tests import cast
 from tests.conftest import as_role
@@ -181,7 +181,7 @@ def complete(content: NoticeContent) -> NoticeContent:
     return replace(
         content,
         fr=texts,
-        en=replace(texts, subject="", nature="", consequences="", measures="", advice=""),
+        en=NoticeTexts(),
         unreachable_plan="Les personnes sans contact recevront une lettre avant la fin du mois.",
     )
 

@@ -119,6 +119,8 @@ def test_the_first_draft_brings_what_the_notice_says() -> None:
         ({"contact_phone": "", "contact_address": ""}, "contact_phone"),
         ({"fr": StatementTexts("Trop court.", MEASURES)}, "fr_happened"),
         ({"fr": StatementTexts(HAPPENED, "")}, "fr_measures"),
+        ({"fr": StatementTexts("x" * 40, MEASURES)}, "fr_happened"),
+        ({"contact_email": '"Profitez"@phare.example'}, "contact_email"),
         ({"en": StatementTexts(measures=MEASURES)}, "en_happened"),
         ({"fr": StatementTexts(HAPPENED + " Profitez de nos offres.", MEASURES)}, "fr_happened"),
         ({"fr": StatementTexts(HAPPENED, MEASURES + " Voir ailleurs.com.")}, "fr_measures"),
@@ -363,7 +365,10 @@ def test_english_readers_get_english_where_there_is_some(client: Client) -> None
     page = client.get("/en/organismes/mutuelle-du-phare/").content.decode()
     assert '<div lang="fr"><p>En février' in page
     assert "Les mesures prises" in page
-    english = StatementTexts("In February 2026 accounts at Alphapay were hijacked.", "x" * 40)
+    english = StatementTexts(
+        "In February 2026 accounts at Alphapay were hijacked.",
+        "All of these accounts are closed since then.",
+    )
     published(complete(en=english))
     page = client.get("/en/organismes/mutuelle-du-phare/").content.decode()
     assert english.happened in page
