@@ -60,7 +60,7 @@ def campaign_page(
             **_course(found),
             "sha256": bytes(found.sha256).hex(),
             "previews": [preview(content), preview(content, BY_CODE["english"])]
-            if content.en.subject
+            if content.has_english
             else [preview(content)],
             "reach": reach,
             "sms": sms_cost(

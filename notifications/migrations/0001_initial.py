@@ -138,7 +138,6 @@ class Migration(migrations.Migration):
                 ('submitted_at', models.DateTimeField(verbose_name='soumise le')),
                 ('approved_at', models.DateTimeField(null=True, verbose_name='approuvée le')),
                 ('shared_addresses_confirmed', models.BooleanField(default=False, verbose_name='adresses partagées confirmées')),
-                ('checked_points', models.JSONField(default=list, verbose_name='points vérifiés')),
                 ('sender_standing', models.JSONField(null=True, verbose_name='domaine d’envoi à l’approbation')),
                 ('sender_override', models.TextField(blank=True, verbose_name='motif d’un envoi malgré un domaine non conforme')),
                 ('return_comment', models.TextField(blank=True, verbose_name='motif du renvoi')),
@@ -259,6 +258,22 @@ class Migration(migrations.Migration):
             model_name='campaign',
             name='notice_version',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='notifications.noticeversion'),
+        ),
+        migrations.CreateModel(
+            name='Approval',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('approved_at', models.DateTimeField(verbose_name='approuvée le')),
+                ('checked_points', models.JSONField(verbose_name='points vérifiés')),
+                ('approved_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='approvals', to='notifications.campaign')),
+                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='approvals', to='notifications.noticeversion')),
+            ],
+            options={
+                'verbose_name': 'approbation',
+                'verbose_name_plural': 'approbations',
+                'ordering': ('-approved_at', '-pk'),
+            },
         ),
         migrations.CreateModel(
             name='Notification',
@@ -542,8 +557,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(blank=True, max_length=20, verbose_name='état')),
                 ('reason', models.CharField(blank=True, max_length=60, verbose_name='réponse')),
                 ('asked_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('notice', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='trials', to='notifications.notice')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='notifications.noticeversion')),
+                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='trials', to='notifications.noticeversion')),
             ],
             options={
                 'verbose_name': 'message d’essai',
