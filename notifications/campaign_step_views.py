@@ -11,8 +11,8 @@ from insurers.models import Role
 from insurers.permissions import staff_of
 from insurers.queueing import enqueue
 from notifications.campaign_forms import ApprovalForm
+from notifications.campaign_page import campaign_page
 from notifications.campaign_requests import campaign_of, refusal_shown
-from notifications.campaign_views import campaign_page
 from notifications.campaigns import (
     approve_campaign,
     cancel_campaign,

@@ -1,27 +1,12 @@
 """The versions of a notice, and what changed from one to another."""
 
-from dataclasses import dataclass
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
-from insurers.models import DataCategory
 from insurers.permissions import readable, staff_of
-from notifications.models import Approval, Campaign, Notice, NoticeVersion
-from notifications.notice_forms import NoticeForm
-from notifications.notices import NoticeContent
-from notifications.version_changes import Piece, changes
-
-
-@dataclass(frozen=True)
-class NamedChange:
-    """A change, and the name of its field as the form gives it."""
-
-    label: Any
-    pieces: tuple[Piece, ...]
+from notifications.models import Notice, NoticeVersion
+from notifications.shown_changes import named_changes
 
 
 @require_safe
@@ -43,26 +28,6 @@ def notice_versions(request: HttpRequest, notice_id: int) -> HttpResponse:
             "changes": named_changes(before, after) if before else [],
         },
     )
-
-
-def named_changes(before: NoticeVersion, after: NoticeVersion) -> list[NamedChange]:
-    """Return what changed from one version to another, for people."""
-    language = "en" if get_language() == "en" else "fr"
-    names = DataCategory.objects.values_list("code", f"label_{language}")
-    old, new = (NoticeContent.from_json(version.content) for version in (before, after))
-    form = NoticeForm(content=new, number=after.number)
-    return [
-        NamedChange(form.fields[change.field].label, change.pieces)
-        for change in changes(old, new, categories=dict(names))
-        if change.field in form.fields
-    ]
-
-
-def approved_before(campaign: Campaign) -> NoticeVersion | None:
-    """Return the version of this notice that somebody approved last."""
-    approvals = Approval.objects.filter(version__notice=campaign.notice_version.notice_id)
-    last = approvals.select_related("version").first()
-    return last.version if last else None
 
 
 def _asked(versions: list[NoticeVersion], number: str) -> NoticeVersion | None:
