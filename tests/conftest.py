@@ -8,12 +8,16 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
+from django.contrib import admin
 from django.db import connection, connections
 from django.test import Client, override_settings
 from psycopg import sql
 
 from tests import cast
 from tests.servers import TEMPLATE
+
+# As a web process does at its start: a worker, which the tests run as, has no administration.
+admin.autodiscover()
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def stack(
 ) -> Iterator[Stack]:
     name = f"letter_kills_{os.getpid()}"
     with django_db_blocker.unblock(), own_database(name, tmp_path):
-        stack = Stack(tmp_path, name=name, redis_db=7, smtp_port=1, processes=1)
+        stack = Stack(tmp_path, name=name, redis_db=8, smtp_port=1, processes=1)
         try:
             yield stack
         finally:

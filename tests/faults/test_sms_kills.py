@@ -50,7 +50,7 @@ def stack(
         "SMS_WINDOW": str(window),
     }
     with django_db_blocker.unblock(), own_database(name, tmp_path):
-        stack = Stack(tmp_path, name=name, redis_db=7, smtp_port=1, environment=account)
+        stack = Stack(tmp_path, name=name, redis_db=9, smtp_port=1, environment=account)
         try:
             yield stack
         finally:
