@@ -97,7 +97,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_crowdedaddress": (None, WRITE),
     "notifications_crowdedchoice": ("SELECT, UPDATE", WRITE),
     "notifications_deliveryevent": (None, APPEND),
-    "notifications_told": (None, WRITE),
+    "notifications_told": (None, f"{WRITE}, MAINTAIN"),  # to ANALYZE it before it is wrapped
     "notifications_providerreference": (None, APPEND),
     "notifications_receipt": (None, WRITE),
     "notifications_senderpace": (None, WRITE),

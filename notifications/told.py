@@ -76,6 +76,9 @@ def wrap_told(*, breach_id: int, insurer_id: UUID, members: MemberFingerprints) 
     """
     place: dict[str, Any] = {"breach": breach_id, "insurer": insurer_id, "newest": members.version}
     with connection.cursor() as cursor:
+        # Claims come by the million at once: until PostgreSQL has looked at them by itself, it
+        # takes them for a few, and compares each with every pair.
+        cursor.execute("ANALYZE notifications_told")
         cursor.execute(_VERSIONS, place)
         counts = cursor.fetchall()
         for operator, version, count in counts:

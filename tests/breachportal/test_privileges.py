@@ -34,8 +34,10 @@ def test_every_right_is_written_and_every_written_right_is_given() -> None:
         if right
     }
     given = rows(
-        "SELECT grantee, table_name, privilege_type FROM information_schema.role_table_grants"
-        f" WHERE table_schema = 'public' AND grantee IN ('{WEB}', '{WORKER}', 'PUBLIC')"
+        "SELECT coalesce(rolname, 'PUBLIC'), relname, privilege_type"
+        " FROM pg_class CROSS JOIN aclexplode(relacl) LEFT JOIN pg_roles ON pg_roles.oid = grantee"
+        " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'f', 'm', 'v')"
+        f" AND coalesce(rolname, 'PUBLIC') IN ('{WEB}', '{WORKER}', 'PUBLIC')"
     )
     assert given == written
 
