@@ -1,18 +1,10 @@
-"""The campaign that a request names, and what is said where a step with it is refused."""
+"""The campaign that a request names."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from django.contrib import messages
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from audit.models import Outcome
-from audit.trail import account, insurer_scope, record
 from insurers.models import Role
 from insurers.permissions import readable, require_role, staff_of
-from notifications.campaigns import CampaignRefused
-from notifications.letters import LettersRefused
 from notifications.models import Campaign
 
 
@@ -27,19 +19,3 @@ def campaign_of(request: HttpRequest, campaign_id: int, *roles: Role) -> Campaig
     if roles:
         require_role(staff_of(request), found.insurer_id, *roles)
     return found
-
-
-@contextmanager
-def refusal_shown(request: HttpRequest, campaign: Campaign, action: str) -> Iterator[None]:
-    """Take a step that may be refused: then say why, and keep the refusal in the trail."""
-    try:
-        yield
-    except (CampaignRefused, LettersRefused) as refusal:
-        messages.error(request, str(refusal.message))
-        record(
-            action=action,
-            scope=insurer_scope(campaign.insurer_id),
-            actor=account(staff_of(request).user_id),
-            subject=f"campaign:{campaign.pk}",
-            outcome=Outcome.REFUSED,
-        )

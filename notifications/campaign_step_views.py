@@ -12,7 +12,7 @@ from insurers.permissions import staff_of
 from insurers.queueing import enqueue
 from notifications.campaign_forms import ApprovalForm
 from notifications.campaign_page import campaign_page
-from notifications.campaign_requests import campaign_of, refusal_shown
+from notifications.campaign_requests import campaign_of
 from notifications.campaigns import (
     approve_campaign,
     cancel_campaign,
@@ -21,6 +21,7 @@ from notifications.campaigns import (
     resume_paused,
     return_campaign,
 )
+from notifications.refusals_shown import refusal_shown
 from notifications.register import campaign_figures
 from notifications.sender_forms import SenderOverrideForm
 from notifications.states import Standing

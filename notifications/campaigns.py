@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -28,6 +29,7 @@ from notifications.models import (
 )
 from notifications.notice_facts import Facts, facts_for
 from notifications.notices import NoticeContent, hold_versions
+from notifications.refusals import StepRefused
 from notifications.register import failed_share
 from notifications.sender_domains.standing import Standing, sender_standing
 from notifications.sender_names import check_sender_name
@@ -43,13 +45,8 @@ STOPPABLE = (CampaignState.SENDING, CampaignState.PAUSED, CampaignState.HALTED)
 _NOT_SUBMITTED = _("Cette campagne n’attend plus d’approbation.")
 
 
-class CampaignRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
-    """The rule that forbids a step; `message` is for people."""
-
-    def __init__(self, message: str | Promise, problems: Sequence[Unmet] = ()) -> None:
-        super().__init__("refused")
-        self.message = message
-        self.problems = list(problems)
+class CampaignRefused(StepRefused):
+    """The rule that forbids a step, for people."""
 
 
 def channels_offered() -> list[Channel]:
@@ -343,18 +340,8 @@ def take_back(*, notice_id: int, comment: str) -> list[Campaign]:
     messages are made keeps the version that was approved. Raises CampaignRefused where a worker is
     making them.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '2s'")
-    waiting = Campaign.objects.filter(
-        notice_version__notice=notice_id, state__in=RETURNABLE
-    ).select_for_update(of=("self",))
-    try:
-        with transaction.atomic():
-            campaigns = list(waiting.select_related("affected_list", "notice_version__notice"))
-    except OperationalError as error:
-        raise CampaignRefused(
-            _("L’envoi est en préparation : recommencez dans une minute.")
-        ) from error
+    waiting = Campaign.objects.filter(notice_version__notice=notice_id, state__in=RETURNABLE)
+    campaigns = _locked_at_once(waiting)
     for campaign in campaigns:
         _give_back(campaign, comment)
     return campaigns
@@ -468,25 +455,25 @@ def resume_campaign(
 
 
 def _locked(campaign_id: int, *states: CampaignState, otherwise: Promise) -> Campaign:
-    """Lock a campaign that must be in one of the states; raise CampaignRefused(`otherwise`).
+    """Lock a campaign that must be in one of the states; raise CampaignRefused(`otherwise`)."""
+    (campaign,) = _locked_at_once(Campaign.objects.filter(pk=campaign_id))
+    if campaign.state not in states:
+        raise CampaignRefused(otherwise)
+    return campaign
 
-    Nobody waits for a worker that makes its outbox for a minute.
-    """
+
+def _locked_at_once(campaigns: QuerySet[Campaign]) -> list[Campaign]:
+    """Lock campaigns; raise CampaignRefused where a worker makes an outbox, for a minute maybe."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '2s'")
-    campaigns = Campaign.objects.select_for_update(of=("self",))
+    related = campaigns.select_related("affected_list", "notice_version__notice")
     try:
         with transaction.atomic():
-            campaign = campaigns.select_related("affected_list", "notice_version__notice").get(
-                pk=campaign_id
-            )
+            return list(related.select_for_update(of=("self",)))
     except OperationalError as error:
         raise CampaignRefused(
             _("L’envoi est en préparation : recommencez dans une minute.")
         ) from error
-    if campaign.state not in states:
-        raise CampaignRefused(otherwise)
-    return campaign
 
 
 def _record(campaign: Campaign, action: str, actor_id: int, **more: str | bool) -> None:

@@ -10,10 +10,11 @@ from django.views.decorators.http import require_http_methods
 from insurers.models import Role
 from insurers.permissions import require_role, staff_of
 from insurers.queueing import enqueue
-from notifications.campaign_requests import campaign_of, refusal_shown
+from notifications.campaign_requests import campaign_of
 from notifications.campaigns import barred_from_approving
 from notifications.crowded import confirm_addresses, waiting_choices
 from notifications.models import Campaign
+from notifications.refusals_shown import refusal_shown
 from notifications.tasks import tell_crowded
 
 SHOWN = 200

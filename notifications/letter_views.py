@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from insurers.models import Role
 from insurers.permissions import readable, require_role, staff_of
 from insurers.queueing import enqueue
-from notifications.campaign_requests import campaign_of, refusal_shown
+from notifications.campaign_requests import campaign_of
 from notifications.letter_pdf import Letter, LetterLayout, lay_out_letters, letter_pages, letter_pdf
 from notifications.letter_progress import letters_shown
 from notifications.letters import ask_for_letters, download_letters
@@ -18,6 +18,7 @@ from notifications.models import Campaign, LetterExport, LetterKind
 from notifications.notice_requests import notice_of, version_of
 from notifications.notices import NoticeContent
 from notifications.previews import BY_CODE, RECIPIENTS
+from notifications.refusals_shown import refusal_shown
 from notifications.sms_cost import SAMPLE_REFERENCE
 from notifications.tasks import make_letters
 

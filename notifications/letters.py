@@ -12,7 +12,6 @@ from typing import Any
 import pyrage
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from audit.trail import account, insurer_scope, record
@@ -29,14 +28,11 @@ from notifications.models import (
     Tally,
 )
 from notifications.references import derive, fingerprint
+from notifications.refusals import StepRefused
 
 
-class LettersRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
-    """The rule that forbids a step; `message` is for people."""
-
-    def __init__(self, message: str | Promise) -> None:
-        super().__init__("refused")
-        self.message = message
+class LettersRefused(StepRefused):
+    """The rule that forbids a step, for people."""
 
 
 def pending_letters(campaign: Campaign) -> int:

@@ -1,15 +1,13 @@
 """Take a public statement to the public: submit a version, approve or return it, withdraw it."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from audit.trail import account, insurer_scope, record
-from notifications.checklist import Unmet
 from notifications.models import Publication, PublicationState, StatementVersion
+from notifications.refusals import StepRefused
 from notifications.statement_checklist import unmet_by
 from notifications.statement_mail import tell_authors
 from notifications.statements import StatementContent
@@ -22,13 +20,8 @@ EVER_PUBLIC = (
 )
 
 
-class PublicationRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
-    """The rule that forbids a step; `message` is for people."""
-
-    def __init__(self, message: str | Promise, problems: Sequence[Unmet] = ()) -> None:
-        super().__init__("refused")
-        self.message = message
-        self.problems = list(problems)
+class PublicationRefused(StepRefused):
+    """The rule that forbids a step, for people."""
 
 
 @transaction.atomic

@@ -1,8 +1,5 @@
 """Write a public statement, have it approved by somebody else, withdraw it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -10,19 +7,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from audit.models import Outcome
-from audit.trail import account, insurer_scope, record
 from insurers.models import Breach, Role
 from insurers.permissions import readable_insurers, require_role, staff_of
 from notifications.models import Publication, PublicationState, Statement, StatementVersion
 from notifications.publishing import (
-    PublicationRefused,
     approve_statement,
     barred_from_publishing,
     return_statement,
     submit_statement,
     withdraw_statement,
 )
+from notifications.refusals_shown import refusal_shown
 from notifications.statement_checklist import unmet_by
 from notifications.statement_forms import CommentForm, StatementForm, WithdrawalForm
 from notifications.statements import StatementContent, draft_of, save_statement
@@ -77,7 +72,7 @@ def statement_submit(request: HttpRequest, breach_slug: str, insurer_slug: str) 
     )
     require_role(staff_of(request), found.insurer_id, *PREPARING)
     version = found.versions.select_related("statement").latest("number")
-    with _refusal_shown(request, found, "statement.submitted"):
+    with refusal_shown(request, found, "statement.submitted"):
         submit_statement(
             version=version, submitted_by_id=staff_of(request).user_id, now=timezone.now()
         )
@@ -89,7 +84,7 @@ def statement_submit(request: HttpRequest, breach_slug: str, insurer_slug: str) 
 def statement_approve(request: HttpRequest, publication_id: int) -> HttpResponse:
     """Publish the version that waits."""
     publication = _publication(request, publication_id)
-    with _refusal_shown(request, publication.statement, "statement.published"):
+    with refusal_shown(request, publication.statement, "statement.published"):
         approve_statement(
             publication_id=publication.pk,
             approver_id=staff_of(request).user_id,
@@ -103,7 +98,7 @@ def statement_approve(request: HttpRequest, publication_id: int) -> HttpResponse
 def statement_return(request: HttpRequest, publication_id: int) -> HttpResponse:
     """Send it back for correction."""
     publication = _publication(request, publication_id)
-    with _refusal_shown(request, publication.statement, "statement.returned"):
+    with refusal_shown(request, publication.statement, "statement.returned"):
         return_statement(
             publication_id=publication.pk,
             approver_id=staff_of(request).user_id,
@@ -118,7 +113,7 @@ def statement_return(request: HttpRequest, publication_id: int) -> HttpResponse:
 def statement_withdraw(request: HttpRequest, publication_id: int) -> HttpResponse:
     """Take it off the public page."""
     publication = _publication(request, publication_id)
-    with _refusal_shown(request, publication.statement, "statement.withdrawn"):
+    with refusal_shown(request, publication.statement, "statement.withdrawn"):
         withdraw_statement(
             publication_id=publication.pk,
             approver_id=staff_of(request).user_id,
@@ -172,22 +167,6 @@ def _publication(request: HttpRequest, publication_id: int) -> Publication:
     found = get_object_or_404(mine.select_related(*related), pk=publication_id)
     require_role(staff_of(request), found.insurer_id, Role.APPROVER)
     return found
-
-
-@contextmanager
-def _refusal_shown(request: HttpRequest, found: Statement, action: str) -> Iterator[None]:
-    """Take a step that may be refused: then say why, and keep the refusal in the trail."""
-    try:
-        yield
-    except PublicationRefused as refusal:
-        messages.error(request, str(refusal.message))
-        record(
-            action=action,
-            scope=insurer_scope(found.insurer_id),
-            actor=account(staff_of(request).user_id),
-            subject=f"statement:{found.pk}",
-            outcome=Outcome.REFUSED,
-        )
 
 
 def _back(found: Statement) -> HttpResponse:

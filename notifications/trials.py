@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from django.db import transaction
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from audit.trail import account, insurer_scope, record
@@ -20,6 +19,7 @@ from notifications.models import Channel, NoticeVersion, State, Trial
 from notifications.notices import NoticeContent, hold_versions
 from notifications.previews import BY_CODE, Recipient, preview
 from notifications.references import message_id
+from notifications.refusals import StepRefused
 from notifications.rendering import EmailText
 
 AT_MOST = 10  # a notice and a day
@@ -30,12 +30,8 @@ LOST_AFTER = timedelta(minutes=15)
 NOBODY = 0  # the number of no notification: what bounces is for nobody
 
 
-class TrialRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
-    """The rule that forbids it; `message` is for people."""
-
-    def __init__(self, message: str | Promise) -> None:
-        super().__init__("refused")
-        self.message = message
+class TrialRefused(StepRefused):
+    """The rule that forbids a step, for people."""
 
 
 @transaction.atomic
