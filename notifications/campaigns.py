@@ -28,11 +28,12 @@ from notifications.models import (
     NoticeVersion,
 )
 from notifications.notice_facts import Facts, facts_for
-from notifications.notices import NoticeContent, hold_versions
+from notifications.notices import NoticeContent
 from notifications.refusals import StepRefused
 from notifications.register import failed_share
 from notifications.sender_domains.standing import Standing, sender_standing
 from notifications.sender_names import check_sender_name
+from notifications.version_lock import hold_versions
 
 OVER = (CampaignState.RETURNED,)  # its list can be submitted again
 # As OVER, by a complement or correction only where it is finished. (Never once it is cancelled.)
@@ -162,7 +163,7 @@ def submit_campaign(
 
 def _check_is_latest(version: NoticeVersion) -> None:
     """Refuse what is not the last word; nobody adds one until the transaction ends."""
-    hold_versions(version.notice_id)
+    hold_versions("notice", version.notice_id)
     latest = NoticeVersion.objects.filter(notice=version.notice_id).latest("number")
     if latest.pk != version.pk:
         raise CampaignRefused(

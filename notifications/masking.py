@@ -10,10 +10,9 @@ import unicodedata
 from insurers.lists import nir
 from notifications.models.suspicious import AT_MOST
 from notifications.references import IN_GROUPS, has_digit, places_of_references
+from notifications.visible_text import without_unseen
 
-# Letters, marks and a symbol that show nothing, though Unicode calls them none of the invisible.
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-_SELECTORS = range(0xFE00, 0xFE10)  # Of variants.
+_SELECTORS = re.compile("[\ufe00-\ufe0f]")  # Of variants: a telephone's emoji may hold them.
 
 # Read once, from its beginning, so that no text takes long.
 HOST = r"(?<![\w.-])(?>(?:[\w-]{1,63}\.){1,20}[^\W\d_]{2,63})"
@@ -97,12 +96,7 @@ def masked(text: str) -> str:
 
 def visible(text: str) -> str:
     """Drop signs that are not seen: controls, marks of direction, of no width, of no meaning."""
-    return "".join(c for c in text if c in "\n\t" or not _is_invisible(c))
-
-
-def _is_invisible(sign: str) -> bool:
-    is_other = unicodedata.category(sign)[0] == "C"
-    return is_other or sign in _BLANK or ord(sign) in _SELECTORS
+    return _SELECTORS.sub("", without_unseen(text))
 
 
 def _without_true_references(text: str) -> str:

@@ -6,12 +6,10 @@ from dataclasses import asdict, astuple, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from audit.trail import account, insurer_scope, record
 from notifications.models import Notice, NoticeVersion
-
-VERSIONS_CLASS = 7431  # the first number of an advisory lock's two
 
 
 def canonical_sha256(content: dict[str, Any]) -> bytes:
@@ -96,9 +94,3 @@ def save_version(
         detail={"version": version.number, "sha256": version.sha256.hex()},
     )
     return version
-
-
-def hold_versions(notice_id: int) -> None:
-    """Let one person at a time add a version to a notice, until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [VERSIONS_CLASS, notice_id])

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 
 from notifications.campaigns import record_return, take_back
 from notifications.models import Campaign, Notice, NoticeVersion
-from notifications.notices import NoticeContent, hold_versions, save_version
+from notifications.notices import NoticeContent, save_version
+from notifications.version_lock import hold_versions
 
 
 class SavedMeanwhileError(Exception):
@@ -40,7 +41,7 @@ def revise(
     approve what changed. Raises SavedMeanwhileError, and CampaignRefused while a worker makes its
     messages; nothing is saved then.
     """
-    hold_versions(notice.pk)
+    hold_versions("notice", notice.pk)
     last = notice.versions.latest("number")
     if last.number != changes:
         raise SavedMeanwhileError(last.number)

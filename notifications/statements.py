@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from audit.trail import account, insurer_scope, record
 from insurers.models import Breach, Insurer
@@ -13,8 +13,7 @@ from notifications.models import NoticeVersion, Statement, StatementGround, Stat
 from notifications.notices import NoticeContent, NoticeTexts, canonical_sha256
 from notifications.placeholders import replaced
 from notifications.rendering import shared_values
-
-VERSIONS_CLASS = 7432  # the first number of an advisory lock's two
+from notifications.version_lock import hold_versions
 
 
 @dataclass(frozen=True)
@@ -118,8 +117,7 @@ def save_statement(
         insurer=insurer,
         defaults={"created_by_id": author_id, "created_at": now},
     )
-    with connection.cursor() as cursor:  # Whoever saves at the same moment makes the next one.
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [VERSIONS_CLASS, statement.pk])
+    hold_versions("statement", statement.pk)  # Whoever saves meanwhile makes the next one.
     last = statement.versions.values_list("number", flat=True).first()
     version = StatementVersion.objects.create(
         statement=statement,

@@ -16,11 +16,12 @@ from insurers.models import Role
 from insurers.team.people import people_with_role
 from notifications.channels import ChannelDownError, Outgoing, SenderRefusedError, channel_for
 from notifications.models import Channel, NoticeVersion, State, Trial
-from notifications.notices import NoticeContent, hold_versions
+from notifications.notices import NoticeContent
 from notifications.previews import BY_CODE, Recipient, preview
 from notifications.references import message_id
 from notifications.refusals import StepRefused
 from notifications.rendering import EmailText
+from notifications.version_lock import hold_versions
 
 AT_MOST = 10  # a notice and a day
 A_DAY = timedelta(days=1)
@@ -40,7 +41,7 @@ def ask_for_trial(
 ) -> Trial:
     """Note that a person wants a version sent to their own address. Raises TrialRefused."""
     notice = version.notice
-    hold_versions(notice.pk)
+    hold_versions("notice", notice.pk)
     of_the_day = Trial.objects.filter(version__notice=notice, asked_at__gt=now - A_DAY)
     if of_the_day.count() >= AT_MOST:
         raise TrialRefused(

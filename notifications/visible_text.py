@@ -6,9 +6,10 @@ import unicodedata
 from insurers.lists.identifiers import DASHES
 
 # Controls, marks of no width or that turn what follows, private use, separators of lines.
-_UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
-# Of other categories, and as empty to the eye: fillers of Hangul, a braille blank, a joiner.
-_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")
+_UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+# Of other categories, and as empty to the eye: fillers of Hangul, vowels of Khmer that nobody
+# writes, a braille blank, a joiner.
+_BLANK = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0\u2800\u034f")
 # Signs that look like others, or that programs take for them; NFKC knows the rest.
 _ALIKE = str.maketrans(
     dict.fromkeys(DASHES, "-") | {"\u3002": ".", "\u2044": "/", "\u2215": "/", "\u2019": "'"}
@@ -27,9 +28,14 @@ def unseen_in(text: str) -> set[str]:
     }
 
 
+def without_unseen(text: str) -> str:
+    """Return a text without them."""
+    return _without(unseen_in(text), text)
+
+
 def seen(text: str) -> str:
     """Return a text as it is read: in compatible form (NFKC), ASCII digits, nothing unseen."""
-    shown = _without(unseen_in(text), text)
+    shown = without_unseen(text)
     compatible = unicodedata.normalize("NFKC", shown)
     if len(compatible) > 3 * len(shown):
         compatible = shown  # Ligatures of whole sentences: nobody's notice, long to judge.
