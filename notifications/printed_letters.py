@@ -6,8 +6,6 @@ changed meanwhile, nothing: it starts over. So a worker that is killed leaves no
 Each file asks for the next one in the same transaction.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -18,6 +16,7 @@ from django.utils import timezone
 
 from insurers.lists.contacts import HAS_POSTAL_ADDRESS, open_contacts
 from insurers.lists.keystore import KeyNotFoundError
+from insurers.lists.locks import session_lock
 from notifications.leases import STILL_LISTED
 from notifications.letter_pdf import AT_MOST, Letter, lay_out_letters, letter_pdf
 from notifications.letters import claim_letters, encrypted, export_letters, keep_file, unmade
@@ -59,7 +58,7 @@ def make_pdf(*, export_id: int, now: datetime) -> bool:
     A campaign that is paused or halted has its files made once it goes on; of one that ended
     nothing is left to print, and the file stays empty.
     """
-    with _held(export_id) as is_ours:
+    with session_lock(LOCK_SPACE, export_id % 2**31) as is_ours:
         export = LetterExport.objects.filter(pk=export_id, made_at=None).first()
         if not is_ours or export is None:
             return False
@@ -170,17 +169,3 @@ def _ask_for_next(export: LetterExport, now: datetime) -> bool:
         first_id=export.first_id or export.pk,
     )
     return True
-
-
-@contextmanager
-def _held(export_id: int) -> Iterator[bool]:
-    """Let one worker at a time lay a file out; PostgreSQL frees the lock of a dead one."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK_SPACE, export_id % 2**31])
-        is_ours = cursor.fetchone() == (True,)
-    try:
-        yield is_ours
-    finally:
-        if is_ours and connection.is_usable():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, export_id % 2**31])

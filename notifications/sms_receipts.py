@@ -1,12 +1,9 @@
 """Collect what the SMS provider says of the messages that it took, now and then, from a worker."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.db import connection
-
+from insurers.lists.locks import session_lock
 from notifications.channels import ChannelDownError, SenderRefusedError
 from notifications.channels.ovh import ovh_receipts
 from notifications.channels.smpp_receipts import take_smpp_receipts
@@ -32,7 +29,7 @@ def collect_sms_receipts(*, now: datetime) -> bool:
     since = awaits_receipts(account, now=now)
     if since is None:
         return False
-    with _alone() as is_alone:
+    with session_lock(*LOCK) as is_alone:
         if not is_alone:
             return False
         try:
@@ -51,17 +48,3 @@ def _collect(account: SmsAccount, *, since: datetime, now: datetime) -> None:
         for receipt in ovh_receipts(account, since=since):
             if receipt.provider_id in waiting:
                 take(receipt)
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    """Hold a lock of the connection's, without a transaction: a provider is about to be called."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", LOCK)
-        is_alone = bool((cursor.fetchone() or (False,))[0])
-    try:
-        yield is_alone
-    finally:
-        if is_alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", LOCK)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 from django.db import connection
 
+from insurers.lists.locks import session_lock
+
 SLOTS = 4
 LOCK_SPACE = 35  # first half of the advisory lock's key; the second is the slot
 
@@ -47,19 +49,12 @@ def next_ticket(*, slot: int) -> int:
 @contextmanager
 def slot_held(*, slot: int, ticket: int) -> Iterator[bool]:
     """Hold a slot for the block; yield False where the ticket was used, or replaced."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK_SPACE, slot])
-        if cursor.fetchone() != (True,):
-            yield False
-            return
-        cursor.execute(USE, [slot, ticket])
-        is_valid = cursor.rowcount == 1
-    try:
-        yield is_valid
-    finally:
-        if connection.is_usable():
+    with session_lock(LOCK_SPACE, slot) as held:
+        if held:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, slot])
+                cursor.execute(USE, [slot, ticket])
+                held = cursor.rowcount == 1
+        yield held
 
 
 def _issue(slots: list[int]) -> list[tuple[int, int]]:

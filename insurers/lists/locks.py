@@ -24,21 +24,21 @@ def list_lock(list_id: int, *, wait: bool = False, shared: bool = False) -> Iter
 
     Those who hold it `shared` read its blocks side by side; nobody else holds it then.
     """
-    with _held(LIST_CLASS, list_id, wait=wait, mode="_shared" if shared else "") as held:
+    with session_lock(LIST_CLASS, list_id, wait=wait, mode="_shared" if shared else "") as held:
         yield held
 
 
 @contextmanager
 def block_lock(block_id: int) -> Iterator[bool]:
     """Hold a block of a list; yield False where another worker holds it."""
-    with _held(BLOCK_CLASS, block_id % 2**31, wait=False, mode="") as held:
+    with session_lock(BLOCK_CLASS, block_id % 2**31) as held:
         yield held
 
 
 @contextmanager
 def rotation_lock(breach_id: int) -> Iterator[bool]:
     """Hold the rotation of a breach's key; yield False where another worker holds it."""
-    with _held(ROTATION_CLASS, breach_id, wait=False, mode="") as held:
+    with session_lock(ROTATION_CLASS, breach_id) as held:
         yield held
 
 
@@ -48,7 +48,7 @@ def fingerprints_lock(breach_id: int, insurer_id: UUID) -> Iterator[None]:
 
     Whoever compares fingerprints of different rows asks `fingerprints_stand_still` first.
     """
-    with _held(FINGERPRINTS_CLASS, _hash(f"{breach_id} {insurer_id}"), wait=True, mode=""):
+    with session_lock(FINGERPRINTS_CLASS, _hash(f"{breach_id} {insurer_id}"), wait=True):
         yield
 
 
@@ -75,7 +75,13 @@ def _hash(text: str) -> int:
 
 
 @contextmanager
-def _held(lock_class: int, number: int, *, wait: bool, mode: str) -> Iterator[bool]:
+def session_lock(
+    lock_class: int, number: int, *, wait: bool = False, mode: str = ""
+) -> Iterator[bool]:
+    """Hold an advisory lock of the session, for the block; yield False where another holds it.
+
+    `mode` is "_shared" for those who may hold it side by side.
+    """
     verb = f"pg_advisory_lock{mode}" if wait else f"pg_try_advisory_lock{mode}"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {verb}(%s, %s)", [lock_class, number])
