@@ -10,7 +10,7 @@ from benchmarks.outbox import approved_campaign
 if TYPE_CHECKING:
     from insurers.models import AffectedList
     from notifications.models import Campaign
-    from notifications.notices import NoticeContent
+    from notifications.notices.content import NoticeContent
 
 COPY = """
 COPY {table} (list_id, ordinal, key_version, contact_flags, name_tag, fingerprint,
@@ -28,7 +28,7 @@ def campaign_of(name: str, messages: int) -> "Campaign":
     """Return a campaign of so many messages by e-mail, ready to be sent."""
     from django.utils import timezone
 
-    from notifications.outbox import build_outbox
+    from notifications.outbox.building import build_outbox
 
     campaign = approved_campaign(
         messages, name=name, fill=_members, content=asdict(_content()), channels=("email",)
@@ -44,9 +44,9 @@ def letter_of(campaign: "Campaign") -> Letter:
     from notifications.channels.base import Outgoing
     from notifications.channels.mime import compose, visible_sender
     from notifications.models import Notification
+    from notifications.notices.rendering import lay_out
     from notifications.references import derive, message_id
-    from notifications.rendering import lay_out
-    from notifications.senders import portal_sender
+    from notifications.senders.choosing import portal_sender
 
     number = Notification.objects.values_list("pk", flat=True).get(campaign=campaign)
     content, to = _content(), address(1)
@@ -80,7 +80,7 @@ def recorded(campaign: "Campaign") -> int:
 
 
 def _content() -> "NoticeContent":
-    from notifications.notices import NoticeContent, NoticeTexts
+    from notifications.notices.content import NoticeContent, NoticeTexts
 
     return NoticeContent(
         controller_name="Mutuelle fictive",

@@ -169,7 +169,7 @@ def profile(count: int) -> None:
     import cProfile
     import pstats
 
-    from notifications.dispatch import dispatch_campaign
+    from notifications.sending.dispatch import dispatch_campaign
 
     campaign = campaign_of("profiled", count)
     profiler, before, started = cProfile.Profile(), processor_seconds(), time.monotonic()

@@ -51,8 +51,8 @@ def main() -> None:
         from django.utils import timezone
 
         from notifications.models import Notification
-        from notifications.outbox import build_outbox
-        from notifications.register import campaign_figures
+        from notifications.outbox.building import build_outbox
+        from notifications.register.figures import campaign_figures
 
         note(f"writing {options.n} members")
         campaign = approved_campaign(options.n)

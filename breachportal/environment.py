@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from psycopg.conninfo import conninfo_to_dict
 
-from notifications.sender_names import check_sender_name
+from notifications.senders.names import check_sender_name
 
 
 def read(name: str, default: str | None = None) -> str:

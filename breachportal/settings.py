@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from breachportal import environment as env
-from notifications.quiet_hours import read_quiet_hours
+from notifications.sending.quiet_hours import read_quiet_hours
 
 django_stubs_ext.monkeypatch()  # Lets generic classes of Django name their model, for mypy.
 

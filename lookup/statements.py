@@ -7,7 +7,7 @@ from django.utils.translation import get_language
 
 from insurers.models import Breach, Insurer
 from notifications.models import PublishedStatement
-from notifications.statements import StatementContent, StatementTexts
+from notifications.statements.content import StatementContent, StatementTexts
 
 
 @dataclass(frozen=True)

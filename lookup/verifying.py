@@ -10,12 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from insurers.models import Advice, Insurer
 from insurers.throttle import Limit, is_over
 from lookup.public import public_form, public_page, too_often
-from notifications.masking import masked
 from notifications.models import ReportedChannel
 from notifications.models.suspicious import AT_MOST
 from notifications.references import Form, parse
-from notifications.suspicious import report_message
-from notifications.verifying import SentMessage, SentText, find_message
+from notifications.verifying.masking import masked
+from notifications.verifying.sent import SentMessage, SentText, find_message
+from notifications.verifying.suspicious import report_message
 
 # Of one network: 60 bits cannot be guessed at any pace, this spares the database.
 CHECKS = Limit("checked-references", at_most=60, seconds=60)

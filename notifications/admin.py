@@ -11,14 +11,14 @@ from django.utils.translation import gettext_lazy as _
 from audit.admin import AuditedAdmin
 from audit.trail import PORTAL, account, record
 from insurers.queueing import enqueue
-from notifications.identities import (
+from notifications.models import SenderCheck, SendingIdentity
+from notifications.sender_domains.findings import Findings
+from notifications.senders.identities import (
     IdentityRefused,
     approve_identity,
     end_identity,
     refuse_identity,
 )
-from notifications.models import SenderCheck, SendingIdentity
-from notifications.sender_domains.findings import Findings
 from notifications.tasks import check_sender_domain
 
 

@@ -45,8 +45,8 @@ def settle_now(*, breach_id: int, insurer_id: Any, gone: Any, **kwargs: Any) -> 
     from django.db import transaction
     from django.utils import timezone
 
-    from notifications.leases import interrupt_batches
-    from notifications.settling import settle
+    from notifications.outbox.settling import settle
+    from notifications.sending.leases import interrupt_batches
 
     settle(breach_id=breach_id, insurer_id=insurer_id, gone=gone, now=timezone.now())
     transaction.on_commit(partial(interrupt_batches, breach_id=breach_id, insurer_id=insurer_id))
@@ -54,41 +54,41 @@ def settle_now(*, breach_id: int, insurer_id: Any, gone: Any, **kwargs: Any) -> 
 
 def foresee_leaving(*, report: Any, **kwargs: Any) -> None:
     """Count the messages and people told of a list that is to be decided."""
-    from notifications.foresight import count_leaving
+    from notifications.outbox.foresight import count_leaving
 
     count_leaving(report=report)
 
 
 def wrap_who_was_told(*, breach_id: int, insurer_id: Any, members: Any, **kwargs: Any) -> None:
     """Bring what stands for people who were told under the newest key version."""
-    from notifications.told import wrap_told
+    from notifications.outbox.told import wrap_told
 
     wrap_told(breach_id=breach_id, insurer_id=insurer_id, members=members)
 
 
 def refuse_purge_in_use(*, affected_list: Any, **kwargs: Any) -> None:
     """Keep a list that a campaign still needs from being purged."""
-    from notifications.purged import refuse_purge_in_use as refuse
+    from notifications.outbox.purged import refuse_purge_in_use as refuse
 
     refuse(affected_list=affected_list)
 
 
 def note_shared(*, affected_list: Any, **kwargs: Any) -> None:
     """Keep which people had a shared address, before it is erased."""
-    from notifications.purged import note_shared_addresses
+    from notifications.outbox.purged import note_shared_addresses
 
     note_shared_addresses(affected_list=affected_list)
 
 
 def erase_addresses_of(*, affected_list: Any, **kwargs: Any) -> None:
     """Erase what stands for the addresses of a purged list's messages."""
-    from notifications.purged import erase_addresses
+    from notifications.outbox.purged import erase_addresses
 
     erase_addresses(affected_list=affected_list)
 
 
 def forget_bounces(*, insurer_id: Any, **kwargs: Any) -> None:
     """Forget which addresses of an insurer bounced: nothing can be compared with them any more."""
-    from notifications.suppression import forget_suppressions
+    from notifications.sending.suppression import forget_suppressions
 
     forget_suppressions(insurer_id=insurer_id)

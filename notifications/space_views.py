@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from insurers.models import AffectedList, Breach, Declaration, Insurer, ListEffect, ListState, Role
 from insurers.permissions import staff_of
-from notifications.campaigns import OVER, STOPPABLE, barred_from_approving
+from notifications.campaigns.steps import OVER, STOPPABLE, barred_from_approving
 from notifications.models import (
     Campaign,
     CampaignState,

@@ -16,16 +16,10 @@ from django.utils import timezone
 from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList
 from insurers.queueing import enqueue
-from notifications.cancelling import cancel_messages, cancel_what_waits
-from notifications.course import take_samples
-from notifications.crowded import confirmed_and_waiting, tell_confirmed
-from notifications.dispatchers import dispatch_by_turns
-from notifications.doubts import resolve_doubts
-from notifications.fallback import reopen_what_waits
-from notifications.heartbeats import note_heartbeat
-from notifications.leases import recover_batches
-from notifications.letter_rows import make_rows
-from notifications.mailboxes import MailboxError, mailboxes_to_read, read_imap, read_maildir
+from notifications.campaigns.cancelling import cancel_messages, cancel_what_waits
+from notifications.campaigns.course import take_samples
+from notifications.letters.printing import make_pdf
+from notifications.letters.rows import make_rows
 from notifications.models import (
     Campaign,
     CampaignState,
@@ -33,19 +27,30 @@ from notifications.models import (
     LetterKind,
     SendingIdentity,
 )
-from notifications.outbox import build_outbox, count_reach
-from notifications.outcomes import finish_if_done, give_up
-from notifications.printed_letters import make_pdf
-from notifications.receipts import apply_what_waits
-from notifications.reports import apply_sealed_receipts
+from notifications.notices.trials import send_trial_message
+from notifications.outbox.building import build_outbox, count_reach
+from notifications.outbox.crowded import confirmed_and_waiting, tell_confirmed
+from notifications.outbox.settling import settle_stale
+from notifications.receipts.applying import apply_what_waits
+from notifications.receipts.mailboxes import (
+    MailboxError,
+    mailboxes_to_read,
+    read_imap,
+    read_maildir,
+)
+from notifications.receipts.reports import apply_sealed_receipts
+from notifications.receipts.sms import collect_sms_receipts
 from notifications.sender_domains.checking import check_sender, senders_to_check
-from notifications.settling import settle_stale
-from notifications.sms_receipts import collect_sms_receipts
-from notifications.suppression import purge_suppressions
-from notifications.suspicious import forget_old_reports
-from notifications.tickets import issue_tickets, next_ticket, slot_held
-from notifications.trials import send_trial_message
-from notifications.turns import turns_in_order
+from notifications.sending.dispatchers import dispatch_by_turns
+from notifications.sending.doubts import resolve_doubts
+from notifications.sending.fallback import reopen_what_waits
+from notifications.sending.leases import recover_batches
+from notifications.sending.outcomes import finish_if_done, give_up
+from notifications.sending.suppression import purge_suppressions
+from notifications.sending.tickets import issue_tickets, next_ticket, slot_held
+from notifications.sending.turns import turns_in_order
+from notifications.verifying.suspicious import forget_old_reports
+from notifications.watching.heartbeats import note_heartbeat
 
 logger = logging.getLogger(__name__)
 

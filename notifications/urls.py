@@ -1,20 +1,17 @@
 from django.urls import path
 
-from notifications import (
-    campaign_step_views,
-    campaign_views,
-    crowded_views,
-    identity_views,
-    letter_views,
-    notice_views,
-    preview_views,
-    register_views,
-    space_views,
-    statement_views,
-    suspicious_views,
-    version_views,
-    webhook_views,
-)
+from notifications import space_views
+from notifications.campaigns import crowded_views
+from notifications.campaigns import step_views as campaign_step_views
+from notifications.campaigns import views as campaign_views
+from notifications.letters import views as letter_views
+from notifications.notices import preview_views, version_views
+from notifications.notices import views as notice_views
+from notifications.receipts import webhook_views
+from notifications.register import views as register_views
+from notifications.senders import views as identity_views
+from notifications.statements import views as statement_views
+from notifications.verifying import suspicious_views
 
 urlpatterns = [
     path("espace/", space_views.space, name="space"),

@@ -307,7 +307,7 @@ class ListingMark(models.Model):
 
     `ended` says why nothing more is sent to the person from this list. `is_counted` is false
     where the register counts the person on another list, or no longer. `is_stale` asks the
-    worker to look at the person's figures again (`notifications/settling.py`).
+    worker to look at the person's figures again (`notifications/outbox/settling.py`).
     """
 
     pk = models.CompositePrimaryKey("list_id", "ordinal")

@@ -17,7 +17,7 @@ from notifications.channels.sms_account import sms_account
 from notifications.channels.sms_folder import FolderSmsChannel
 from notifications.channels.sms_parts import keep_parts
 from notifications.models import Channel as ChannelName
-from notifications.senders import sender_for
+from notifications.senders.choosing import sender_for
 
 
 def channel_for(name: str, *, insurer_id: UUID | None = None) -> Channel:

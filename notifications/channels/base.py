@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from notifications.models import State
-from notifications.rendering import EmailText, Message
+from notifications.notices.rendering import EmailText, Message
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Outcome:
 
     `provider_reference` is what the provider calls the message in its receipts, where that is
     not what the message itself carries. `answer` is the provider's sentence about a failure,
-    without the address (`notifications/answers.py` scrubs it).
+    without the address (`notifications/campaigns/answers.py` scrubs it).
     """
 
     notification_id: int

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from notifications.senders import DkimKey
+from notifications.senders.choosing import DkimKey
 
 # Signed once more than present, so that nobody adds a second one (RFC 6376, 8.15).
 SIGNED = ("from", "reply-to", "to", "subject", "date", "message-id", "auto-submitted")

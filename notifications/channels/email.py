@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from notifications.answers import without_addresses
+from notifications.campaigns.answers import without_addresses
 from notifications.channels.base import (
     ChannelDownError,
     Foreseen,
@@ -21,8 +21,8 @@ from notifications.channels.smtp import (
     smtp_session,
 )
 from notifications.models import State, Transport
-from notifications.receipt_tokens import return_path, token_maker
-from notifications.senders import Sender
+from notifications.receipts.tokens import return_path, token_maker
+from notifications.senders.choosing import Sender
 
 NO_ANSWER, DROPPED = "smtp-no-answer", "smtp-dropped"
 SYNTAX = "smtp-syntax"

@@ -21,9 +21,9 @@ from django.utils.html import escape
 
 from insurers.lists import identifiers
 from notifications.channels.base import Outgoing
-from notifications.notices import NoticeContent
-from notifications.rendering import BLANKS, EmailText, Language, MessageLayout, lay_out
-from notifications.senders import Sender
+from notifications.notices.content import NoticeContent
+from notifications.notices.rendering import BLANKS, EmailText, Language, MessageLayout, lay_out
+from notifications.senders.choosing import Sender
 
 RECEIPT_HEADER = "X-Receipt-Token"
 SOFT_BREAK = b"=\r\n"

@@ -15,10 +15,10 @@ import httpx
 
 from notifications.channels.base import ChannelDownError, Outcome, Outgoing, SenderRefusedError
 from notifications.channels.connecting import ForbiddenAddressError, places_of
+from notifications.channels.segments import Coding, segment
 from notifications.channels.sms_account import KeepIds, SmsAccount
 from notifications.channels.sms_receipts import SmsReceipt
 from notifications.models import State
-from notifications.segments import Coding, segment
 
 TIMEOUT = httpx.Timeout(30, connect=10)
 BACKING_OFF = (0.5, 1.0, 2.0)  # seconds between attempts that were refused for their number

@@ -18,8 +18,8 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 from notifications.channels.base import ChannelDownError, Outcome, Outgoing, SenderRefusedError
 from notifications.channels.mime import header_address, visible_sender, wire_address
 from notifications.models import State, Transport
-from notifications.receipt_tokens import receipt_token
-from notifications.senders import Sender
+from notifications.receipts.tokens import receipt_token
+from notifications.senders.choosing import Sender
 
 METADATA = "receipt"
 

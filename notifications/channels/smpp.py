@@ -15,10 +15,10 @@ from notifications.channels.base import (
     Outgoing,
     SenderRefusedError,
 )
+from notifications.channels.segments import Coding, encode, segment
 from notifications.channels.smpp_link import ANSWER_SECONDS, Link, LinkLostError
 from notifications.channels.sms_account import KeepIds, SmsAccount
 from notifications.models import State
-from notifications.segments import Coding, encode, segment
 
 # What each status says of the message (SMPP 3.4, 5.1.3). Any other is tried again later.
 ACCEPTED = consts.SMPP_ESME_ROK

@@ -13,7 +13,7 @@ from django.utils import timezone
 from notifications.channels.sms_account import SmsAccount
 from notifications.channels.sms_receipts import SmsReceipt, same_id
 from notifications.models import ReceiptKind, SmsPart, State
-from notifications.receipts import record_receipt
+from notifications.receipts.applying import record_receipt
 
 WAITED_FOR = timedelta(days=4)  # messages are valid for two, and a receipt may be late
 KEPT = timedelta(days=30)  # providers name new messages as old ones sooner or later

@@ -20,7 +20,7 @@ from django.conf import settings
 from notifications.channels.base import ChannelDownError, SenderRefusedError
 from notifications.channels.connecting import TIMEOUT, ForbiddenAddressError, connect, tls_context
 from notifications.models import Encryption
-from notifications.senders import PORTAL, Sender
+from notifications.senders.choosing import PORTAL, Sender
 
 LONGEST_REPLY = 8192  # bytes, with its continuation lines
 _REPLY = re.compile(rb"[2-5][0-9]{2}(?:[ \r\n-]|$)")

@@ -30,7 +30,7 @@ class Encryption(models.TextChoices):
 
 
 class IdentityState(models.TextChoices):
-    """Transitions live in `notifications/identities.py`."""
+    """Transitions live in `notifications/senders/identities.py`."""
 
     PROPOSED = "proposed", _("à approuver par l’exploitant")
     APPROVED = "approved", _("en service")

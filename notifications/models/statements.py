@@ -68,7 +68,7 @@ class StatementVersion(models.Model):
 
 
 class PublicationState(models.TextChoices):
-    """Transitions live in `notifications/publishing.py`."""
+    """Transitions live in `notifications/statements/publishing.py`."""
 
     SUBMITTED = "submitted", _("à approuver")
     RETURNED = "returned", _("renvoyée")

@@ -22,7 +22,7 @@ from notifications.sender_domains.alignment import SenderDomains, look_up
 from notifications.sender_domains.dns_answers import Dns, NoDnsAnswerError
 from notifications.sender_domains.findings import Findings, all_three
 from notifications.sender_domains.holding_back import hold_back
-from notifications.senders import domain_of
+from notifications.senders.choosing import domain_of
 
 EVERY = timedelta(hours=24)
 AGAIN = timedelta(hours=1)

@@ -6,7 +6,7 @@ have been silent when it was approved. Only an approver lets it go on, as for ev
 
 from datetime import datetime
 
-from notifications.halting import halt_campaign
+from notifications.campaigns.halting import halt_campaign
 from notifications.models import Campaign, CampaignState, IdentityState, SendingIdentity
 
 REASON = "sender_fails"

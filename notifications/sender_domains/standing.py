@@ -10,7 +10,7 @@ from django.conf import settings
 
 from notifications.models import DomainFinding, DomainOutcome, SenderCheck
 from notifications.sender_domains.findings import Findings, all_three
-from notifications.senders import approved_identity, domain_of
+from notifications.senders.choosing import approved_identity, domain_of
 
 
 @dataclass(frozen=True)

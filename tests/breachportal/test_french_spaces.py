@@ -8,8 +8,8 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from notifications.notice_facts import facts_for, prefill
-from notifications.sms_cost import sms_texts
+from notifications.campaigns.sms_cost import sms_texts
+from notifications.notices.facts import facts_for, prefill
 from tests import cast
 from tests.insurers.lists.files import LISE, csv_file, read
 from tests.insurers.lists.test_columns import waiting

@@ -11,9 +11,9 @@ from django.db import OperationalError, connection
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from notifications.heartbeats import note_heartbeat
 from notifications.models import Heartbeat
 from notifications.tasks import watch
+from notifications.watching.heartbeats import note_heartbeat
 from tests.conftest import as_role
 
 pytestmark = pytest.mark.django_db

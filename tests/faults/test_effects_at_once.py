@@ -15,11 +15,11 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from insurers.lists.acceptance import decide_to_accept, publish_list
 from insurers.models import AffectedList, ListEffect
-from notifications.dispatch import dispatch_campaign
 from notifications.models import Campaign, CampaignState, Notification, State
-from notifications.outbox import build_outbox
-from notifications.register import campaign_figures
-from notifications.settling import settle_stale
+from notifications.outbox.building import build_outbox
+from notifications.outbox.settling import settle_stale
+from notifications.register.figures import campaign_figures
+from notifications.sending.dispatch import dispatch_campaign
 from notifications.states import Standing
 from tests import cast
 from tests.faults.stack import own_database

@@ -10,13 +10,13 @@ from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
 from audit.models import AuditEntry
-from notifications import printed_letters
-from notifications.letter_pdf import Letter
-from notifications.letters import ask_for_letters, pending_letters
+from notifications.letters import printing
+from notifications.letters.exports import ask_for_letters, pending_letters
+from notifications.letters.pdf import Letter
+from notifications.letters.printing import make_pdf
 from notifications.models import Campaign, Channel, LetterExport, LetterKind, Told
-from notifications.outbox import build_outbox
-from notifications.printed_letters import make_pdf
-from notifications.register import campaign_figures
+from notifications.outbox.building import build_outbox
+from notifications.register.figures import campaign_figures
 from notifications.states import Standing
 from tests import cast
 from tests.faults.gates import Gates
@@ -91,6 +91,6 @@ def test_no_transaction_is_open_while_letters_are_laid_out(
         seen.append(open_transactions(stack.name))
         return b"%PDF"
 
-    monkeypatch.setattr(printed_letters, "letter_pdf", look)
+    monkeypatch.setattr(printing, "letter_pdf", look)
     make_pdf(export_id=export.pk, now=timezone.now())
     assert seen == [[]]

@@ -8,8 +8,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
-from notifications.dispatch import dispatch_campaign
-from notifications.outbox import build_outbox
+from notifications.outbox.building import build_outbox
+from notifications.sending.dispatch import dispatch_campaign
 from tests import cast
 from tests.faults.stack import own_database
 from tests.notifications.story import accepted_list, approved, member

@@ -8,11 +8,11 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection, connections
 
-from notifications.dispatch import dispatch_campaign
 from notifications.models import Campaign, Notification, Tally, Told
-from notifications.outbox import build_outbox
-from notifications.register import campaign_figures
-from notifications.settling import settle_stale
+from notifications.outbox.building import build_outbox
+from notifications.outbox.settling import settle_stale
+from notifications.register.figures import campaign_figures
+from notifications.sending.dispatch import dispatch_campaign
 from notifications.states import Standing
 from tests import cast
 from tests.faults.test_effects_at_once import at_once, mail  # noqa: F401 (a fixture)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
-from notifications.doubts import DoubtPolicy
+from notifications.sending.doubts import DoubtPolicy
 from tests.faults.own_servers import OwnServers
 from tests.faults.sending.faults import FAULTS, Fault
 from tests.faults.sending.mail_server import MailServer

@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
 from notifications.models import Notification, State
-from notifications.outbox import build_outbox
+from notifications.outbox.building import build_outbox
 from tests.faults.stack import Stack, own_database
 from tests.notifications.story import accepted_list, approved, member
 from tests.providers import Controls, provider_process

@@ -13,7 +13,7 @@ from lookup.verifying import ADVICE, CHECKS, REPORTS
 from notifications.models import Notification, SuspiciousMessage
 from notifications.models.suspicious import AT_MOST
 from notifications.references import derive
-from notifications.verifying import find_message
+from notifications.verifying.sent import find_message
 from tests import cast
 from tests.conftest import as_role
 from tests.insurers.test_throttle import UNREACHABLE

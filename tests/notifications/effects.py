@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
 from insurers.models import AffectedList, ListEffect, ListingMark, ListState
-from notifications.dispatch import dispatch_campaign
 from notifications.models import Campaign, CampaignKind, CoveredMember, Notification, Tally
-from notifications.outbox import build_outbox
-from notifications.register import (
+from notifications.outbox.building import build_outbox
+from notifications.outbox.settling import settle_stale
+from notifications.register.figures import (
     BUILT,
     Figures,
     RegisterLine,
@@ -19,7 +19,7 @@ from notifications.register import (
     list_figures,
     register_lines,
 )
-from notifications.settling import settle_stale
+from notifications.sending.dispatch import dispatch_campaign
 from tests import cast
 from tests.conftest import as_role
 from tests.notifications.story import accepted_list, approved

@@ -3,8 +3,13 @@
 from dataclasses import replace
 
 from notifications.models import Publication, StatementVersion
-from notifications.publishing import approve_statement, submit_statement
-from notifications.statements import StatementContent, StatementTexts, draft_of, save_statement
+from notifications.statements.content import (
+    StatementContent,
+    StatementTexts,
+    draft_of,
+    save_statement,
+)
+from notifications.statements.publishing import approve_statement, submit_statement
 from tests import cast
 
 HAPPENED = "En février 2026, les comptes de professionnels d’Alphapay ont été détournés."

@@ -10,14 +10,14 @@ from insurers.lists.acceptance import accept
 from insurers.lists.ingestion import ingest_list, register_list
 from insurers.lists.uploads import seal_file
 from insurers.models import AffectedList, ListEffect, ListState
-from notifications.campaigns import approve_campaign, submit_campaign
-from notifications.checklist import points_of
-from notifications.dispatch import dispatch_campaign
-from notifications.doubts import DoubtPolicy
+from notifications.campaigns.steps import approve_campaign, submit_campaign
 from notifications.models import Campaign, Channel, NoticeVersion
-from notifications.notice_facts import create_notice
-from notifications.notices import NoticeContent, NoticeTexts, save_version
-from notifications.outbox import build_outbox
+from notifications.notices.checklist import points_of
+from notifications.notices.content import NoticeContent, NoticeTexts, save_version
+from notifications.notices.facts import create_notice
+from notifications.outbox.building import build_outbox
+from notifications.sending.dispatch import dispatch_campaign
+from notifications.sending.doubts import DoubtPolicy
 from tests import cast
 from tests.conftest import as_role
 

@@ -12,10 +12,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from prometheus_client import CollectorRegistry, generate_latest
 
-from notifications.heartbeats import note_heartbeat
-from notifications.leases import abandon_batch, claim_batch, recover_batches
-from notifications.metrics import PortalCollector, collect_metrics
 from notifications.models import Campaign, CampaignState, Channel, Notification, SealedReceipt
+from notifications.sending.leases import abandon_batch, claim_batch, recover_batches
+from notifications.watching.heartbeats import note_heartbeat
+from notifications.watching.metrics import PortalCollector, collect_metrics
 from tests import cast
 from tests.conftest import as_role
 from tests.notifications.email.senders import identity

@@ -7,9 +7,9 @@ from django.test import Client, override_settings
 
 from insurers.lists.purging import purge_contacts, purge_list, run_purge
 from insurers.models import Declaration, ListPurge
-from notifications.dispatch import dispatch_campaign
 from notifications.models import Campaign
-from notifications.register import register_lines
+from notifications.register.figures import register_lines
+from notifications.sending.dispatch import dispatch_campaign
 from notifications.states import Standing
 from tests import cast
 from tests.conftest import as_role

@@ -20,16 +20,16 @@ from notifications.models import (
     StatementGround,
     StatementVersion,
 )
-from notifications.notices import NoticeContent, save_version
-from notifications.publishing import (
+from notifications.notices.content import NoticeContent, save_version
+from notifications.statements.checklist import unmet_by
+from notifications.statements.content import StatementContent, StatementTexts, draft_of
+from notifications.statements.publishing import (
     PublicationRefused,
     approve_statement,
     return_statement,
     submit_statement,
     withdraw_statement,
 )
-from notifications.statement_checklist import unmet_by
-from notifications.statements import StatementContent, StatementTexts, draft_of
 from tests import cast
 from tests.conftest import as_role
 from tests.notifications import story

@@ -22,14 +22,14 @@ from insurers.models import AffectedList, Insurer, ListState, Population
 from insurers.queueing import enqueue
 from insurers.row_security import row_scope
 from insurers.tasks import accept_list, ingest_list
-from notifications.campaigns import approve_campaign, submit_campaign
-from notifications.checklist import points_of
+from notifications.campaigns.steps import approve_campaign, submit_campaign
 from notifications.models import Campaign, CampaignState, Channel, State
-from notifications.notice_facts import create_notice
-from notifications.notices import NoticeContent, save_version
-from notifications.publishing import approve_statement, submit_statement
-from notifications.register import Figures, campaign_figures
-from notifications.statements import StatementTexts, draft_of, save_statement
+from notifications.notices.checklist import points_of
+from notifications.notices.content import NoticeContent, save_version
+from notifications.notices.facts import create_notice
+from notifications.register.figures import Figures, campaign_figures
+from notifications.statements.content import StatementTexts, draft_of, save_statement
+from notifications.statements.publishing import approve_statement, submit_statement
 from notifications.states import Standing
 from notifications.tasks import start_campaign
 

@@ -5,10 +5,10 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone, translation
 
-from notifications.campaigns import ENDED
-from notifications.course import failures_with_examples, speed_of
+from notifications.campaigns.course import failures_with_examples, speed_of
+from notifications.campaigns.steps import ENDED
 from notifications.models import Campaign
-from notifications.register import Figures, campaign_figures
+from notifications.register.figures import Figures, campaign_figures
 
 WIDTH = 40
 BAR = {

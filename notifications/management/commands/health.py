@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 from django.utils import timezone
 
-from notifications.heartbeats import PROCESSES, SILENCE, silence_of
+from notifications.watching.heartbeats import PROCESSES, SILENCE, silence_of
 
 
 class Command(BaseCommand):

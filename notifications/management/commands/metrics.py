@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from prometheus_client import CollectorRegistry, start_http_server
 
-from notifications.metrics import PortalCollector
+from notifications.watching.metrics import PortalCollector
 
 
 class Command(BaseCommand):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from notifications.campaigns import cancel_campaign, pause_campaign, resume_paused
-from notifications.doubts import DoubtPolicy
+from notifications.campaigns.steps import cancel_campaign, pause_campaign, resume_paused
+from notifications.sending.doubts import DoubtPolicy
 from tests import cast
 from tests.faults.sending import inside
 from tests.faults.sending.killing import kill_at_random, kill_in_every_phase

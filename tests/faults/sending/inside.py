@@ -18,9 +18,9 @@ from notifications.models import (
     Tally,
 )
 from notifications.references import message_id
-from notifications.register import campaign_figures
+from notifications.register.figures import campaign_figures
+from notifications.sending.tickets import issue_tickets
 from notifications.states import FAILURES, IN_PROGRESS
-from notifications.tickets import issue_tickets
 
 SWEEP = "notifications.tasks.resume_campaigns"
 START = "notifications.tasks.start_campaign"

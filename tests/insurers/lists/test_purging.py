@@ -25,10 +25,9 @@ from insurers.lists.purging import (
 from insurers.lists.sealing import DamagedError
 from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
 from insurers.models import AffectedList, AffectedMember, ListingMark, ListPurge, ListState
-from notifications.campaigns import CampaignRefused, cancel_campaign
-from notifications.cancelling import cancel_messages
+from notifications.campaigns.cancelling import cancel_messages
+from notifications.campaigns.steps import CampaignRefused, cancel_campaign
 from notifications.channels import Outcome
-from notifications.leases import claim_batch, close_batch
 from notifications.models import (
     Campaign,
     CampaignState,
@@ -39,9 +38,10 @@ from notifications.models import (
     Tally,
     Told,
 )
-from notifications.outcomes import finish_if_done, record_outcome
-from notifications.register import campaign_figures, register_lines
-from notifications.settling import settle_stale
+from notifications.outbox.settling import settle_stale
+from notifications.register.figures import campaign_figures, register_lines
+from notifications.sending.leases import claim_batch, close_batch
+from notifications.sending.outcomes import finish_if_done, record_outcome
 from tests import cast
 from tests.conftest import as_role
 from tests.insurers.lists.files import (

@@ -29,8 +29,6 @@ from insurers.models import (
     ListState,
 )
 from notifications.channels import Outcome
-from notifications.crowded import confirm_addresses, confirmed_and_waiting, tell_confirmed
-from notifications.leases import claim_batch
 from notifications.models import (
     Campaign,
     CampaignState,
@@ -42,11 +40,13 @@ from notifications.models import (
     State,
     Told,
 )
-from notifications.outbox import build_outbox
-from notifications.outcomes import record_outcome
-from notifications.receipts import record_receipt
-from notifications.register import campaign_figures, register_lines
-from notifications.settling import settle_stale
+from notifications.outbox.building import build_outbox
+from notifications.outbox.crowded import confirm_addresses, confirmed_and_waiting, tell_confirmed
+from notifications.outbox.settling import settle_stale
+from notifications.receipts.applying import record_receipt
+from notifications.register.figures import campaign_figures, register_lines
+from notifications.sending.leases import claim_batch
+from notifications.sending.outcomes import record_outcome
 from notifications.states import Standing
 from notifications.tasks import reach
 from tests import cast
@@ -341,7 +341,7 @@ def test_an_outbox_waits_for_the_end_of_a_rotation() -> None:
 def test_all_claims_are_wrapped_whatever_the_slices(
     slice_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifications.told.SLICE_ROWS", slice_rows)
+    monkeypatch.setattr("notifications.outbox.told.SLICE_ROWS", slice_rows)
     built([member(n, email=f"p{n}@example.fr") for n in range(10)])
     rotate()
     told = set(Told.objects.values_list("fingerprint", "key_version"))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from notifications.channels import ChannelDownError, Outcome, Outgoing, SenderRefusedError
 from notifications.models import State
-from notifications.rendering import Message
+from notifications.notices.rendering import Message
 
 TEXT = "Mutuelle du Phare : une violation de données vous concerne. Code BP7K-3F9M-Q2XD-7"
 

@@ -24,7 +24,7 @@ from notifications.channels.sms_account import SmsAccount
 from notifications.channels.sms_folder import FolderSmsChannel
 from notifications.models import Channel as ChannelName
 from notifications.models import State
-from notifications.rendering import EmailText, Message
+from notifications.notices.rendering import EmailText, Message
 from notifications.states import OUTCOMES
 from tests.notifications.channels.outgoing import number, outgoing, until_down
 from tests.notifications.email.test_mime import BLANKS, layout

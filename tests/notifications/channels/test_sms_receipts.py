@@ -10,7 +10,7 @@ from notifications.channels.sms_account import sms_account
 from notifications.channels.sms_parts import take_receipt
 from notifications.channels.sms_receipts import SmsReceipt, parse_receipt, same_id
 from notifications.models import Channel, Notification, SmsPart, State
-from notifications.sms_receipts import collect_sms_receipts
+from notifications.receipts.sms import collect_sms_receipts
 from tests.conftest import as_role
 from tests.notifications.story import built, member, send
 from tests.providers import Controls

@@ -2,8 +2,8 @@
 
 from insurers.models import Insurer
 from notifications.models import IdentityState, SendingIdentity
-from notifications.senders import seal_credentials
-from notifications.webhooks import seal_secret
+from notifications.receipts.webhooks import seal_secret
+from notifications.senders.choosing import seal_credentials
 from tests import cast
 
 SIGNING_KEY = "signing-key-of-the-phare"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifications.bounces import Said, read_report
+from notifications.receipts.bounces import Said, read_report
 from tests.notifications.email import letters
 from tests.notifications.email.letters import ADDRESS, MESSAGE_ID, TOKEN, block, letter, status
 

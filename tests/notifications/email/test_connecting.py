@@ -16,7 +16,7 @@ from notifications.channels import SenderRefusedError
 from notifications.channels.connecting import ForbiddenAddressError, connect, is_public
 from notifications.channels.email import EmailChannel
 from notifications.models import Encryption, State
-from notifications.senders import PORTAL
+from notifications.senders.choosing import PORTAL
 from tests.notifications.email.scripted_smtp import Script, scripted_smtp
 from tests.notifications.email.test_smtp import messages, sender
 

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from notifications.channels.dkim import UnusableKeyError, make_key, public_record, sign
-from notifications.senders import DkimKey
+from notifications.senders.choosing import DkimKey
 from tests.notifications.email.test_mime import layout, made
 
 RSA, _RECORD = make_key()

@@ -9,7 +9,10 @@ from django.urls import reverse
 
 from audit.models import AuditEntry
 from insurers.row_security import row_scope
-from notifications.identities import (
+from notifications.models import IdentityState, SendingIdentity
+from notifications.receipts.webhooks import open_secret
+from notifications.senders.choosing import PORTAL, sender_for
+from notifications.senders.identities import (
     IdentityRefused,
     Proposal,
     approve_identity,
@@ -17,9 +20,6 @@ from notifications.identities import (
     propose_identity,
     refuse_identity,
 )
-from notifications.models import IdentityState, SendingIdentity
-from notifications.senders import PORTAL, sender_for
-from notifications.webhooks import open_secret
 from tests import cast
 from tests.conftest import WebClient, as_role
 from tests.notifications.email.senders import identity

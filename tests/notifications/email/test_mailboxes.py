@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from notifications.mailboxes import MailboxError, mailboxes_to_read, read_imap, read_maildir
 from notifications.models import (
     AnswerExample,
     IdentityState,
@@ -14,10 +13,16 @@ from notifications.models import (
     State,
     Suppression,
 )
-from notifications.receipt_tokens import receipt_token
+from notifications.receipts.mailboxes import (
+    MailboxError,
+    mailboxes_to_read,
+    read_imap,
+    read_maildir,
+)
+from notifications.receipts.reports import apply_letter
+from notifications.receipts.tokens import receipt_token
 from notifications.references import message_id
-from notifications.reports import apply_letter
-from notifications.senders import PORTAL, account_of
+from notifications.senders.choosing import PORTAL, account_of
 from tests import cast
 from tests.conftest import as_role
 from tests.notifications.email import letters
@@ -138,7 +143,7 @@ def test_an_insurers_mailbox_is_read_over_tls(
     mine = account_of(identity(state=IdentityState.ENDED))
     inbox = Inbox({7: about(sent, letters.postfix(), account=mine), 8: letters.human_reply()})
     with imap_server(inbox, files):
-        monkeypatch.setattr("notifications.mailboxes.IMAPS", inbox.port)
+        monkeypatch.setattr("notifications.receipts.mailboxes.IMAPS", inbox.port)
         phares = with_mailbox(inbox)
         with as_role("worker"):
             found = [read_imap(identity=phares, now=cast.NOW) for _ in range(2)]
@@ -154,7 +159,7 @@ def test_a_mailbox_that_refuses_us_is_a_problem_to_tell(
     files = certificate(tmp_path, "127.0.0.1")
     monkeypatch.setenv("SSL_CERT_FILE", files[0])
     with imap_server(Inbox({}), files) as inbox:
-        monkeypatch.setattr("notifications.mailboxes.IMAPS", inbox.port)
+        monkeypatch.setattr("notifications.receipts.mailboxes.IMAPS", inbox.port)
         mine = with_mailbox(inbox)
         inbox.login = ("retours", "un autre")
         with pytest.raises(MailboxError):
@@ -165,7 +170,7 @@ def test_a_mailbox_without_a_certificate_we_trust_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with imap_server(Inbox({}), certificate(tmp_path, "127.0.0.1")) as inbox:
-        monkeypatch.setattr("notifications.mailboxes.IMAPS", inbox.port)
+        monkeypatch.setattr("notifications.receipts.mailboxes.IMAPS", inbox.port)
         with pytest.raises(MailboxError):
             read_imap(identity=with_mailbox(inbox), now=cast.NOW)
 

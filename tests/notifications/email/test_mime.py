@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from notifications.channels import Outgoing
 from notifications.channels.mime import From, compose, wire_address
-from notifications.rendering import COVERED, REFERENCE, SALUTATION, EmailText, MessageLayout
+from notifications.notices.rendering import COVERED, REFERENCE, SALUTATION, EmailText, MessageLayout
 
 SENDER = From("Mutuelle du Phare", "avis@phare.example.fr", "dpo@phare.example.fr")
 TEXT = f"{SALUTATION}\n\n{COVERED}\nUn é, un = et\n.\n..deux points\nréférence : {REFERENCE}\n"

@@ -18,8 +18,8 @@ from notifications.channels import ChannelDownError, Outcome, SenderRefusedError
 from notifications.channels.email import EmailChannel
 from notifications.channels.providers import PROVIDERS, _message
 from notifications.models import State
-from notifications.receipt_tokens import read_token
-from notifications.senders import Sender
+from notifications.receipts.tokens import read_token
+from notifications.senders.choosing import Sender
 from tests.notifications.email.test_smtp import messages
 
 QUEUED = (200, {"id": "<x@mailgun>", "message": "Queued. Thank you."})

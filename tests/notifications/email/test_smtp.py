@@ -10,9 +10,9 @@ from notifications.channels import ChannelDownError, Outcome, Outgoing, SenderRe
 from notifications.channels.base import Foreseen
 from notifications.channels.email import EmailChannel
 from notifications.models import Encryption, State
-from notifications.receipt_tokens import read_token
-from notifications.rendering import EmailText
-from notifications.senders import DkimKey, Sender
+from notifications.notices.rendering import EmailText
+from notifications.receipts.tokens import read_token
+from notifications.senders.choosing import DkimKey, Sender
 from tests.notifications.email.scripted_smtp import Script, scripted_smtp
 from tests.notifications.email.test_dkim import RSA, verified
 from tests.notifications.email.test_mime import BLANKS, layout

@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 
 from notifications.models import Channel, Notification, State, Suppression
-from notifications.register import campaign_figures
+from notifications.register.figures import campaign_figures
+from notifications.sending.suppression import LASTS, forget_suppressions, purge_suppressions
 from notifications.states import Standing
-from notifications.suppression import LASTS, forget_suppressions, purge_suppressions
 from tests import cast
 from tests.notifications.story import built, member, send
 from tests.smtp import Recorder

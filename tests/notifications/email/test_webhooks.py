@@ -12,10 +12,10 @@ from django.test import Client
 from django.urls import reverse
 
 from notifications.models import Notification, SealedReceipt, SendingIdentity, State, Suppression
-from notifications.receipt_tokens import receipt_token
-from notifications.reports import apply_sealed_receipts
-from notifications.senders import account_of
-from notifications.webhooks import USER
+from notifications.receipts.reports import apply_sealed_receipts
+from notifications.receipts.tokens import receipt_token
+from notifications.receipts.webhooks import USER
+from notifications.senders.choosing import account_of
 from tests import cast
 from tests.conftest import WebClient, as_role
 from tests.notifications.email.senders import SIGNING_KEY, identity

@@ -7,10 +7,10 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from audit.models import AuditEntry
-from notifications.campaigns import CampaignRefused, approve_campaign
+from notifications.campaigns.steps import CampaignRefused, approve_campaign
 from notifications.models import Campaign, CampaignState, SenderCheck
 from notifications.sender_domains.checking import check_sender
-from notifications.sender_forms import SenderOverrideForm
+from notifications.sender_domains.forms import SenderOverrideForm
 from tests import cast
 from tests.dns_server import dns_server
 from tests.notifications.email.senders import identity

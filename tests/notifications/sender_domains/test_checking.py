@@ -27,7 +27,7 @@ from notifications.sender_domains.checking import (
 )
 from notifications.sender_domains.findings import Findings, all_three
 from notifications.sender_domains.standing import portal_standing, sender_standing
-from notifications.senders import domain_of
+from notifications.senders.choosing import domain_of
 from tests import cast
 from tests.conftest import WebClient, as_role
 from tests.dns_server import SERVFAIL, dns_server

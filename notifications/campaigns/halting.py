@@ -1,0 +1,80 @@
+"""Stop a campaign by itself: too many failures, or a provider that refuses everything.
+
+The reason is kept on the campaign and in the trail, with who was told; only an approver resumes.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Sum
+
+from audit.trail import insurer_scope, record
+from notifications.campaigns.mail import tell_of_halt
+from notifications.channels import window_of
+from notifications.models import (
+    Acceptance,
+    Campaign,
+    CampaignState,
+    DispatchBatch,
+    State,
+    Tally,
+)
+from notifications.register.figures import ended_and_failed
+
+NO_ANSWER = "-no-answer"  # how every channel's reason ends
+UNANSWERED = 3
+WATCHED = 100  # messages after which the share of failures counts
+REFUSED_IN_A_ROW = 20
+
+
+def halt_if_failing(*, campaign_id: int, now: datetime) -> bool:
+    """Stop a campaign whose failures pass what it tolerates.
+
+    Permanent failures count after the first WATCHED messages; connections that broke before the
+    provider's answer after UNANSWERED, since each leaves a message, or a window, in doubt.
+    """
+    # Failures count at once, what servers took about once a second: these are not forgotten here.
+    taken = _taken_and_not_counted(campaign_id)
+    ended, failed = ended_and_failed(campaign_id)
+    ended += taken
+    in_doubt = Tally.objects.filter(
+        campaign=campaign_id, state=State.UNCERTAIN, reason__endswith=NO_ANSWER
+    )
+    messages = in_doubt.values_list("channel").annotate(Sum("messages"))
+    unanswered = sum(-(-total // window_of(channel)) for channel, total in messages)
+    tolerated = Campaign.objects.values_list("tolerated_failures", flat=True).get(pk=campaign_id)
+    if unanswered >= UNANSWERED and unanswered > tolerated * ended:
+        return halt_campaign(
+            campaign_id=campaign_id, reason="no_answer", now=now, unanswered=unanswered
+        )
+    if ended >= WATCHED and failed > tolerated * ended:
+        return halt_campaign(
+            campaign_id=campaign_id, reason="failures", now=now, ended=ended, failed=failed
+        )
+    return False
+
+
+def _taken_and_not_counted(campaign_id: int) -> int:
+    batches = DispatchBatch.objects.filter(campaign=campaign_id, closed_at=None)
+    return Acceptance.objects.filter(
+        batch_id__in=list(batches.values_list("pk", flat=True))
+    ).count()
+
+
+def halt_campaign(*, campaign_id: int, reason: str, now: datetime, **counts: int) -> bool:
+    """Stop a campaign that is sending, and tell its people; return whether it was sending."""
+    with transaction.atomic():
+        halted = Campaign.objects.filter(pk=campaign_id, state=CampaignState.SENDING).update(
+            state=CampaignState.HALTED, halt_reason=reason
+        )
+        if halted:
+            campaign = Campaign.objects.select_related("insurer").get(pk=campaign_id)
+            campaign.halt_told = tell_of_halt(campaign=campaign)
+            campaign.save(update_fields=["halt_told"])
+            record(
+                action="campaign.halted",
+                scope=insurer_scope(campaign.insurer_id),
+                subject=f"campaign:{campaign_id}",
+                detail={"reason": reason, "people_told": len(campaign.halt_told), **counts},
+            )
+    return bool(halted)

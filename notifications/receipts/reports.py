@@ -1,0 +1,180 @@
+"""Apply what comes back by mail and by webhooks to the messages they are about (worker).
+
+A report counts for the account it came to: its token was made for that account, or its Message-ID
+is that of a message which the account's insurer sent to the very address.
+"""
+
+import base64
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter
+from uuid import UUID
+
+from anymail.exceptions import AnymailError
+from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
+from django.db import transaction
+from django.test import RequestFactory
+from django.utils.module_loading import import_string
+
+from insurers.lists.fingerprints import address_fingerprints
+from insurers.lists.sealing import DamagedError, open_sealed
+from insurers.models import AddressKey
+from notifications.campaigns.answers import without_addresses
+from notifications.channels.providers import METADATA, PROVIDERS
+from notifications.models import Campaign, Channel, Notification, ReceiptKind, SealedReceipt
+from notifications.receipts.applying import record_receipt
+from notifications.receipts.bounces import Report, read_report
+from notifications.receipts.tokens import read_token
+from notifications.receipts.webhooks import view_options
+from notifications.references import message_id
+from notifications.senders.choosing import account_of
+
+logger = logging.getLogger(__name__)
+
+KINDS = {
+    EventType.DELIVERED: ReceiptKind.DELIVERED,
+    EventType.DEFERRED: ReceiptKind.DELAYED,
+    EventType.COMPLAINED: ReceiptKind.COMPLAINED,
+    EventType.REJECTED: ReceiptKind.FAILED,
+    EventType.FAILED: ReceiptKind.FAILED,
+}
+OF_THE_ADDRESS = {RejectReason.BOUNCED, RejectReason.INVALID}
+AT_ONCE = 200
+
+
+def apply_letter(*, content: bytes, account: str, insurer_id: UUID | None, now: datetime) -> bool:
+    """Apply a letter from the mailbox of an account; return whether it is about a message of ours.
+
+    `insurer_id` is None for the portal's own account, which sends for every insurer.
+    """
+    report = read_report(content)
+    if report is None:
+        return False
+    notification_id = _message_of(report, account=account, insurer_id=insurer_id)
+    if notification_id is None:
+        return False
+    record_receipt(
+        sender=account,
+        kind=ReceiptKind(report.said.value),
+        receipt_id=hashlib.sha256(content).hexdigest(),
+        notification_id=notification_id,
+        code=report.code,
+        text=without_addresses(report.text, report.recipients),
+        now=now,
+    )
+    return True
+
+
+def _message_of(report: Report, *, account: str, insurer_id: UUID | None) -> int | None:
+    for token in report.tokens:
+        notification_id = read_token(token, account=account)
+        if notification_id is not None:
+            return notification_id
+    for place in [insurer_id] if insurer_id else _insurers_that_send():
+        for candidate in _candidates(report, place):
+            if message_id(candidate) in report.message_ids:
+                return candidate
+    return None
+
+
+def _candidates(report: Report, insurer_id: UUID) -> Iterator[int]:
+    """Yield the messages that an insurer sent to the addresses of a report, the last first."""
+    if not (report.message_ids and report.recipients):
+        return
+    in_use = AddressKey.objects.filter(insurer=insurer_id, destroyed_at=None).first()
+    if in_use is None:
+        return  # The contacts are purged: no address means anything any more.
+    emails = address_fingerprints(insurer_id=insurer_id, number=in_use.number).emails(
+        recipient.encode() for recipient in report.recipients
+    )
+    found = Notification.objects.filter(
+        campaign__in=Campaign.objects.filter(insurer=insurer_id),
+        channel=Channel.EMAIL,
+        address_fingerprint__in=[UUID(bytes=email) for email in emails if email],
+    )
+    yield from found.order_by("-pk").values_list("pk", flat=True)
+
+
+def _insurers_that_send() -> list[UUID]:
+    sending = Campaign.objects.exclude(approved_at=None)
+    return list(sending.order_by().values_list("insurer", flat=True).distinct())
+
+
+def apply_sealed_receipts(*, now: datetime) -> int:
+    """Open what webhooks brought, apply it and delete it, oldest first; return how many."""
+    total = 0
+    while taken := _apply_some(now):
+        total += taken
+    return total
+
+
+def _apply_some(now: datetime) -> int:
+    with transaction.atomic():
+        found = SealedReceipt.objects.select_for_update(skip_locked=True, of=("self",))
+        receipts = list(found.select_related("identity").order_by("received_at")[:AT_ONCE])
+        told = [found for receipt in receipts for found in _told_by(receipt)]
+        # Messages are locked in one order, and all before any event of theirs is written; what is
+        # said of one stays in its own order.
+        messages = Notification.objects.filter(pk__in={one.notification_id for one in told})
+        list(messages.select_for_update().order_by("pk").values_list("pk"))
+        for told_one in sorted(told, key=attrgetter("notification_id")):
+            record_receipt(**vars(told_one), now=now)
+        SealedReceipt.objects.filter(pk__in=[receipt.pk for receipt in receipts]).delete()
+    return len(receipts)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a provider said of one message, as `record_receipt` takes it."""
+
+    sender: str
+    kind: ReceiptKind
+    receipt_id: str
+    notification_id: int
+    code: str
+    text: str = field(repr=False)
+
+
+def _told_by(receipt: SealedReceipt) -> Iterator[_Told]:
+    account = account_of(receipt.identity)
+    try:
+        events = _events(receipt)
+    except (DamagedError, AnymailError, ValueError, KeyError, TypeError, AttributeError):
+        logger.warning("a webhook of sending identity %s could not be read", receipt.identity_id)
+        return
+    for number, event in enumerate(events):
+        kind = _kind(event)
+        token = str((event.metadata or {}).get(METADATA, ""))
+        notification_id = read_token(token, account=account)
+        if kind is not None and notification_id is not None:
+            yield _Told(
+                sender=account,
+                kind=kind,
+                receipt_id=str(event.event_id or f"{receipt.pk}:{number}"),
+                notification_id=notification_id,
+                code=f"{receipt.identity.transport}-{event.reject_reason or event.event_type}",
+                text=without_addresses(str(event.mta_response or ""), [str(event.recipient or "")]),
+            )
+
+
+def _events(receipt: SealedReceipt) -> list[AnymailTrackingEvent]:
+    """Rebuild the request that the web process checked and have anymail read it."""
+    brought = json.loads(open_sealed(bytes(receipt.sealed)))
+    identity = receipt.identity
+    view = import_string(PROVIDERS[identity.transport].webhook)(**view_options(identity))
+    request = RequestFactory().post(
+        "/",
+        data=base64.b64decode(brought["body"]),
+        content_type=brought["content_type"],
+    )
+    return list(view.parse_events(request))
+
+
+def _kind(event: AnymailTrackingEvent) -> ReceiptKind | None:
+    if event.event_type == EventType.BOUNCED:
+        return ReceiptKind.HARD if event.reject_reason in OF_THE_ADDRESS else ReceiptKind.FAILED
+    return KINDS.get(event.event_type)

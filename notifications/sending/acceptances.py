@@ -1,0 +1,74 @@
+"""Make events of what servers took: all acceptances of a batch in one transaction.
+
+An acceptance is one small row, on disk before its connection's next message leaves
+(`recorder.py`). Here those of a batch become states, events and tallies: about once a second
+while it is being sent, at its end, or when it is recovered. Until then a message is `sending`.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from notifications.deadlocks import done_again_after_deadlock
+from notifications.models import Acceptance
+from notifications.receipts.applying import apply_waiting
+from notifications.references import derive, fingerprint
+
+# Messages are locked in the order in which everybody else locks them.
+APPLY = """
+WITH written AS MATERIALIZED (
+    SELECT notification_id FROM notifications_acceptance
+    WHERE batch_id = %(batch)s AND notification_id = ANY (%(messages)s)
+    ORDER BY notification_id FOR UPDATE
+), taken AS (
+    DELETE FROM notifications_acceptance a USING written
+    WHERE a.batch_id = %(batch)s AND a.notification_id = written.notification_id RETURNING a.*
+), locked AS MATERIALIZED (
+    SELECT n.id FROM notifications_notification n
+    WHERE n.id IN (SELECT notification_id FROM taken) ORDER BY n.id FOR UPDATE
+), moved AS (
+    UPDATE notifications_notification n SET state = 'accepted', reason = taken.reason,
+        attempts = attempts + 1, due_at = taken.at, reference_fingerprint = known.fingerprint
+    FROM locked JOIN taken ON taken.notification_id = locked.id
+    JOIN unnest(%(messages)s::bigint[], %(fingerprints)s::bytea[]) AS known (id, fingerprint)
+        ON known.id = locked.id
+    WHERE n.id = locked.id
+    RETURNING n.id, n.campaign_id, n.channel, n.people, n.uncounted, n.receipts_wait,
+        taken.reason, taken.reference, taken.at
+), named AS (
+    INSERT INTO notifications_providerreference (sender, reference, notification_id)
+    SELECT b.sender, moved.reference, moved.id
+    FROM moved JOIN notifications_dispatchbatch b ON b.id = %(batch)s
+    WHERE moved.reference <> '' ON CONFLICT DO NOTHING
+), told AS (
+    INSERT INTO notifications_deliveryevent (campaign_id, notification_id, channel, state, reason,
+        previous_state, previous_reason, people, messages, uncounted, at)
+    SELECT campaign_id, id, channel, 'accepted', reason, 'sending', '', people, 1, uncounted, at
+    FROM moved
+)
+SELECT id FROM moved WHERE receipts_wait
+"""
+
+
+@done_again_after_deadlock
+def apply_acceptances(*, batch_id: int, now: datetime) -> None:
+    """Turn a batch's acceptances into states and events, then apply receipts that wait for them.
+
+    Whatever comes meanwhile waits for the next time; two that do it at once share the work.
+    """
+    taken = Acceptance.objects.filter(batch_id=batch_id)
+    messages = list(taken.values_list("notification_id", flat=True))
+    if not messages:
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        fingerprints = [fingerprint(derive(message)) for message in messages]
+        values: dict[str, Any] = {
+            "batch": batch_id,
+            "messages": messages,
+            "fingerprints": fingerprints,
+        }
+        cursor.execute(APPLY, values)
+        waiting = [row[0] for row in cursor.fetchall()]
+    for notification_id in waiting:
+        apply_waiting(notification_id=notification_id, now=now)

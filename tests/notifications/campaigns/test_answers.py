@@ -1,0 +1,22 @@
+"""A provider's words are shown to staff without whom they are about, and without a way out."""
+
+from notifications.campaigns.answers import scrubbed, without_addresses
+
+
+def test_the_codes_stay_and_numbers_go() -> None:
+    assert scrubbed("550 5.1.1 call 01 99 00 00 01") == "550 5.1.1 call …"
+
+
+def test_links_go() -> None:
+    assert scrubbed("550 see https://mx.example.fr/x?y or www.example.fr now") == (
+        "550 see … or … now"
+    )
+
+
+def test_the_parts_of_the_address_go() -> None:
+    said = without_addresses("Camille PHARE-x: mailbox camille.phare full", ["camille.phare@a.fr"])
+    assert said == "… …-x: mailbox … full"
+
+
+def test_words_that_only_hold_a_part_stay() -> None:
+    assert without_addresses("unavailable", ["una@a.fr"]) == "unavailable"

@@ -1,0 +1,111 @@
+"""A campaign stops by itself, says why and to whom, and goes on at an approver's word only."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from django.core import mail as django_mail
+from django.test import Client
+from django.utils import timezone
+
+from audit.models import AuditEntry
+from insurers.models import AffectedMember
+from notifications.campaigns.halting import REFUSED_IN_A_ROW, halt_if_failing
+from notifications.channels import Outcome
+from notifications.models import (
+    Acceptance,
+    Campaign,
+    CampaignState,
+    Channel,
+    Notification,
+    State,
+)
+from notifications.sending.leases import claim_batch
+from notifications.sending.outcomes import record_outcome
+from tests import cast
+from tests.notifications.effects import check_figures
+from tests.notifications.story import built, member, send
+from tests.smtp import Recorder
+
+pytestmark = pytest.mark.django_db
+
+OnCommit = Callable[..., AbstractContextManager[Any]]
+
+
+@pytest.fixture
+def halted(mail: Recorder, django_capture_on_commit_callbacks: OnCommit) -> Campaign:
+    """Halted by a server that refuses every address; Vera only views, Paule and Armand act."""
+    cast.vera()
+    mail.answers = {f"p{n}@example.fr": "550 no" for n in range(60)}
+    campaign = built([member(n, email=f"p{n}@example.fr") for n in range(60)])
+    with django_capture_on_commit_callbacks(execute=True):
+        send(campaign)
+    return campaign
+
+
+def test_a_server_that_refuses_everything_is_left_after_twenty(halted: Campaign) -> None:
+    assert (halted.state, halted.halt_reason) == (CampaignState.HALTED, "all_refused")
+    assert Notification.objects.filter(state=State.BOUNCED).count() == REFUSED_IN_A_ROW
+    assert Notification.objects.filter(state=State.PENDING).count() == 60 - REFUSED_IN_A_ROW
+    check_figures()
+
+
+def test_those_who_prepare_and_approve_are_told_by_mail(halted: Campaign) -> None:
+    told = {mail.to[0] for mail in django_mail.outbox if "arrêté" in mail.subject}
+    assert told == {"paule@phare.example.fr", "armand@phare.example.fr"}
+
+
+def test_the_page_says_why_and_who_was_told(halted: Campaign, client: Client) -> None:
+    cast.sign_in(client, cast.paule())
+    page = client.get(f"/espace/campagnes/{halted.pk}/").content.decode()
+    assert "vingt messages de suite" in page
+    assert "Armand, Paule" in page
+    assert "Reprendre l’envoi" not in page
+
+
+def test_the_trail_says_why(halted: Campaign) -> None:
+    detail = AuditEntry.objects.get(action="campaign.halted").detail
+    assert '"all_refused"' in detail
+    assert '"people_told"' in detail
+
+
+def test_a_preparer_does_not_resume(halted: Campaign, client: Client) -> None:
+    cast.sign_in(client, cast.paule())
+    for address in ("reprendre", "continuer"):
+        client.post(f"/espace/campagnes/{halted.pk}/{address}/")
+    assert Campaign.objects.get().state == CampaignState.HALTED
+
+
+def test_an_approver_resumes(halted: Campaign, client: Client, mail: Recorder) -> None:
+    cast.sign_in(client, cast.armand())
+    client.post(f"/espace/campagnes/{halted.pk}/reprendre/")
+    mail.answers = {}
+    send(halted)
+    assert (halted.state, len(mail.recipients)) == (CampaignState.FINISHED, 40)
+
+
+def test_nineteen_refusals_and_a_success_are_no_halt(mail: Recorder) -> None:
+    campaign = built([member(n, email=f"p{n}@example.fr") for n in range(60)])
+    first = AffectedMember.objects.order_by("ordinal").values_list("ordinal", flat=True)[0]
+    sent = Notification.objects.order_by("pk").values_list("ordinal", flat=True)
+    mail.answers = {
+        f"p{ordinal - first}@example.fr": "550 no"
+        for place, ordinal in enumerate(sent)
+        if place % 20 != 19
+    }
+    send(campaign)
+    assert campaign.state == CampaignState.FINISHED
+
+
+def test_what_servers_took_counts_before_it_is_an_event() -> None:
+    campaign = built([member(n, email=f"p{n}@example.fr") for n in range(220)])
+    batch = claim_batch(campaign_id=campaign.pk, channel=Channel.EMAIL, now=timezone.now())
+    assert batch is not None
+    messages = list(Notification.objects.order_by("pk").values_list("pk", flat=True))
+    for place, message in enumerate(messages[:120]):
+        state = State.BOUNCED if place < 15 else State.ACCEPTED
+        record_outcome(batch_id=batch, outcome=Outcome(message, state), now=timezone.now())
+    for message in messages[120:]:
+        Acceptance.objects.create(batch_id=batch, notification_id=message, at=timezone.now())
+    assert not halt_if_failing(campaign_id=campaign.pk, now=timezone.now())
