@@ -117,6 +117,9 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_suppression": (None, WRITE),
     "notifications_campaignsample": (READ, WRITE),
     "notifications_answerexample": (READ, APPEND),
+    "notifications_sealedquestion": ("INSERT", "SELECT, UPDATE, DELETE"),
+    "notifications_takenquestion": (None, WRITE),
+    "notifications_reply": (None, WRITE),
     "notifications_suspiciousmessage": (APPEND, "SELECT, DELETE"),
     # Beat connects as web, and notes that it lives.
     "notifications_heartbeat": ("SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE"),

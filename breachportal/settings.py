@@ -159,6 +159,10 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.read_mailboxes": {"queue": "default"},
     "notifications.tasks.read_mailbox": {"queue": "default"},
     "notifications.tasks.forget_suspicious": {"queue": "default"},
+    "notifications.tasks.forget_questions": {"queue": "default"},
+    # Somebody waits for these: never behind a campaign.
+    "notifications.tasks.answer": {"queue": "reply"},
+    "notifications.tasks.reply": {"queue": "reply"},
     "notifications.tasks.check_senders": {"queue": "default"},
     "notifications.tasks.check_sender_domain": {"queue": "default"},
     "notifications.tasks.*": {"queue": "dispatch"},
@@ -167,6 +171,9 @@ CELERY_BEAT_SCHEDULE = {
     "read-receipts": {"task": "notifications.tasks.read_receipts", "schedule": 5.0},
     "read-mailboxes": {"task": "notifications.tasks.read_mailboxes", "schedule": 60.0},
     "resume-lists": {"task": "insurers.tasks.resume_lists", "schedule": 10.0},
+    "answer": {"task": "notifications.tasks.answer", "schedule": 1.0},
+    "reply": {"task": "notifications.tasks.reply", "schedule": 10.0},
+    "forget-questions": {"task": "notifications.tasks.forget_questions", "schedule": 3600.0},
     "watch": {"task": "notifications.tasks.watch", "schedule": 10.0},
     "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},
     "forget-suspicious": {"task": "notifications.tasks.forget_suspicious", "schedule": 3600.0},
@@ -304,6 +311,9 @@ SEALING_PRIVATE_KEY = env.read("SEALING_PRIVATE_KEY", None if ROLE == "worker" e
 # Only while the pair is being replaced (`manage.py rotate_sealing_key`).
 SEALING_PRIVATE_KEY_PREVIOUS = env.read("SEALING_PRIVATE_KEY_PREVIOUS", "")
 REFERENCE_KEY = env.read("REFERENCE_KEY", None if ROLE == "worker" else "")
+
+# How many people may ask at once whether they are concerned: what the workers can answer in time.
+PERSONAL_CHECKS_PER_MINUTE = int(env.read("PERSONAL_CHECKS_PER_MINUTE", "60000"))
 
 # Rules that may change by decision or by law.
 NIR_ALLOWED = env.flag("NIR_ALLOWED")

@@ -8,6 +8,7 @@ These limits spare the database, they protect no secret.
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from ipaddress import ip_address, ip_network
 
 import redis.exceptions
@@ -54,6 +55,43 @@ def is_over(limit: Limit, request: HttpRequest) -> bool:
         cache.add(key, 0, limit.seconds)
         return bool(cache.incr(key) > limit.at_most)
     return False
+
+
+class Room(Enum):
+    """Whether there is room for one more."""
+
+    ENOUGH = "enough"
+    NONE_FOR_THIS_NETWORK = "none_for_this_network"
+    NONE_FOR_ANYBODY = "none_for_anybody"
+    NOT_KNOWN = "not_known"
+
+
+def room_for(request: HttpRequest, *, of_network: Limit, of_all: Limit) -> Room:
+    """Count one more time, also over all networks; with Redis down nobody knows.
+
+    For what must not be left undone unseen: whoever finds no room is told to come back.
+    """
+    network = _network(request)
+    limits = {f"{of_all.name}:all": of_all}
+    if network is not None:
+        limits[f"{of_network.name}:{network}"] = of_network
+    try:
+        counts = _count(limits)
+    except (redis.exceptions.RedisError, ValueError):
+        return Room.NOT_KNOWN
+    if network is not None and counts[1] > of_network.at_most:
+        return Room.NONE_FOR_THIS_NETWORK
+    return Room.NONE_FOR_ANYBODY if counts[0] > of_all.at_most else Room.ENOUGH
+
+
+def _count(limits: dict[str, Limit]) -> list[int]:
+    """Return how often each was counted in its window, this time included: one round trip."""
+    pipeline = cache._cache.get_client(write=True).pipeline(transaction=False)
+    for name, limit in limits.items():
+        key = cache.make_key(name)
+        pipeline.set(key, 0, ex=limit.seconds, nx=True)
+        pipeline.incr(key)
+    return [int(count) for count in pipeline.execute()[1::2]]
 
 
 def _network(request: HttpRequest) -> str | None:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from lookup import sender_views, verifying, views
+from lookup import personal_check, sender_views, verifying, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("violations/", views.breaches, name="breaches"),
     path("violations/<slug:slug>/", views.breach, name="breach"),
     path("conseils/", views.advice, name="advice"),
+    path("suis-je-concerne/", personal_check.personal_check, name="personal_check"),
+    path("suis-je-concerne/<slug:slug>/", personal_check.personal_check, name="personal_check_of"),
     path("verifier/", verifying.verify, name="verify"),
     path("verifier/signaler/", verifying.report, name="report_message"),
     path("verifier/signale/", verifying.reported, name="message_reported"),

@@ -118,6 +118,11 @@ def message_id(notification_id: int) -> str:
     return f"<{digest[:16].hex()}@{settings.PORTAL_HOST}>"
 
 
+def own_key(purpose: str) -> bytes:
+    """Return a key for another purpose, derived from the worker's reference key (32 bytes)."""
+    return hmac.digest(_key(settings.REFERENCE_KEY), f"key:{purpose}".encode(), "sha256")
+
+
 def _written_in(text: str) -> Iterator[str]:
     """Yield what may be a reference in a sentence, the likeliest first."""
     yield from (found[0] for found in IN_GROUPS.finditer(text))

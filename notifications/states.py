@@ -122,7 +122,8 @@ STRENGTH: dict[State, int] = {
 def after_receipt(state: State, kind: ReceiptKind) -> State:
     """Return the state that a receipt leaves a message in; the same where it changes nothing.
 
-    While a message is being sent its receipts wait for the send's own answer (`receipts/applying.py`).
+    While a message is being sent its receipts wait for the send's own answer
+    (`receipts/applying.py`).
     """
     word = WORD.get(kind)
     if word is None or state not in STRENGTH or STRENGTH[word] <= STRENGTH[state]:

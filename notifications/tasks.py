@@ -40,6 +40,8 @@ from notifications.receipts.mailboxes import (
 )
 from notifications.receipts.reports import apply_sealed_receipts
 from notifications.receipts.sms import collect_sms_receipts
+from notifications.replies.answering import answer_questions, forget_old_questions
+from notifications.replies.sending import mark_in_doubt, send_replies
 from notifications.sender_domains.checking import check_sender, senders_to_check
 from notifications.sending.dispatchers import dispatch_by_turns
 from notifications.sending.doubts import resolve_doubts
@@ -117,6 +119,27 @@ def make_letters(*, export_id: int) -> None:
 def send_trial(*, trial_id: int) -> None:
     """Send a notice to the person who wants to see it."""
     send_trial_message(trial_id=trial_id, now=timezone.now())
+
+
+@shared_task(expires=5)
+def answer() -> None:
+    """Answer what people asked of the portal, as long as questions keep coming."""
+    if answer_questions(seconds=SLICE_SECONDS):
+        enqueue(reply, expires=60)
+
+
+@shared_task
+def reply() -> None:
+    """Send the answers; those that a provider put off wait for a sweep."""
+    mark_in_doubt(now=timezone.now())
+    if send_replies(seconds=SLICE_SECONDS):
+        enqueue(reply, expires=60)
+
+
+@shared_task(expires=3600)
+def forget_questions() -> None:
+    """Erase what questions and answers leave once it counts no longer."""
+    forget_old_questions(now=timezone.now())
 
 
 @shared_task(expires=60)

@@ -1,16 +1,18 @@
 """Find a person on the lists of an insurer, whatever key version each list carries."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection
 
+from insurers.lists.byte_columns import split
 from insurers.lists.fingerprint_keys import (
     UnknownKeyVersionError,
     breach_key_name,
     version_for_new_rows,
 )
-from insurers.lists.fingerprints import MemberFingerprints, member_fingerprints
+from insurers.lists.fingerprints import FINGERPRINT_BYTES, MemberFingerprints, member_fingerprints
 from insurers.models import AffectedList, ListState
 
 
@@ -22,23 +24,35 @@ class Found:
     ordinal: int
 
 
+Person = tuple[str, str, str]
+"""Member number, birth date, birth rank or "": normalised."""
+
 # One statement, hence one snapshot: a list is seen before its exchange or after it.
 _FIND = """
-SELECT member.list_id, member.ordinal
-FROM unnest(%(versions)s::smallint[], %(fingerprints)s::uuid[]) AS asked (version, fingerprint)
+SELECT asked.person, member.list_id, member.ordinal
+FROM unnest(%(people)s::int[], %(versions)s::smallint[], %(fingerprints)s::uuid[])
+    AS asked (person, version, fingerprint)
 JOIN affected_member AS member
     ON member.fingerprint = asked.fingerprint AND member.key_version = asked.version
 LEFT JOIN listing_mark AS mark
     ON mark.list_id = member.list_id AND mark.ordinal = member.ordinal
 WHERE member.list_id = ANY (%(lists)s) AND coalesce(mark.ended, '') = ''
-ORDER BY member.list_id, member.ordinal
+ORDER BY asked.person, member.list_id, member.ordinal
 """
 
 
 def find_member(
     *, breach_id: int, insurer_id: UUID, identifier: str, birth_date: str, birth_rank: str = ""
 ) -> list[Found]:
-    """Return where a person (normalised values) stands on the accepted lists (worker only).
+    """Return where one person stands, as `find_members` does for many."""
+    person = (identifier, birth_date, birth_rank)
+    return find_members(breach_id=breach_id, insurer_id=insurer_id, people=[person])[0]
+
+
+def find_members(
+    *, breach_id: int, insurer_id: UUID, people: Sequence[Person]
+) -> list[list[Found]]:
+    """Return where each person stands on the accepted lists (worker only), in their order.
 
     Whoever was withdrawn or replaced is not concerned, and whose contact was corrected stands on
     the list that did so: what has ended is not returned, also where the person was told from it.
@@ -47,28 +61,32 @@ def find_member(
     """
     while True:
         members = member_fingerprints(breach_id=breach_id, insurer_id=insurer_id)
-        found = _find(members, breach_id, (identifier, birth_date, birth_rank))
+        found = _find(members, breach_id, people)
         # A rotation that started meanwhile may have wrapped a list beyond what was asked for.
-        if found or version_for_new_rows(breach_id) == members.version:
+        if all(found) or version_for_new_rows(breach_id) == members.version:
             return found
 
 
-def _find(members: MemberFingerprints, breach_id: int, person: tuple[str, str, str]) -> list[Found]:
+def _find(
+    members: MemberFingerprints, breach_id: int, people: Sequence[Person]
+) -> list[list[Found]]:
     accepted = AffectedList.objects.with_members().filter(
         breach_id=breach_id, insurer_id=members.insurer_id, state=ListState.ACCEPTED
     )
     lists = dict(accepted.values_list("pk", "key_version"))
-    asked = members.all_versions(*person)
     newest = max(lists.values(), default=0)
     if newest > version_for_new_rows(breach_id):
         raise UnknownKeyVersionError(breach_key_name(breach_id, newest))
+    asked = [
+        (place, version, UUID(bytes=fingerprint))
+        for version, column in enumerate(members.all_versions(people), 1)
+        for place, fingerprint in enumerate(split(column, FINGERPRINT_BYTES))
+    ]
+    places, versions, fingerprints = (list(column) for column in zip(*asked, strict=True))
+    values = {"people": places, "versions": versions, "fingerprints": fingerprints}
+    found: list[list[Found]] = [[] for _ in people]
     with connection.cursor() as cursor:
-        cursor.execute(
-            _FIND,
-            {
-                "versions": list(range(1, len(asked) + 1)),
-                "fingerprints": [UUID(bytes=fingerprint) for fingerprint in asked],
-                "lists": list(lists),
-            },
-        )
-        return [Found(*row) for row in cursor.fetchall()]
+        cursor.execute(_FIND, values | {"lists": list(lists)})
+        for person, list_id, ordinal in cursor.fetchall():
+            found[person].append(Found(list_id, ordinal))
+    return found

@@ -95,16 +95,19 @@ class MemberFingerprints:
 
     def member(self, identifier: str, birth_date: str, birth_rank: str = "") -> bytes:
         """Return the 16 bytes of key version 1 that stand for one member."""
-        values = (identifier, birth_date, birth_rank)
-        return fingerprints_of(
-            self.codes(*(pl.Series([value], dtype=pl.String) for value in values))
-        )
+        return self.all_versions([(identifier, birth_date, birth_rank)])[0]
 
-    def all_versions(self, identifier: str, birth_date: str, birth_rank: str = "") -> list[bytes]:
-        """Return one member's fingerprint of each version, the first one first."""
-        chain = [self.member(identifier, birth_date, birth_rank)]
+    def all_versions(self, people: Sequence[tuple[str, str, str]]) -> list[bytes]:
+        """Return the column of fingerprints of each key version, the first one first.
+
+        `people` are member numbers, birth dates and birth ranks.
+        """
+        columns = zip(*people, strict=True)
+        codes = self.codes(*(pl.Series(list(values), dtype=pl.String) for values in columns))
+        chain = [fingerprints_of(codes)]
         for key in self._wraps:
-            chain += map(fingerprints_of, key.column(chain[-1:]))
+            wrapped = key.column(split(chain[-1], FINGERPRINT_BYTES))
+            chain.append(fingerprints_of(b"".join(wrapped)))
         return chain
 
     def name_tags(self, codes: bytes, first_names: pl.Series, last_names: pl.Series) -> bytes:
@@ -152,6 +155,16 @@ class AddressFingerprints:
     def phones(self, numbers: Iterable[bytes]) -> list[bytes]:
         """Return the 16 bytes that stand for each E.164 number, b"" for b""."""
         return self._phone.column(numbers)
+
+
+def asked_about(*, key: bytes, insurer_id: UUID, identifier: str, birth_date: str) -> UUID:
+    """Return what stands for a person whom somebody asked about, under a key of its own.
+
+    It lies on no list, and outlives a rotation: answers are limited by it.
+    """
+    parts = (SCHEME, insurer_id.bytes, identifier.encode(), birth_date.encode())
+    (code,) = HmacSha256(key).column([b"".join(map(_part, parts))])
+    return UUID(bytes=code[:FINGERPRINT_BYTES])
 
 
 def member_fingerprints(

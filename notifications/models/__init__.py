@@ -29,6 +29,7 @@ from notifications.models.outbox import (
     Tally,
     Told,
 )
+from notifications.models.replies import Reply, SealedQuestion, TakenQuestion
 from notifications.models.sender_checks import (
     DeclaredName,
     DeclaredSender,
@@ -92,7 +93,9 @@ __all__ = [
     "PublishedStatement",
     "Receipt",
     "ReceiptKind",
+    "Reply",
     "ReportedChannel",
+    "SealedQuestion",
     "SealedReceipt",
     "SenderCheck",
     "SenderPace",
@@ -104,6 +107,7 @@ __all__ = [
     "StatementVersion",
     "Suppression",
     "SuspiciousMessage",
+    "TakenQuestion",
     "Tally",
     "Told",
     "Transport",

@@ -148,7 +148,7 @@ class Notification(models.Model):
 
 
 class Acceptance(models.Model):
-    """A message that its server took, until `sending/acceptances.py` makes a state and an event of it."""
+    """A message that its server took, until `sending/acceptances.py` makes an event of it."""
 
     pk = models.CompositePrimaryKey("batch_id", "notification_id")
     batch_id = models.IntegerField()

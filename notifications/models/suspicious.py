@@ -18,10 +18,10 @@ class ReportedChannel(models.TextChoices):
 
 
 class SuspiciousMessage(models.Model):
-    """A pasted message without what may be personal (`verifying/suspicious.py`); a year later it is erased.
+    """A pasted message without what may be personal (`verifying/suspicious.py`).
 
-    `insurer` is the one it claims to come from; `alike` is the same for messages that differ by
-    numbers, addresses and spaces only.
+    A year later it is erased. `insurer` is the one it claims to come from; `alike` is the same
+    for messages that differ by numbers, addresses and spaces only.
     """
 
     # Made here: whoever may only insert a row cannot ask which number it was given.

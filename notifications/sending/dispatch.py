@@ -156,7 +156,7 @@ def _one_batch(turns: list[Turn], hand: Hand, waits: list[float]) -> bool:
     for turn in turns:
         letterhead = hand.letterheads.of(turn.campaign_id)
         campaign = letterhead.campaign
-        sender, pace = account_and_pace(campaign=campaign, channel=turn.channel)
+        sender, pace = account_and_pace(insurer_id=campaign.insurer_id, channel=turn.channel)
         now = timezone.now()
         slots = reserve(sender=sender, pace=pace, at_most=BATCH_SIZE, now=now)
         if not slots.count:

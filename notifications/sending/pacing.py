@@ -7,12 +7,13 @@ of workers, and is forgotten by no broker.
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
 from notifications.channels.sms_account import sms_account
-from notifications.models import Campaign, Channel, SenderPace
+from notifications.models import Channel, SenderPace
 from notifications.senders.choosing import PORTAL, account_of, approved_identity
 from notifications.sending.quiet_hours import PARIS
 
@@ -40,13 +41,13 @@ class Slots:
     spacing: timedelta
 
 
-def account_and_pace(*, campaign: Campaign, channel: str) -> tuple[str, Pace]:
-    """Return who a campaign's messages on a channel are sent by, and how fast that may go.
+def account_and_pace(*, insurer_id: UUID, channel: str) -> tuple[str, Pace]:
+    """Return who an insurer's messages on a channel are sent by, and how fast that may go.
 
     Pace, rest and receipts are kept by this name: who the provider knows. Insurers without an
     identity of their own share the portal's.
     """
-    identity = approved_identity(campaign.insurer_id) if channel == Channel.EMAIL else None
+    identity = approved_identity(insurer_id) if channel == Channel.EMAIL else None
     if identity is not None:
         pace = Pace(identity.messages_per_second, identity.messages_per_day)
         return account_of(identity), pace

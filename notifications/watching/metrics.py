@@ -118,7 +118,7 @@ def _failures() -> list[Metric]:
         if (campaign_id, channel) not in senders:
             campaign = campaigns[campaign_id]
             senders[campaign_id, channel], _pace = account_and_pace(
-                campaign=campaign, channel=channel
+                insurer_id=campaign.insurer_id, channel=channel
             )
         key = (senders[campaign_id, channel], channel, reason)
         totals[key] = totals.get(key, 0) + total

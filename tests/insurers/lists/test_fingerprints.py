@@ -99,7 +99,7 @@ def test_a_later_version_is_the_hmac_of_the_one_before() -> None:
     fingerprints = MemberFingerprints(keys=keys, insurer_id=PHARE)
     second = hmac.digest(keys[1], of(*LISE), "sha256")[:16]
     third = hmac.digest(keys[2], second, "sha256")[:16]
-    assert fingerprints.all_versions(*LISE) == [of(*LISE), second, third]
+    assert fingerprints.all_versions([LISE]) == [of(*LISE), second, third]
     assert fingerprints.wrap(of(*LISE)) == fingerprints.wrap(second, version=2) == third
     assert fingerprints.version == 3
 

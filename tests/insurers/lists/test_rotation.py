@@ -37,6 +37,7 @@ from notifications.models import (
     ListReach,
     Notification,
     ReceiptKind,
+    Reply,
     State,
     Told,
 )
@@ -53,6 +54,7 @@ from tests import cast
 from tests.conftest import as_role
 from tests.faults.stack import own_database
 from tests.insurers.lists.files import csv_file, members_of, read
+from tests.notifications.replies.asking import answer, asked
 from tests.notifications.story import accepted_list, approved, built, member
 
 
@@ -99,6 +101,18 @@ def test_people_are_found_before_during_and_after() -> None:
     rotation.wrap_breach(breach_id=cast.breach().pk, now=cast.NOW)
     assert find(2) == expected
     assert find(3) == []
+
+
+def test_a_question_that_waited_for_a_rotation_is_answered() -> None:
+    accepted_list([member(n, email=f"a{n}@example.fr") for n in (1, 2, 3)])
+    asked(1)
+    started()
+    asked(2)
+    answer()
+    asked(3)
+    rotation.wrap_breach(breach_id=cast.breach().pk, now=cast.NOW)
+    answer()
+    assert Reply.objects.count() == 3
 
 
 def test_the_reach_of_a_list_is_counted_once_the_key_is_rotated() -> None:

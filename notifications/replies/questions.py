@@ -1,0 +1,92 @@
+"""« Am I concerned? »: sealed by the web process, which keeps nothing else of it.
+
+A question is one row that only the worker opens. Purpose, a number and the time stand inside what
+is sealed, so that a row which somebody copies, keeps, or takes from elsewhere, is refused.
+"""
+
+import json
+import secrets
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection
+
+from insurers.lists.sealing import DamagedError, open_sealed, seal
+from notifications.references import ALPHABET
+
+PURPOSE = "personal-check"
+ANSWERED_WITHIN = timedelta(hours=1)
+CLOCKS_DIFFER = timedelta(minutes=5)
+INSERT = "INSERT INTO notifications_sealedquestion (id, sealed) VALUES (%s, %s)"
+SIZE = 512
+"""Every question has as many bytes: what it holds cannot be told from its length."""
+CODE_SYMBOLS = 6
+
+
+class QuestionRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
+    """Not a question, or not one that is to be answered now; the message says which, in a word."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whom somebody asks about (normalised values), and what the page showed them."""
+
+    insurer_id: UUID
+    member_number: str = field(repr=False)
+    birth_date: str = field(repr=False)
+    birth_rank: str = field(repr=False)
+    language: str
+    code: str
+    number: UUID = field(default_factory=uuid.uuid4)
+    asked_at: datetime | None = None
+
+
+def new_code() -> str:
+    """Return a code for the page and the answer: 30 random bits, easy to read to somebody."""
+    symbols = "".join(secrets.choice(ALPHABET) for _ in range(CODE_SYMBOLS))
+    return f"{symbols[:3]}-{symbols[3:]}"
+
+
+def ask(question: Question, *, now: datetime) -> None:
+    """Seal a question and leave it to the worker (the web process, always, whatever was typed)."""
+    content = {
+        "purpose": PURPOSE,
+        "number": str(question.number),
+        "asked_at": now.isoformat(),
+        "insurer": str(question.insurer_id),
+        "member_number": question.member_number,
+        "birth_date": question.birth_date,
+        "birth_rank": question.birth_rank,
+        "language": question.language,
+        "code": question.code,
+    }
+    sealed = seal(json.dumps(content).encode().ljust(SIZE))
+    # As it stands: whoever may only insert cannot have anything returned, as the ORM would.
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, [uuid.uuid4(), sealed])
+
+
+def open_question(sealed: bytes, *, now: datetime) -> Question:
+    """Return what was asked (worker only), or raise QuestionRefused."""
+    try:
+        content = json.loads(open_sealed(sealed))
+        if content["purpose"] != PURPOSE:
+            raise QuestionRefused("foreign")
+        question = Question(
+            insurer_id=UUID(content["insurer"]),
+            member_number=str(content["member_number"]),
+            birth_date=str(content["birth_date"]),
+            birth_rank=str(content["birth_rank"]),
+            language="en" if content["language"] == "en" else "fr",
+            code=str(content["code"])[:10],
+            number=UUID(content["number"]),
+            asked_at=datetime.fromisoformat(content["asked_at"]),
+        )
+        age = now - (question.asked_at or now)
+    except (DamagedError, ValueError, KeyError, TypeError, AttributeError):
+        raise QuestionRefused("damaged") from None
+    if not -CLOCKS_DIFFER <= age <= ANSWERED_WITHIN:
+        raise QuestionRefused("aged")
+    return question
