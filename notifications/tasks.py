@@ -41,7 +41,8 @@ from notifications.receipts.mailboxes import (
 from notifications.receipts.reports import apply_sealed_receipts
 from notifications.receipts.sms import collect_sms_receipts
 from notifications.replies.answering import answer_questions, forget_old_questions
-from notifications.replies.sending import mark_in_doubt, send_replies
+from notifications.replies.outcomes import mark_in_doubt
+from notifications.replies.sending import send_replies
 from notifications.sender_domains.checking import check_sender, senders_to_check
 from notifications.sending.dispatchers import dispatch_by_turns
 from notifications.sending.doubts import resolve_doubts

@@ -24,7 +24,7 @@ LANGUAGES: tuple[Language, ...] = ("fr", "en")
 
 # Letters, space, apostrophe, hyphen and dot: anything else gives a neutral salutation.
 NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[ '’.\-]){0,60}")
-SALUTATION, COVERED, REFERENCE, FULL_NAME, FIRST_NAME, LAST_NAME, PEOPLE = (
+SALUTATION, COVERED, REFERENCE, FULL_NAME, FIRST_NAME, LAST_NAME, PEOPLE, CODE, ASKED_DAY = (
     f"\ue000{name}\ue001"
     for name in (
         "salutation",
@@ -34,9 +34,14 @@ SALUTATION, COVERED, REFERENCE, FULL_NAME, FIRST_NAME, LAST_NAME, PEOPLE = (
         "first-name",
         "last-name",
         "people",
+        "code",
+        "asked-day",
     )
 )
-BLANKS = (SALUTATION, COVERED, REFERENCE, FULL_NAME, FIRST_NAME, LAST_NAME, PEOPLE)
+BLANKS = (
+    *(SALUTATION, COVERED, REFERENCE, FULL_NAME, FIRST_NAME, LAST_NAME, PEOPLE),
+    *(CODE, ASKED_DAY),  # of answers (notifications/replies)
+)
 NAMING = {
     Placeholder.FIRST_NAME: FIRST_NAME,
     Placeholder.LAST_NAME: LAST_NAME,

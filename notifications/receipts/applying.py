@@ -23,6 +23,7 @@ from notifications.models import (
     ReceiptKind,
     State,
 )
+from notifications.replies.outcomes import apply_to_reply, is_reply
 from notifications.sending.fallback import claim_again, fall_back, look_at_who_left, release, reopen
 from notifications.sending.moves import move
 from notifications.sending.retries import retry_delay
@@ -61,12 +62,13 @@ def record_receipt(
     with transaction.atomic():
         if notification_id is None and reference:
             notification_id = _by_reference(sender, reference)
-        message = _locked(notification_id)
+        answered = notification_id if is_reply(notification_id) else None
+        message = None if answered else _locked(notification_id)
         receipt, is_new = Receipt.objects.get_or_create(
             key=key,
             defaults={
                 "sender": sender,
-                "notification_id": message.pk if message else None,
+                "notification_id": message.pk if message else answered,
                 "reference": reference[:120],
                 "kind": kind,
                 "code": code[:60],
@@ -76,6 +78,8 @@ def record_receipt(
         )
         if is_new and message is not None:
             _apply(message, receipt, now)
+        if is_new and answered is not None:
+            apply_to_reply(number=answered, receipt=receipt, now=now)
     return is_new
 
 
@@ -97,6 +101,10 @@ def apply_what_waits(*, now: datetime) -> None:
     for receipt in _that_are_known(unknown):
         with transaction.atomic():
             found = _by_reference(receipt.sender, receipt.reference)
+            if found is not None and is_reply(found):
+                receipt.notification_id = found
+                apply_to_reply(number=found, receipt=receipt, now=now)
+                continue
             message = _locked(found)
             if message is not None:
                 receipt.notification_id = message.pk

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from insurers.lists.contacts import Contact, ContactOpener, open_contacts
@@ -25,19 +25,14 @@ from notifications.channels import (
     channel_for,
 )
 from notifications.channels.sms_account import sms_account
-from notifications.models import Channel, ProviderReference, Reply, State, Suppression
-from notifications.notices.rendering import Language
-from notifications.references import derive, fingerprint, message_id
-from notifications.replies.texts import ReplyFacts, reply_email, reply_facts, reply_sms
+from notifications.models import Channel, Reply, State
+from notifications.notices.rendering import EmailText, Language, Message, MessageLayout
+from notifications.references import derive, message_id
+from notifications.replies.outcomes import DOWN, DOWN_DELAY, end, number_of, record
+from notifications.replies.texts import lay_out_reply, reply_email, reply_sms
 from notifications.sending.pacing import Pace, account_and_pace, reserve, rest
-from notifications.sending.retries import retry_delay
-from notifications.sending.suppression import LASTS, SUPPRESSING
 
-FIRST_NUMBER = 1 << 62
-"""Above every notification's: what references, Message-IDs and receipts know an answer by."""
 IN_DOUBT_AFTER = timedelta(minutes=10)
-TRIED_FOR = timedelta(minutes=30)  # people were told to wait for an hour
-DOWN_DELAY = timedelta(seconds=30)
 PATIENCE = 2.0  # seconds that a connection waits for its pace
 
 DUE = """
@@ -61,17 +56,17 @@ class _Listed:
 
     affected_list: AffectedList
     contacts: ContactOpener
-    _facts: dict[tuple[Language, tuple[int, ...]], ReplyFacts] = field(default_factory=dict)
+    _layouts: dict[tuple[Language, tuple[int, ...]], MessageLayout] = field(default_factory=dict)
 
-    def facts(self, reply: Reply) -> ReplyFacts:
-        """Return what the directory says, in the language of the question."""
+    def layout(self, reply: Reply) -> MessageLayout:
+        """Return the texts, in the language of the question."""
         language: Language = "en" if reply.language == "en" else "fr"
         key = (language, tuple(reply.breach_ids))
-        if key not in self._facts:
-            self._facts[key] = reply_facts(
+        if key not in self._layouts:
+            self._layouts[key] = lay_out_reply(
                 affected_list=self.affected_list, breach_ids=reply.breach_ids, language=language
             )
-        return self._facts[key]
+        return self._layouts[key]
 
 
 @dataclass
@@ -94,7 +89,7 @@ class _Way:
                 return
             outgoing = self._outgoing(reply)
             if outgoing is None:
-                _end(reply, State.CANCELLED, "left", timezone.now())
+                end(reply, State.CANCELLED, "left", timezone.now())
                 continue
             self.in_hand[outgoing.notification_id] = reply
             yield outgoing
@@ -142,13 +137,13 @@ def _send(way: _Way) -> None:
     via = channel_for(way.channel, insurer_id=way.insurer_id)
     try:
         for outcome in via.send(way.messages()):
-            _record(way.in_hand.pop(outcome.notification_id), outcome, timezone.now())
+            record(way.in_hand.pop(outcome.notification_id), outcome, timezone.now())
     except (ChannelDownError, SenderRefusedError) as refusal:
         now = timezone.now()
         rest(sender=way.sender, until=now + DOWN_DELAY, now=now)
         for number, reply in way.in_hand.items():
-            reason = "server_down" if isinstance(refusal, ChannelDownError) else "sender_refused"
-            _record(reply, Outcome(number, State.DEFERRED, reason), now)
+            reason = DOWN if isinstance(refusal, ChannelDownError) else "sender_refused"
+            record(reply, Outcome(number, State.DEFERRED, reason), now)
 
 
 def _claim(insurer_id: UUID, channel: Channel, now: datetime) -> Reply | None:
@@ -173,12 +168,13 @@ def _listed(list_id: int) -> _Listed | None:
 
 
 def _message(reply: Reply, listed: _Listed, contact: Contact) -> Outgoing:
-    facts, number = listed.facts(reply), number_of(reply)
+    layout, insurer, number = listed.layout(reply), listed.affected_list.insurer, number_of(reply)
     reference = derive(number)
+    message: EmailText | Message
     if reply.channels[0] == Channel.EMAIL:
-        address, sender_name = contact.email, facts.insurer.name
+        address, sender_name = contact.email, insurer.name
         message = reply_email(
-            facts,
+            layout,
             contact=contact,
             code=reply.code,
             reference=reference,
@@ -187,79 +183,12 @@ def _message(reply: Reply, listed: _Listed, contact: Contact) -> Outgoing:
     else:
         account = sms_account()
         address, sender_name = contact.phone, account.sender if account else ""
-        message = reply_sms(facts, code=reply.code, reference=reference)
+        message = reply_sms(layout, code=reply.code, reference=reference)
     return Outgoing(
         notification_id=number,
         address=address,
         sender_name=sender_name,
-        reply_to=facts.insurer.contact_email,
+        reply_to=insurer.contact_email,
         message=message,
         message_id=message_id(number),
     )
-
-
-def number_of(reply: Reply) -> int:
-    """Return the number of an answer as a message, which is no notification's."""
-    return FIRST_NUMBER + reply.pk
-
-
-def _record(reply: Reply, outcome: Outcome, now: datetime) -> None:
-    """Note what became of a message, and what follows: again later, or the next channel."""
-    number = number_of(reply)
-    if outcome.provider_reference:
-        sender, _pace = account_and_pace(insurer_id=reply.insurer_id, channel=reply.channels[0])
-        ProviderReference.objects.bulk_create(
-            [
-                ProviderReference(
-                    sender=sender,
-                    reference=outcome.provider_reference[:120],
-                    notification_id=number,
-                )
-            ],
-            ignore_conflicts=True,
-        )
-    if outcome.state == State.DEFERRED and now - reply.made_at < TRIED_FOR:
-        delay = DOWN_DELAY if outcome.reason == "server_down" else retry_delay(reply.attempts)
-        _end(reply, State.DEFERRED, outcome.reason, now, due_at=now + delay)
-    elif outcome.state in (State.ACCEPTED, State.UNCERTAIN):
-        reply.reference_fingerprint = fingerprint(derive(number))
-        _end(reply, outcome.state, outcome.reason, now)
-    else:
-        state = State.FAILED if outcome.state == State.DEFERRED else outcome.state
-        not_arrived(reply, state=state, reason=outcome.reason, now=now)
-
-
-def not_arrived(reply: Reply, *, state: State, reason: str, now: datetime) -> None:
-    """Go on to the next channel; where there is none, the message has failed."""
-    with transaction.atomic():
-        if state in SUPPRESSING and reply.channels[0] == Channel.EMAIL:
-            _suppress(reply, reason, now)
-        if len(reply.channels) > 1:
-            reply.channels = reply.channels[1:]
-            reply.attempts, reply.address_fingerprint = 0, None
-            _end(reply, State.PENDING, "", now)
-        else:
-            _end(reply, state, reason, now)
-
-
-def _suppress(reply: Reply, reason: str, now: datetime) -> None:
-    if reply.address_fingerprint is not None:
-        Suppression.objects.update_or_create(
-            insurer_id=reply.insurer_id,
-            address_fingerprint=reply.address_fingerprint,
-            defaults={"reason": reason[:60], "until_at": now + LASTS},
-            create_defaults={"reason": reason[:60], "since_at": now, "until_at": now + LASTS},
-        )
-
-
-def _end(
-    reply: Reply, state: State, reason: str, now: datetime, *, due_at: datetime | None = None
-) -> None:
-    reply.state, reply.reason, reply.due_at = state, reason[:60], due_at or now
-    reply.save()
-
-
-def mark_in_doubt(*, now: datetime) -> int:
-    """Mark the answers whose worker is gone: they may have left, and are not sent again."""
-    lost = Reply.objects.filter(state=State.SENDING, due_at__lte=now)
-    return lost.update(state=State.UNCERTAIN, reason="worker-lost")
