@@ -126,7 +126,10 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
 }
 
 # Functions that run with the owner's rights, and the one role that may call each.
-CALLS = {"notifications_find_reference(bytea)": WEB}
+CALLS = {
+    "notifications_find_reference(bytea)": WEB,
+    "notifications_find_reply(bytea)": WEB,
+}
 
 OWN = "insurer_id = ANY (portal_insurers())"
 

@@ -65,6 +65,7 @@ class Reply(models.Model):
     reason = models.CharField(max_length=60, blank=True)
     attempts = models.SmallIntegerField(default=0)
     due_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
     reference_fingerprint = models.BinaryField(null=True)
     address_fingerprint = models.UUIDField(null=True)
 

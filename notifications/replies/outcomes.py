@@ -56,7 +56,7 @@ def record(reply: Reply, outcome: Outcome, now: datetime) -> None:
         delay = DOWN_DELAY if outcome.reason == DOWN else retry_delay(reply.attempts)
         end(reply, State.DEFERRED, outcome.reason, now, due_at=now + delay)
     elif outcome.state in (State.ACCEPTED, State.UNCERTAIN):
-        reply.reference_fingerprint = fingerprint(derive(number))
+        reply.reference_fingerprint, reply.sent_at = fingerprint(derive(number)), now
         end(reply, outcome.state, outcome.reason, now)
     else:
         state = State.FAILED if outcome.state == State.DEFERRED else outcome.state

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from insurers.lists.contacts import Contact, ContactOpener, open_contacts
 from insurers.lists.keystore import KeyNotFoundError
-from insurers.models import AffectedList, AffectedMember, ListState
+from insurers.models import AffectedList, AffectedMember, Breach, ListState
 from notifications.channels import (
     ChannelDownError,
     Outcome,
@@ -29,7 +29,7 @@ from notifications.models import Channel, Reply, State
 from notifications.notices.rendering import EmailText, Language, Message, MessageLayout
 from notifications.references import derive, message_id
 from notifications.replies.outcomes import DOWN, DOWN_DELAY, end, number_of, record
-from notifications.replies.texts import lay_out_reply, reply_email, reply_sms
+from notifications.replies.texts import Subject, lay_out_reply, reply_email, reply_sms
 from notifications.sending.pacing import Pace, account_and_pace, reserve, rest
 
 IN_DOUBT_AFTER = timedelta(minutes=10)
@@ -63,9 +63,14 @@ class _Listed:
         language: Language = "en" if reply.language == "en" else "fr"
         key = (language, tuple(reply.breach_ids))
         if key not in self._layouts:
-            self._layouts[key] = lay_out_reply(
-                affected_list=self.affected_list, breach_ids=reply.breach_ids, language=language
+            subject = Subject(
+                insurer=self.affected_list.insurer,
+                breach=self.affected_list.breach,
+                operators=tuple(self.affected_list.operators.all()),
+                population=self.affected_list.population,
+                breaches=tuple(Breach.objects.filter(pk__in=reply.breach_ids)),
             )
+            self._layouts[key] = lay_out_reply(subject, language=language)
         return self._layouts[key]
 
 

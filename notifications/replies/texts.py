@@ -3,6 +3,7 @@
 Laid out once for a list, filled in for each person, as notices are (`notices/rendering.py`).
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from insurers.lists.contacts import Contact
-from insurers.models import Advice, AffectedList, Breach
+from insurers.models import Advice, Breach, Insurer, Operator, Population
 from notifications.channels.segments import plain
 from notifications.notices.facts import day_in_words, facts_for
 from notifications.notices.forbidden import forbidden_in
@@ -32,21 +33,27 @@ ADVICE = ("no_click", "never_give_codes", "beware_messages", "check_accounts", "
 """What helps whoever learns this, by its code in the directory, in this order."""
 
 
-def lay_out_reply(
-    *, affected_list: AffectedList, breach_ids: list[int], language: Language
-) -> MessageLayout:
-    """Lay out what the directory says, for the list's operators and population."""
+@dataclass(frozen=True)
+class Subject:
+    """What an answer is about: whose list, of which operators and people, which breaches."""
+
+    insurer: Insurer
+    breach: Breach
+    operators: tuple[Operator, ...]
+    population: Population
+    breaches: tuple[Breach, ...]
+
+
+def lay_out_reply(subject: Subject, *, language: Language) -> MessageLayout:
+    """Lay out what the directory says of it."""
     facts = facts_for(
-        breach=affected_list.breach,
-        operators=list(affected_list.operators.all()),
-        population=affected_list.population,
+        breach=subject.breach, operators=subject.operators, population=subject.population
     )
-    breaches = Breach.objects.filter(pk__in=breach_ids)
     advice = {row.code: row for row in Advice.objects.filter(code__in=ADVICE)}
     lines = [getattr(advice[code], f"text_{language}") for code in ADVICE if code in advice]
     context = {
-        "insurer": affected_list.insurer,
-        "breaches": [getattr(breach, f"name_{language}") for breach in breaches],
+        "insurer": subject.insurer,
+        "breaches": [getattr(breach, f"name_{language}") for breach in subject.breaches],
         "exposed": category_labels(facts.exposed, language),
         "not_exposed": category_labels(facts.not_exposed, language),
         "advice": [line for line in lines if not any(forbidden_in(line))],
@@ -73,7 +80,7 @@ def lay_out_reply(
             sms=plain(
                 sms
                 % {
-                    "insurer": affected_list.insurer.name,
+                    "insurer": subject.insurer.name,
                     "breaches": ", ".join(context["breaches"]),
                     "portal": settings.PORTAL_HOST,
                     "code": CODE,

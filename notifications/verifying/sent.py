@@ -5,19 +5,20 @@ about the people, how many they are, or the language they chose.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from django.db import connection
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from insurers.models import Breach, Insurer
+from insurers.models import Breach, Insurer, Operator, Population
 from notifications.models import Channel
 from notifications.notices import rendering
 from notifications.notices.content import NoticeContent
-from notifications.notices.rendering import EmailText, Language, lay_out
+from notifications.notices.rendering import LANGUAGES, EmailText, Language, MessageLayout, lay_out
 from notifications.references import fingerprint
+from notifications.replies.texts import Subject, lay_out_reply
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,47 @@ class SentMessage:
     last_date: date
     has_second_copy: bool
     texts: tuple[SentText, ...]
+    is_answer: bool = False
 
 
 def find_message(*, reference: str) -> SentMessage | None:
     """Return the message that left with a well-formed reference, None where none did."""
+    return _find_notice(reference) or _find_answer(reference)
+
+
+def _find_answer(reference: str) -> SentMessage | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT insurer_id, breach_id, breach_ids, operator_ids, population_id, channel,"
+            " sent_date FROM notifications_find_reply(%s)",
+            [fingerprint(reference)],
+        )
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    subject = Subject(
+        insurer=Insurer.objects.get(pk=found[0]),
+        breach=Breach.objects.get(pk=found[1]),
+        operators=tuple(Operator.objects.filter(pk__in=found[3])),
+        population=Population.objects.get(pk=found[4]),
+        breaches=tuple(Breach.objects.filter(pk__in=found[2])),
+    )
+    return SentMessage(
+        insurer=subject.insurer,
+        breach=subject.breach,
+        channel=Channel(found[5]),
+        first_date=found[6],
+        last_date=found[6],
+        has_second_copy=False,
+        texts=tuple(
+            _sent_text(lay_out_reply(subject, language=language), reference=reference)
+            for language in LANGUAGES
+        ),
+        is_answer=True,
+    )
+
+
+def _find_notice(reference: str) -> SentMessage | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT insurer_id, breach_id, channel, first_date, last_date, has_second_copy,"
@@ -71,19 +109,22 @@ def sent_texts(
 ) -> tuple[SentText, ...]:
     """Return a notice in French, and in English where it has it."""
     languages: tuple[Language, ...] = ("fr", "en") if content.has_english else ("fr",)
-    texts = []
-    for language in languages:
-        layout = lay_out(content, language=language, has_plain_sms=has_plain_sms)
-        blanks = _neutral(language) | {rendering.REFERENCE: reference}
-        texts.append(
-            SentText(
-                language=language,
-                subject=layout.subject,
-                text=EmailText(layout, blanks).text,
-                sms=layout.short_message(reference=reference).text,
-            )
+    return tuple(
+        _sent_text(
+            lay_out(content, language=language, has_plain_sms=has_plain_sms), reference=reference
         )
-    return tuple(texts)
+        for language in languages
+    )
+
+
+def _sent_text(layout: MessageLayout, *, reference: str) -> SentText:
+    blanks = _neutral(layout.language) | {rendering.REFERENCE: reference}
+    return SentText(
+        language=layout.language,
+        subject=layout.subject,
+        text=EmailText(layout, blanks).text,
+        sms=EmailText(replace(layout, text=layout.sms), blanks).text,
+    )
 
 
 def _neutral(language: Language) -> dict[str, str]:
@@ -96,4 +137,6 @@ def _neutral(language: Language) -> dict[str, str]:
             rendering.FIRST_NAME: _("[votre prénom]"),
             rendering.LAST_NAME: _("[votre nom]"),
             rendering.PEOPLE: _("[nombre de personnes]"),
+            rendering.CODE: _("[le code que la page a montré]"),
+            rendering.ASKED_DAY: _("[jour de la question]"),
         }

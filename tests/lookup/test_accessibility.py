@@ -38,6 +38,8 @@ PATHS = [
     "/mentions-legales/",
     "/confidentialite/",
     "/accessibilite/",
+    "/suis-je-concerne/",
+    "/suis-je-concerne/mutuelle-du-phare/",
     "/en/",
     "/en/organismes/mutuelle-du-phare/",
     "/rien/",

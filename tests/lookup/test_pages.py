@@ -13,9 +13,11 @@ from tests import cast
 
 pytestmark = pytest.mark.django_db
 
-SLUGS = {"insurer": "mutuelle-du-phare", "breach": "alphapay-betapay-2026"}
+PHARE = "mutuelle-du-phare"
+SLUGS = {"insurer": PHARE, "personal_check_of": PHARE, "breach": "alphapay-betapay-2026"}
 NAMES = [pattern.name for pattern in urls.urlpatterns if pattern.name]
-FORMS = {"verify", "report_message"}  # tests/lookup/test_verifying.py has what they take
+# What they take: tests/lookup/test_verifying.py, test_personal_check.py.
+FORMS = {"verify", "report_message", "personal_check", "personal_check_of"}
 
 
 def address(name: str, language: str = "fr") -> str:
@@ -89,6 +91,8 @@ def test_these_are_all_the_public_pages() -> None:
         "legal",
         "message_reported",
         "open_data",
+        "personal_check",
+        "personal_check_of",
         "privacy",
         "report_message",
         "robots",

@@ -17,6 +17,7 @@ from notifications.references import derive, fingerprint
 from notifications.replies import sending
 from notifications.replies.outcomes import mark_in_doubt, number_of, record
 from notifications.replies.sending import send_replies
+from notifications.verifying.sent import find_message
 from tests import cast
 from tests.conftest import as_role
 from tests.notifications.replies.asking import answer, asked
@@ -267,3 +268,24 @@ def test_a_receipt_that_comes_before_the_answer_of_the_server_waits_for_it(mail:
     record(reply, Outcome(number_of(reply), State.ACCEPTED, "smtp-250"), timezone.now())
     reply.refresh_from_db()
     assert reply.state == State.BOUNCED
+
+
+def test_the_reference_of_an_answer_can_be_checked(mail: Recorder) -> None:
+    reply = make()
+    reference = derive(number_of(reply))
+    with as_role("web"):
+        assert find_message(reference=reference) is None  # It has not left yet.
+    send()
+    with as_role("web"):
+        found = find_message(reference=reference)
+    assert found is not None
+    assert found.is_answer
+    assert (found.insurer, found.channel) == (cast.phare(), Channel.EMAIL)
+    assert [text.language for text in found.texts] == ["fr", "en"]
+    sent, compared = body(mail.messages[0]), found.texts[0].text
+    for line in ("OUI, VOUS ÊTES CONCERNÉ", "- Date de naissance", reference):
+        assert line in sent
+        assert line in compared
+    assert "Camille" not in compared
+    assert reply.code not in compared
+    assert "\ue000" not in compared + found.texts[0].sms
