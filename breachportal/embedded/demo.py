@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from celery import Celery
@@ -43,9 +44,13 @@ MAIL_PAGE_OFFSET, SMTP_OFFSET = 25, 26  # from the portal's port, so that two ru
 SEEDING_ROLE: Role = "web"
 # Without its banner: a full disk takes no line of it, and Celery would not start.
 CELERY = ("celery", "--quiet", "-A", "breachportal")
+QUIETLY = ("--loglevel", "INFO", "--without-gossip", "--without-mingle")
 WORKER_COMMAND = (
-    *(*CELERY, "worker", "--queues", "ingest,dispatch,reply,default"),
-    *("--concurrency", "2", "--loglevel", "INFO", "--without-gossip", "--without-mingle"),
+    *(*CELERY, "worker", "--queues", "ingest,dispatch,default", "--concurrency", "2", *QUIETLY),
+)
+# Whoever asks about themselves never waits behind a campaign: a worker of one process, alone.
+REPLY_WORKER_COMMAND = (
+    *(*CELERY, "worker", "--queues", "reply", "--hostname", "reply@%h", "--pool", "solo", *QUIETLY),
 )
 
 SETUP: tuple[tuple[str, Role, tuple[str, ...]], ...] = (
@@ -91,6 +96,7 @@ class Demo:
             )
         self._start("Boîte aux lettres", "mail", self._start_mail)
         self._start("Tâches de fond", "worker", self._start_worker)
+        self._start("Réponses", "reply", self._start_reply_worker)
         self._start("Horloge", "beat", self._start_beat)
         self._start("Site", "web", self._start_web)
         self.supervisor.run_in_front(
@@ -140,14 +146,19 @@ class Demo:
 
     def _start_worker(self) -> subprocess.Popen[bytes]:
         settings = self._settings("worker")
-        return self._start_python("worker", WORKER_COMMAND, settings, self._worker_answers)
+        return self._start_python("worker", WORKER_COMMAND, settings, self._workers_answer)
 
-    def _worker_answers(self) -> bool:
+    def _start_reply_worker(self) -> subprocess.Popen[bytes]:
+        settings = self._settings("worker")
+        both = partial(self._workers_answer, 2)
+        return self._start_python("reply", REPLY_WORKER_COMMAND, settings, both)
+
+    def _workers_answer(self, count: int = 1) -> bool:
         path = self.runtime / "redis.sock"
         broker = f"redis+socket://{path}?virtual_host=0"
         with Celery(broker=broker, set_as_current=False) as app:
             try:
-                return bool(app.control.ping(timeout=0.5))
+                return len(app.control.ping(timeout=0.5, limit=count) or []) >= count
             except (OSError, RedisError, OperationalError):
                 return False  # Redis is on its way too.
 

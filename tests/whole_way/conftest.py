@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -54,7 +54,12 @@ class Portal:
 
     def first_message(self) -> str:
         """Return the text of the first message that the mail catcher took."""
-        with urllib.request.urlopen(f"{self.mail_url}/messages/1/source", timeout=10) as answer:  # noqa: S310
+        return self.message(1)
+
+    def message(self, number: int) -> str:
+        """Return the text of a message that the mail catcher took, by its number from 1."""
+        address = f"{self.mail_url}/messages/{number}/source"
+        with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310
             message = message_from_bytes(answer.read(), policy=default)
         body = message.get_body(("plain",))
         assert body is not None
@@ -67,6 +72,14 @@ class Portal:
         found = re.search(r'id="count">(\d[\d\s]*) message', page)
         assert found is not None
         return int("".join(found[1].split()))
+
+
+def wait_for(happened: Callable[[], bool], *, seconds: float = 20) -> None:
+    """Wait until something has happened, or fail."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.2)
 
 
 def reference_in(message: str) -> str:

@@ -23,6 +23,7 @@ PUBLIC = [
     "/violations/",
     "/violations/viamedis-almerys-2024/",
     "/conseils/",
+    "/suis-je-concerne/",
     "/verifier/",
     "/verifier/signaler/",
     "/verifier/signale/",

@@ -7,7 +7,7 @@ import redis
 from playwright.sync_api import Browser, Page, expect
 
 from notifications.references import derive
-from tests.whole_way.conftest import Portal, reference_in, sign_in, visitor
+from tests.whole_way.conftest import Portal, reference_in, sign_in, visitor, wait_for
 
 FAMILIES = 20
 
@@ -200,6 +200,47 @@ def check_register(aude: Page, portal: Portal) -> None:
     row.get_by_role("link").click()
     expect(aude.locator("main")).to_contain_text("Avis tels qu’envoyés")
     expect(aude.locator("main")).to_contain_text("Ni courriel ni mobile")
+
+
+def test_a_policyholder_asks_about_herself_by_keyboard_alone(page: Page, portal: Portal) -> None:
+    before = portal.messages()
+    page.goto("/organismes/mutuelle-du-phare-demonstration/")
+    page.get_by_role("link", name="Suis-je concerné, moi ?").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/suis-je-concerne/**")
+    for number in ("900000001", "900009999"):
+        go_to_field(page, "member_number")
+        page.keyboard.type(number)
+        go_to_field(page, "birth_date")
+        page.keyboard.type("12/03/1980")
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Votre question est partie")
+        code = page.locator(".lead .reference").inner_text()
+        assert number not in page.url
+        if number == "900000001":
+            listed = code
+        page.go_back()
+    wait_for(lambda: portal.messages() > before)
+    answer = portal.message(portal.messages())
+    assert listed in answer
+    assert code not in answer
+    assert "OUI, VOUS ÊTES CONCERNÉ" in answer
+    reference = reference_in(answer)
+    page.goto("/verifier/")
+    type_reference(page, reference)
+    expect(page.locator("main")).to_contain_text("Il répond à quelqu’un qui a demandé")
+
+
+def go_to_field(page: Page, name: str) -> None:
+    """Go to a field by Tab, and take what it holds."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.name") == name:
+            break
+    else:
+        raise AssertionError(f"{name} is not reached by Tab")
+    page.keyboard.press("Control+A")
 
 
 def test_nothing_of_it_reached_a_log_or_redis(portal: Portal) -> None:
