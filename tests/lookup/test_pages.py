@@ -13,7 +13,11 @@ from tests import cast
 
 pytestmark = pytest.mark.django_db
 
-SLUGS = {"insurer": "mutuelle-du-phare", "breach": "alphapay-betapay-2026"}
+SLUGS = {
+    "insurer": "mutuelle-du-phare",
+    "poster": "mutuelle-du-phare",
+    "breach": "alphapay-betapay-2026",
+}
 NAMES = [pattern.name for pattern in urls.urlpatterns if pattern.name]
 FORMS = {"verify", "report_message"}  # tests/lookup/test_verifying.py has what they take
 
@@ -89,6 +93,7 @@ def test_these_are_all_the_public_pages() -> None:
         "legal",
         "message_reported",
         "open_data",
+        "poster",
         "privacy",
         "report_message",
         "robots",
