@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import condition, require_http_methods, require_safe
 
 from insurers.throttle import Limit
+from lookup.kept_pages import kept_page
 from lookup.versions import page_etag
 
 View = Callable[..., HttpResponse]
@@ -43,9 +44,9 @@ def public_page(view: View) -> View:
 def directory_page(view: View) -> View:
     """Make a view public that shows the directory and nothing that changes otherwise.
 
-    Whoever holds the page as it is gets 304 without a query.
+    Whoever holds the page as it is gets 304 without a query; it is made once for each version.
     """
-    return public_page(condition(etag_func=page_etag)(view))
+    return public_page(condition(etag_func=page_etag)(kept_page(view)))
 
 
 def public_form(view: View) -> View:
