@@ -10,7 +10,7 @@ WITH_PRODUCTION_SETTINGS := $(PY) -m tests.production
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo reset-demo test test-full test-faults check messages lock bench-ingest bench-workbook \
-	bench-rotation bench-comparison bench-outbox bench-dispatch
+	bench-rotation bench-comparison bench-outbox bench-dispatch bench-web bench-lookup bench-reply
 
 help:
 	@echo 'make demo         everything set up and running in front of you (PORT=… MEMBERS=…)'
@@ -24,6 +24,9 @@ help:
 	@echo 'make bench-comparison  how fast lists are compared and published (ROWS=…)'
 	@echo 'make bench-outbox  how fast the messages of a campaign are made (N=…)'
 	@echo 'make bench-dispatch  how fast messages are sent (N=…)'
+	@echo 'make bench-web  how many pages and questions are answered a second (needs wrk)'
+	@echo 'make bench-lookup  how fast somebody is found as lists grow (ROWS=…)'
+	@echo 'make bench-reply  how long questions wait while a campaign is sent (RATE=…, SECONDS=…)'
 	@echo 'make check        formatting, types, imports, migrations, settings, translations'
 	@echo 'make messages     bring the English catalogue in step with the source'
 	@echo 'make lock         lock the dependencies of pyproject.toml (needs uv)'
@@ -69,6 +72,15 @@ bench-outbox: $(READY)
 
 bench-dispatch: $(READY)
 	$(PY) -m benchmarks.dispatch $(if $(N),-n $(N)) $(ARGS)
+
+bench-web: $(READY)
+	$(PY) -m benchmarks.web $(ARGS)
+
+bench-lookup: $(READY)
+	$(PY) -m benchmarks.lookup $(if $(ROWS),--rows $(ROWS))
+
+bench-reply: $(READY)
+	$(PY) -m benchmarks.reply $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS))
 
 check: $(READY)
 	$(PY) -m ruff check .

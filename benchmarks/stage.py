@@ -98,14 +98,16 @@ def workers(
     processes: int = 2,
     app: str = "breachportal",
     queues: str = "ingest,dispatch,default",
+    name: str = "worker",
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run one Celery worker of so many processes for the block."""
-    log = stage.folder / "worker.log"
+    log = stage.folder / f"{name}.log"
     with log.open("ab") as output:
         worker = subprocess.Popen(
             [
                 *(sys.executable, "-m", "celery", "-A", app, "worker"),
-                *("--queues", queues, "--concurrency", str(processes), "-l", "WARNING"),
+                *("--hostname", f"{name}@%h", "--queues", queues),
+                *("--concurrency", str(processes), "--loglevel", "WARNING"),
                 *("--without-gossip", "--without-mingle", "--without-heartbeat"),
             ],
             env=stage.roles,
