@@ -279,7 +279,6 @@ class Migration(migrations.Migration):
             name='Notification',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('notice', 'avis'), ('answer', 'réponse personnelle')], default='notice', max_length=10)),
                 ('channel', models.CharField(choices=[('email', 'courriel'), ('sms', 'SMS'), ('letter', 'lettre')], max_length=10)),
                 ('address_fingerprint', models.UUIDField(null=True)),
                 ('reference_fingerprint', models.BinaryField(null=True)),

@@ -17,11 +17,6 @@ class Channel(models.TextChoices):
     LETTER = "letter", _("lettre")
 
 
-class Kind(models.TextChoices):
-    NOTICE = "notice", _("avis")
-    ANSWER = "answer", _("réponse personnelle")
-
-
 class State(models.TextChoices):
     """Of a message, or (last group) of people who get none. See `notifications/states.py`."""
 
@@ -92,7 +87,6 @@ class Notification(models.Model):
     """
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, **BULK)
-    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.NOTICE)
     channel = models.CharField(max_length=10, choices=Channel.choices)
     address_fingerprint = models.UUIDField(null=True)
     reference_fingerprint = models.BinaryField(null=True)

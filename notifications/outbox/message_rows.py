@@ -30,9 +30,9 @@ DELETE FROM notifications_notification WHERE campaign_id = %(campaign)s AND stat
 MESSAGES = """
 WITH made AS (
     INSERT INTO notifications_notification
-        (campaign_id, kind, channel, address_fingerprint, list_id, ordinal, people, uncounted,
+        (campaign_id, channel, address_fingerprint, list_id, ordinal, people, uncounted,
          state, reason, attempts, due_at)
-    SELECT %(campaign)s, 'notice', channel, address, %(list)s, min(ordinal), count(*),
+    SELECT %(campaign)s, channel, address, %(list)s, min(ordinal), count(*),
         count(*) FILTER (WHERE is_uncounted), 'pending', '', 0, %(now)s
     FROM covered WHERE coalesce(coalesce(address < %(bound)s, false) = %(is_beside)s, true)
     GROUP BY channel, address ORDER BY min(ordinal)

@@ -23,9 +23,9 @@ JOIN_MESSAGES = """
 CREATE TEMPORARY TABLE joined ON COMMIT DROP AS
 WITH made AS (
     INSERT INTO notifications_notification AS n
-        (campaign_id, kind, channel, address_fingerprint, list_id, ordinal, people, uncounted,
+        (campaign_id, channel, address_fingerprint, list_id, ordinal, people, uncounted,
          state, reason, attempts, due_at)
-    SELECT %(campaign)s, 'notice', channel, address, %(list)s, min(ordinal), count(*),
+    SELECT %(campaign)s, channel, address, %(list)s, min(ordinal), count(*),
         count(*) FILTER (WHERE is_uncounted), 'pending', '', 0, %(now)s
     FROM covered GROUP BY channel, address ORDER BY min(ordinal)
     ON CONFLICT (campaign_id, channel, address_fingerprint) WHERE NOT (state = 'cancelled')

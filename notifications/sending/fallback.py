@@ -33,9 +33,9 @@ WITH moving AS (
         )
 ), made AS (
     INSERT INTO notifications_notification AS n
-        (campaign_id, kind, channel, address_fingerprint, list_id, ordinal, people, uncounted,
+        (campaign_id, channel, address_fingerprint, list_id, ordinal, people, uncounted,
          state, reason, attempts, due_at)
-    SELECT %(campaign)s, 'notice', %(next)s, address, min(list_id), min(ordinal), count(*),
+    SELECT %(campaign)s, %(next)s, address, min(list_id), min(ordinal), count(*),
         count(*) FILTER (WHERE is_uncounted), 'pending', '', 0, %(now)s
     FROM moving GROUP BY address
     ON CONFLICT (campaign_id, channel, address_fingerprint) WHERE NOT (state = 'cancelled')
