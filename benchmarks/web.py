@@ -6,7 +6,9 @@ both. `ARGS=--seconds 10` makes each run longer.
 """
 
 import argparse
+import http.client
 import io
+import random
 import re
 import shutil
 import socket
@@ -16,6 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +34,7 @@ SLOWEST = 3.0  # times the constant view's 99th percentile
 HOST = "portail.example.fr"
 FORM = "application/x-www-form-urlencoded"
 NAMES = 2000
+ALIKE = 2000  # questions of each kind
 SCRIPT = """
 wrk.method = "{method}"
 wrk.body = "{body}"
@@ -76,6 +80,7 @@ def main() -> int:
         with web(stage) as port:
             for case in cases(port, reference):
                 measure(case, port=port, seconds=options.seconds, folder=stage.folder)
+            say_alike(port, listed_person(stage))
     return 0
 
 
@@ -186,6 +191,66 @@ def wrk(case: Case, *, port: int, connections: int, seconds: int, folder: Path) 
     if int(found[3]) or int(found[4]):
         raise SystemExit(f"{case.figure}: {found[3]} wrong answers, {found[4]} errors")
     return Run(rate=float(found[1]), slowest_ms=float(found[2]))
+
+
+def listed_person(stage: Stage) -> dict[str, str]:
+    """Return what somebody types who is on an accepted list."""
+    from benchmarks.reply import listed_people
+
+    found = listed_people(stage.folder / "people.csv", 1_000)
+    return {"insurer": found.insurer.slug, "member_number": "000000007", "birth_date": "12/03/1980"}
+
+
+def say_alike(port: int, listed: dict[str, str]) -> None:
+    """Print how far apart the times of found and not found people are.
+
+    As Kolmogorov and Smirnov's distance, against the largest among random halves of people of one
+    kind. Questions of both kinds take turns on one connection, in any order.
+    """
+    chance = random.Random(7)
+    kinds = {"found": listed, "not found": listed | {"member_number": "999999997"}}
+    order = [kind for kind in kinds for _ in range(2 * ALIKE)]
+    chance.shuffle(order)
+    took: dict[str, list[float]] = {kind: [] for kind in kinds}
+    headers = {
+        "Host": HOST,
+        "X-Forwarded-Proto": "https",
+        "Sec-Fetch-Site": "same-origin",
+        "Content-Type": FORM,
+    }
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    sizes = set()
+    for kind in order:
+        body = urlencode(kinds[kind])
+        started = time.perf_counter()
+        connection.request("POST", "/suis-je-concerne/", body, headers)
+        answer = connection.getresponse()
+        sizes.add((answer.status, len(answer.read())))
+        took[kind].append(time.perf_counter() - started)
+    connection.close()
+    say("statuses and sizes of answers", len(sizes), "kinds", target=1, at_most=True)
+    usual = []
+    for times in took.values():
+        for _ in range(50):
+            chance.shuffle(times)
+            usual.append(distance(times[:ALIKE], times[ALIKE:]))
+    say(
+        "distance between found and not found",
+        distance(took["found"][:ALIKE], took["not found"][:ALIKE]),
+        "",
+        floor=max(usual),
+        target=1,
+        at_most=True,
+    )
+
+
+def distance(one: list[float], other: list[float]) -> float:
+    """Return the largest difference between two distributions (Kolmogorov and Smirnov's)."""
+    one, other = sorted(one), sorted(other)
+    return max(
+        abs(bisect_right(one, at) / len(one) - bisect_right(other, at) / len(other))
+        for at in (*one, *other)
+    )
 
 
 @contextmanager
