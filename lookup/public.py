@@ -12,9 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import condition, require_http_methods, require_safe
 
 from insurers.throttle import Limit
+from lookup.versions import page_etag
 
 View = Callable[..., HttpResponse]
 
@@ -34,9 +35,17 @@ def public_page(view: View) -> View:
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         del request.session
-        return _kept(view(request, *args, **kwargs))
+        return _kept(request, view(request, *args, **kwargs))
 
     return login_not_required(require_safe(wrapped))
+
+
+def directory_page(view: View) -> View:
+    """Make a view public that shows the directory and nothing that changes otherwise.
+
+    Whoever holds the page as it is gets 304 without a query.
+    """
+    return public_page(condition(etag_func=page_etag)(view))
 
 
 def public_form(view: View) -> View:
@@ -50,7 +59,7 @@ def public_form(view: View) -> View:
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         del request.session
         if request.method != "POST":
-            return _kept(view(request, *args, **kwargs))
+            return _kept(request, view(request, *args, **kwargs))
         if is_from_our_page(request) and request.content_type == FORM:
             response = view(request, *args, **kwargs)
         else:
@@ -85,8 +94,13 @@ def too_often(request: HttpRequest, limit: Limit, **forms: Form) -> HttpResponse
     return response
 
 
-def _kept(response: HttpResponse) -> HttpResponse:
-    if response.status_code == HTTPStatus.OK:
+def _kept(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Say how long the page may be shown again; what somebody typed, by their own browser only."""
+    if response.status_code not in {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED}:
+        return response
+    if request.GET.get("q"):
+        patch_cache_control(response, private=True, max_age=FRESH)
+    else:
         patch_cache_control(
             response,
             public=True,

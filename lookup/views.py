@@ -1,7 +1,7 @@
 """The public pages: read, never ask who reads."""
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 
 from insurers.models import Advice, Breach, Insurer, Operator
@@ -12,7 +12,7 @@ from lookup.answers import (
     data_lists,
     read_page,
 )
-from lookup.public import public_page
+from lookup.public import directory_page, public_page
 from lookup.search import QUERY_MAX, normalise, search_insurers
 from lookup.statements import statements_of
 
@@ -21,7 +21,7 @@ PROFESSIONALS = "health_professionals"
 ADVICE_ON_INSURER_PAGE = 6
 
 
-@public_page
+@directory_page
 def home(request: HttpRequest) -> HttpResponse:
     """Ask which insurer, and show what `?q=` finds."""
     context = _found(request) | {"breaches": Breach.objects.filter(is_demo=False)}
@@ -36,7 +36,7 @@ def suggestions(request: HttpRequest) -> HttpResponse:
     return render(request, "lookup/_suggestions.html", found if found["hits"] else {"hits": []})
 
 
-@public_page
+@directory_page
 def insurer(request: HttpRequest, slug: str) -> HttpResponse:
     """Answer for one insurer, with the grounds and what to do."""
     everyone = Insurer.objects.select_related("successor")
@@ -52,26 +52,29 @@ def insurer(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "lookup/insurer.html", context)
 
 
-@public_page
+@directory_page
 def insurers(request: HttpRequest) -> HttpResponse:
     """List every insurer of the directory, or those of `?operateur=`."""
     operators = list(Operator.objects.all())
-    chosen = next((one for one in operators if one.code == request.GET.get("operateur")), None)
+    code, chosen = request.GET.get("operateur"), None
     everyone = Insurer.objects.all()
-    if chosen:
+    if code:
+        chosen = next((one for one in operators if one.code == code), None)
+        if chosen is None:
+            raise Http404
         everyone = everyone.filter(affiliations__operator=chosen).distinct()
     rows = sorted(answers_of_all(everyone), key=lambda row: normalise(row[0].name))
     context = {"rows": rows, "operators": operators, "chosen": chosen}
     return render(request, "lookup/insurers.html", context)
 
 
-@public_page
+@directory_page
 def breaches(request: HttpRequest) -> HttpResponse:
     """List the breaches."""
     return render(request, "lookup/breaches.html", {"breaches": Breach.objects.all()})
 
 
-@public_page
+@directory_page
 def breach(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the facts of one breach with their sources."""
     related = (
@@ -87,39 +90,39 @@ def breach(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "lookup/breach.html", context)
 
 
-@public_page
+@directory_page
 def advice(request: HttpRequest) -> HttpResponse:
     """Say what to do now, and where to report."""
     context = {"insured": _advice(INSURED), "professionals": _advice(PROFESSIONALS)}
     return render(request, "lookup/advice.html", context)
 
 
-@public_page
+@directory_page
 def legal(request: HttpRequest) -> HttpResponse:
     """Name who publishes and hosts this installation."""
     return render(request, "lookup/legal.html")
 
 
-@public_page
+@directory_page
 def privacy(request: HttpRequest) -> HttpResponse:
     """Tell what GDPR Article 13 asks: who processes what, why, for how long, which rights."""
     return render(request, "lookup/privacy.html")
 
 
-@public_page
+@directory_page
 def accessibility(request: HttpRequest) -> HttpResponse:
     """State how accessible the portal is, and how to complain."""
     return render(request, "lookup/accessibility.html")
 
 
-@public_page
+@directory_page
 def open_data(request: HttpRequest) -> HttpResponse:
     """Describe the open data."""
     context = {"licence": exports.LICENCE, "licence_url": exports.LICENCE_URL}
     return render(request, "lookup/open_data.html", context)
 
 
-@public_page
+@directory_page
 def insurers_csv(request: HttpRequest) -> HttpResponse:
     """Return the directory as CSV."""
     response = HttpResponse(exports.directory_csv(), content_type="text/csv; charset=utf-8")
@@ -127,7 +130,7 @@ def insurers_csv(request: HttpRequest) -> HttpResponse:
     return _licensed(response)
 
 
-@public_page
+@directory_page
 def insurers_json(request: HttpRequest) -> HttpResponse:
     """Return the directory as JSON, with its licence."""
     content = {

@@ -8,7 +8,7 @@ from django.utils.translation import override
 from pytest_django import DjangoAssertNumQueries
 
 from insurers.models import Advice, Affiliation, ImpactReport, Insurer, InsurerAlias, TimelineEntry
-from lookup import urls
+from lookup import urls, versions
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -196,6 +196,10 @@ def test_the_list_is_filtered_by_operator(client: Client) -> None:
     assert "Mutuelle du Phare" not in client.get("/organismes/?operateur=betapay").content.decode()
 
 
+def test_an_unknown_operator_is_no_other_list(client: Client) -> None:
+    assert client.get("/organismes/?operateur=inconnu").status_code == 404
+
+
 def test_the_breach_page_shows_the_timeline_with_its_sources(client: Client) -> None:
     entry = TimelineEntry.objects.create(
         breach=cast.breach(), date="2026-02-01", text_fr="Un fait.", text_en="A fact."
@@ -214,8 +218,14 @@ def test_an_unset_operator_is_said_to_be_missing(client: Client) -> None:
 
 @pytest.mark.parametrize(("name", "queries"), [("insurer", 12), ("breach", 15), ("insurers", 9)])
 def test_queries_do_not_grow_with_the_directory(
-    client: Client, name: str, queries: int, django_assert_max_num_queries: DjangoAssertNumQueries
+    client: Client,
+    name: str,
+    queries: int,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
+    monkeypatch.setattr(versions, "CHECK_EVERY", 60)
+    versions.directory_version()
     for number in range(12):
         insurer = cast.insurer(f"ile-{number}", f"Mutuelle de l’Île {number} (fictive)")
         InsurerAlias.objects.create(insurer=cast.phare(), name=f"Phare {number}")
