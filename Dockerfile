@@ -20,7 +20,7 @@ COPY --from=build /locale /portal/locale
 # Static files are the same everywhere: they need no secret, only settings that load.
 RUN PORTAL_ROLE=owner PORTAL_URL=https://build.invalid SECRET_KEY=build REDIS_URL=redis://build.invalid \
     DATABASE_URL_OWNER=postgresql://build.invalid/build DEFAULT_FROM_EMAIL=build@build.invalid \
-    python manage.py collectstatic --noinput
+    sh -c 'python manage.py collectstatic --noinput && python manage.py write_failure_page'
 USER portal
 EXPOSE 8000
 CMD ["granian", "--interface", "wsgi", "--no-ws", "--no-access-log", "--host", "0.0.0.0", "--port", "8000", "breachportal.wsgi:application"]
