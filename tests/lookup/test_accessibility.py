@@ -4,7 +4,6 @@ Pages are rendered first by the test client, with the rights of the web role and
 headers (the content security policy holds), then handed to Chromium at their addresses.
 """
 
-import gzip
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,10 +157,3 @@ def test_the_focus_is_always_visible(rendered: Rendered) -> None:
             page.keyboard.press("Tab")
             outlines.add(page.evaluate("getComputedStyle(document.activeElement).outlineStyle"))
     assert outlines == {"solid"}
-
-
-def test_the_first_page_weighs_less_than_60_kilobytes(rendered: Rendered) -> None:
-    """Compressed as the site sends it: static files are stored compressed, the page is not."""
-    files = ["css/portal.css", "img/mark.svg", "django_htmx/htmx-2.min.js"]
-    static = sum(len(gzip.compress(Path(str(finders.find(name))).read_bytes())) for name in files)
-    assert static + len(rendered["/"].content) < 60_000
