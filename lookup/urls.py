@@ -9,6 +9,7 @@ urlpatterns = [
     path("organismes.csv", views.insurers_csv, name="insurers_csv"),
     path("organismes.json", views.insurers_json, name="insurers_json"),
     path("organismes/<slug:slug>/", views.insurer, name="insurer"),
+    path("organismes/<slug:slug>/affiche/", views.poster, name="poster"),
     path("violations/", views.breaches, name="breaches"),
     path("violations/<slug:slug>/", views.breach, name="breach"),
     path("conseils/", views.advice, name="advice"),

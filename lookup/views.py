@@ -19,6 +19,7 @@ from lookup.statements import statements_of
 INSURED = "insured_people"
 PROFESSIONALS = "health_professionals"
 ADVICE_ON_INSURER_PAGE = 6
+ADVICE_ON_POSTER = ("no_click", "never_give_codes")
 
 
 @directory_page
@@ -50,6 +51,15 @@ def insurer(request: HttpRequest, slug: str) -> HttpResponse:
         "advice": _advice(INSURED)[:ADVICE_ON_INSURER_PAGE],
     }
     return render(request, "lookup/insurer.html", context)
+
+
+@directory_page
+def poster(request: HttpRequest, slug: str) -> HttpResponse:
+    """Say on one printed sheet what is known of an insurer, and how to check it."""
+    found = get_object_or_404(Insurer.objects.select_related("successor"), slug=slug)
+    advice = Advice.objects.filter(code__in=ADVICE_ON_POSTER)
+    context = {"page": read_page(found), "insurer": found, "advice": advice}
+    return render(request, "lookup/poster.html", context)
 
 
 @directory_page

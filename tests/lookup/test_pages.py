@@ -14,7 +14,12 @@ from tests import cast
 pytestmark = pytest.mark.django_db
 
 PHARE = "mutuelle-du-phare"
-SLUGS = {"insurer": PHARE, "personal_check_of": PHARE, "breach": "alphapay-betapay-2026"}
+SLUGS = {
+    "insurer": PHARE,
+    "personal_check_of": PHARE,
+    "poster": PHARE,
+    "breach": "alphapay-betapay-2026",
+}
 NAMES = [pattern.name for pattern in urls.urlpatterns if pattern.name]
 # What they take: tests/lookup/test_verifying.py, test_personal_check.py.
 FORMS = {"verify", "report_message", "personal_check", "personal_check_of"}
@@ -93,6 +98,7 @@ def test_these_are_all_the_public_pages() -> None:
         "open_data",
         "personal_check",
         "personal_check_of",
+        "poster",
         "privacy",
         "report_message",
         "robots",

@@ -8,35 +8,8 @@ from playwright.sync_api import Browser, Page
 
 from notifications.references import derive
 from tests.whole_way.conftest import Portal, reference_in, sign_in, visitor
+from tests.whole_way.pages import PHARE, PUBLIC
 
-PHARE = "mutuelle-du-phare-demonstration"
-PUBLIC = [
-    "/",
-    "/?q=phare",
-    "/?q=zzzzzz",
-    "/organismes/",
-    f"/organismes/{PHARE}/",
-    "/organismes/apreva/",
-    "/organismes/mhv/",
-    "/organismes/generali/",
-    "/organismes/mutame-plus/",
-    "/violations/",
-    "/violations/viamedis-almerys-2024/",
-    "/conseils/",
-    "/suis-je-concerne/",
-    "/verifier/",
-    "/verifier/signaler/",
-    "/verifier/signale/",
-    "/verifier/expediteurs/",
-    "/donnees-ouvertes/",
-    "/mentions-legales/",
-    "/confidentialite/",
-    "/accessibilite/",
-    "/api/v1/docs",
-    "/n-existe-pas/",
-    "/compte/login/",
-    "/compte/password/reset/",
-]
 APPROVER = [
     "/espace/",
     "/espace/campagnes/1/annuler/",

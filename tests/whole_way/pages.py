@@ -1,0 +1,33 @@
+"""Every public page, in every state that it has: what people meet is tested on all of them."""
+
+PHARE = "mutuelle-du-phare-demonstration"
+PUBLIC = [
+    "/",
+    "/?q=phare",
+    "/?q=zzzzzz",
+    "/organismes/",
+    f"/organismes/{PHARE}/",
+    f"/organismes/{PHARE}/affiche/",
+    "/organismes/la-mutuelle-generale/affiche/",
+    "/organismes/apreva/",
+    "/organismes/mhv/",
+    "/organismes/generali/",
+    "/organismes/mutame-plus/",
+    "/violations/",
+    "/violations/viamedis-almerys-2024/",
+    "/conseils/",
+    "/suis-je-concerne/",
+    f"/suis-je-concerne/{PHARE}/",
+    "/verifier/",
+    "/verifier/signaler/",
+    "/verifier/signale/",
+    "/verifier/expediteurs/",
+    "/donnees-ouvertes/",
+    "/mentions-legales/",
+    "/confidentialite/",
+    "/accessibilite/",
+    "/api/v1/docs",
+    "/n-existe-pas/",
+    "/compte/login/",
+    "/compte/password/reset/",
+]
