@@ -1,5 +1,7 @@
 """The public pages: read, never ask who reads."""
 
+from datetime import date
+
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
@@ -19,6 +21,8 @@ from lookup.statements import statements_of
 INSURED = "insured_people"
 PROFESSIONALS = "health_professionals"
 ADVICE_ON_INSURER_PAGE = 6
+# Of the declaration, renewed with it; the tests that it lists are in tests/whole_way.
+DECLARED_ACCESSIBLE_DATE = date(2026, 11, 28)
 ADVICE_ON_POSTER = ("no_click", "never_give_codes")
 
 
@@ -122,7 +126,7 @@ def privacy(request: HttpRequest) -> HttpResponse:
 @directory_page
 def accessibility(request: HttpRequest) -> HttpResponse:
     """State how accessible the portal is, and how to complain."""
-    return render(request, "lookup/accessibility.html")
+    return render(request, "lookup/accessibility.html", {"declared_on": DECLARED_ACCESSIBLE_DATE})
 
 
 @directory_page
