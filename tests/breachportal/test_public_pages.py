@@ -46,6 +46,7 @@ PUBLIC = {
     "legal",
     "message_reported",
     "open_data",
+    "poster",
     "privacy",
     "report_message",
     "robots",

@@ -1,6 +1,7 @@
 """Which addresses the documented nginx keeps, page by page: a new page is decided on purpose."""
 
 import re
+from collections.abc import Sequence
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -24,7 +25,7 @@ def rule(directive: str) -> re.Pattern[str]:
     return re.compile(found[0])
 
 
-def addresses(patterns: list[URLPattern | URLResolver], before: str = "") -> list[str]:
+def addresses(patterns: Sequence[URLPattern | URLResolver], before: str = "") -> list[str]:
     """Every address below some patterns, arguments filled in by a word."""
     found = []
     for pattern in patterns:
