@@ -46,6 +46,8 @@ PUBLIC = {
     "legal",
     "message_reported",
     "open_data",
+    "personal_check",
+    "personal_check_of",
     "poster",
     "privacy",
     "report_message",

@@ -11,7 +11,10 @@ from django.utils.translation import override
 from lookup import urls
 from tests.lookup.nginx import CONFIGURATION
 
-ASKED_EVERY_TIME = {"verify", "report_message", "message_reported", "suggestions"}
+ASKED_EVERY_TIME = {"verify", "report_message", "message_reported", "suggestions"} | {
+    "personal_check",
+    "personal_check_of",
+}
 
 
 def rule(directive: str) -> re.Pattern[str]:
