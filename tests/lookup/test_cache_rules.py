@@ -1,6 +1,7 @@
 """Which addresses the documented nginx keeps, page by page: a new page is decided on purpose."""
 
 import re
+from collections.abc import Sequence
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -10,7 +11,10 @@ from django.utils.translation import override
 from lookup import urls
 from tests.lookup.nginx import CONFIGURATION
 
-ASKED_EVERY_TIME = {"verify", "report_message", "message_reported", "suggestions"}
+ASKED_EVERY_TIME = {"verify", "report_message", "message_reported", "suggestions"} | {
+    "personal_check",
+    "personal_check_of",
+}
 
 
 def rule(directive: str) -> re.Pattern[str]:
@@ -24,7 +28,7 @@ def rule(directive: str) -> re.Pattern[str]:
     return re.compile(found[0])
 
 
-def addresses(patterns: list[URLPattern | URLResolver], before: str = "") -> list[str]:
+def addresses(patterns: Sequence[URLPattern | URLResolver], before: str = "") -> list[str]:
     """Every address below some patterns, arguments filled in by a word."""
     found = []
     for pattern in patterns:
