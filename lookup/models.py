@@ -26,7 +26,7 @@ class WaitingAddress(models.Model):
 
     `due_at` is when its next message may leave: the one that asks for confirmation (None once it
     left), then the one that tells. `taken_up_at` says that a message is in a worker's hand.
-    `is_doubtful` says that the one that tells may have left already: it leaves once more at most.
+    `is_doubtful` says that it may have left already: it leaves once more at most.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -46,10 +46,6 @@ class WaitingAddress(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=("insurer", "fingerprint"), name="an_address_waits_once_for_an_insurer"
-            ),
-            models.CheckConstraint(
-                condition=Q(is_doubtful=False) | Q(confirmed_at__isnull=False),
-                name="only_who_confirmed_is_told",
             ),
         )
         indexes = (

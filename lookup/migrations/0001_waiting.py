@@ -27,7 +27,7 @@ CONFIRM = """
 CREATE FUNCTION lookup_confirm_waiting(wanted bytea) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     UPDATE public.lookup_waitingaddress
-    SET confirmed_at = now(), due_at = now(), taken_up_at = NULL, attempts = 0
+    SET confirmed_at = now(), due_at = now(), taken_up_at = NULL, attempts = 0, is_doubtful = false
     WHERE token_sha256 = wanted AND confirmed_at IS NULL
         AND asked_at > now() - interval '48 hours'
 $$;
@@ -129,7 +129,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['due_at'], name='waiting_messages_due'), models.Index(condition=models.Q(('confirmed_at', None)), fields=['asked_at'], name='waiting_unconfirmed')],
-                'constraints': [models.UniqueConstraint(fields=('insurer', 'fingerprint'), name='an_address_waits_once_for_an_insurer'), models.CheckConstraint(condition=models.Q(('is_doubtful', False), ('confirmed_at__isnull', False), _connector='OR'), name='only_who_confirmed_is_told')],
+                'constraints': [models.UniqueConstraint(fields=('insurer', 'fingerprint'), name='an_address_waits_once_for_an_insurer')],
             },
         ),
         migrations.CreateModel(

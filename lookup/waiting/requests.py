@@ -92,7 +92,7 @@ def _register(asked: Asked, addresses: Addresses, now: datetime) -> None:
     if found is not None:
         # Whoever confirms or removes it at this moment has the last word.
         WaitingAddress.objects.filter(pk=found.pk, confirmed_at=None).update(
-            language=asked.language, asked_at=now, due_at=now, attempts=0
+            language=asked.language, asked_at=now, due_at=now, attempts=0, is_doubtful=False
         )
         return
     row_id, token = uuid4(), secrets.token_urlsafe(TOKEN_BYTES)

@@ -35,10 +35,12 @@ def sable() -> Insurer:
     return Insurer.objects.create(slug="mutuelle-du-sable", name="Mutuelle du Sable (fictive)")
 
 
-def ask(client: Client, email: str = CAMILLE, *, language: str = "", **options: Any) -> Any:
+def ask(
+    client: Client, email: str = CAMILLE, *, page: str = PAGE, language: str = "", **options: Any
+) -> Any:
     options = {"headers": OURS, "REMOTE_ADDR": NETWORK} | options
     return client.post(
-        f"{language}{PAGE}me-prevenir/", urlencode({"email": email}), content_type=FORM, **options
+        f"{language}{page}me-prevenir/", urlencode({"email": email}), content_type=FORM, **options
     )
 
 
