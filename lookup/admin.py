@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -27,28 +28,24 @@ class AwaitedFilter(admin.SimpleListFilter):
 class InsurerWithWaitingAdmin(InsurerAdmin):
     """The directory's list, with how many people asked to be told an insurer's answer."""
 
-    list_display = (*InsurerAdmin.list_display, "people_waiting", "waiting_since")
-    list_filter = (AwaitedFilter, *InsurerAdmin.list_filter)
+    list_display: tuple[Any, ...] = (
+        *InsurerAdmin.list_display,
+        "people_waiting",
+        "waiting_since",
+    )
+    list_filter: tuple[Any, ...] = (AwaitedFilter, *InsurerAdmin.list_filter)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Insurer]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         waiting = WaitingCount.objects.filter(insurer_id=OuterRef("pk"))
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                people_waiting=Subquery(waiting.values("people")),
-                waiting_since=Subquery(waiting.values("first_date")),
-            )
+        everyone: QuerySet[Any] = super().get_queryset(request)
+        return everyone.annotate(
+            people_waiting=Coalesce(Subquery(waiting.values("people")), 0),
+            waiting_since=Subquery(waiting.values("first_date")),
         )
 
-    @admin.display(
-        description=_("personnes en attente"),
-        ordering=F("people_waiting").desc(nulls_last=True),
-        empty_value="0",
-    )
-    def people_waiting(self, insurer: Any) -> int | None:
-        found: int | None = insurer.people_waiting
-        return found
+    @admin.display(description=_("personnes en attente"), ordering="people_waiting")
+    def people_waiting(self, insurer: Any) -> int:
+        return int(insurer.people_waiting)
 
     @admin.display(description=_("depuis le"), ordering="waiting_since", empty_value="")
     def waiting_since(self, insurer: Any) -> Any:

@@ -1,6 +1,6 @@
 """Whether the portal has an answer for an insurer: what its page shows, and what ends a wait."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from insurers.models import Insurer
@@ -33,7 +33,7 @@ def answered_insurers(insurer_ids: Collection[UUID]) -> set[UUID]:
     return {one for one, chain in chains.items() if one in speaking or known & set(chain)}
 
 
-def _chain(insurer_id: UUID, successors: dict[UUID, UUID | None]) -> list[UUID]:
+def _chain(insurer_id: UUID, successors: Mapping[UUID, UUID | None]) -> list[UUID]:
     """Return an insurer and those that took it over, the next one first."""
     chain = [insurer_id]
     while (following := successors[chain[-1]]) is not None and following not in chain:

@@ -6,6 +6,7 @@ they say beside is plain, without promotion and without tracking.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from html import unescape
 from typing import cast
 
@@ -132,8 +133,8 @@ def _sources(answer: Answer) -> Iterator[str]:
             }
 
 
-def _named(source: Source, announced: object) -> str:
+def _named(source: Source, announced: date | None) -> str:
     """Return a source's publisher and date; no address of its own, which would be a link."""
     publisher = source.publisher or (host(source.url) if source.is_link else source.url)
-    date = announced or source.published_date
-    return f"{publisher}, {day(date)}" if date else publisher
+    since = announced or source.published_date
+    return f"{publisher}, {day(since)}" if since else publisher

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import F, Q, QuerySet
@@ -181,7 +182,7 @@ def _may_leave() -> bool:
     return bool(slots.count)
 
 
-def _layout(insurer_id: object, language: str, is_asked: bool) -> MessageLayout:
+def _layout(insurer_id: UUID, language: str, is_asked: bool) -> MessageLayout:
     insurer = Insurer.objects.select_related("successor").get(pk=insurer_id)
     lay_out = asking_layout if is_asked else telling_layout
     return lay_out(insurer, language=language)

@@ -73,7 +73,8 @@ def test_a_known_answer_offers_nothing(client: Client, sable: Insurer, known_by:
 def connection_rows(table: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {table}")
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def test_everybody_gets_the_same_page(client: Client) -> None:

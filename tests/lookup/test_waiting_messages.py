@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.cache import cache
@@ -14,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from insurers.models import Affiliation, ImpactReport, Insurer
-from insurers.row_security import row_scope
+from insurers.row_security import ScopeRole, row_scope
 from lookup.models import (
     Ending,
     SentConfirmation,
@@ -336,12 +337,13 @@ def test_the_counts_are_the_operators_and_the_insurers_own(
 ) -> None:
     waits(client, mail)
     asked(client, mail, "autre@example.fr")
-    for role, insurers, seen in (
+    views: list[tuple[ScopeRole, list[UUID], list[tuple[UUID, int]]]] = [
         ("operator", [], [(sable.pk, 1)]),
         ("staff", [sable.pk], [(sable.pk, 1)]),
         ("auditor", [cast.phare().pk], []),
         ("nobody", [], []),
-    ):
+    ]
+    for role, insurers, seen in views:
         with as_role("web"), row_scope(insurers=insurers, role=role, user_id=None):
             assert list(WaitingCount.objects.values_list("insurer_id", "people")) == seen
     with as_role("web"):

@@ -99,7 +99,7 @@ def test_a_message_that_people_asked_for_can_be_taken_back_by_their_mail_program
 
 
 def test_a_notice_has_no_such_header() -> None:
-    assert not [name for name in parsed(made(layout())).keys() if name.startswith("List-")]
+    assert not [name for name in parsed(made(layout())) if name.startswith("List-")]
 
 
 def test_a_name_cannot_add_a_header() -> None:
