@@ -48,7 +48,7 @@ def test_the_list_says_whom_to_ask_first(odile: Client) -> None:
     page = odile.get(reverse(LIST), {"o": f"-{column}"})
     rows = [(one.name, one.people_waiting) for one in page.context["cl"].result_list]
     assert rows[:2] == [(dune.name, 3), (phare.name, 2)]
-    assert "personnes en attente" in text_of(page)
+    assert "Personnes en attente" in text_of(page)
 
 
 def test_the_list_can_show_only_those_that_are_awaited(odile: Client) -> None:

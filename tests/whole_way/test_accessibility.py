@@ -10,6 +10,7 @@ from notifications.references import derive
 from tests.whole_way.conftest import Portal, reference_in, sign_in, visitor
 
 PHARE = "mutuelle-du-phare-demonstration"
+SABLE = "mutuelle-du-sable-demonstration"
 PUBLIC = [
     "/",
     "/?q=phare",
@@ -20,6 +21,10 @@ PUBLIC = [
     "/organismes/mhv/",
     "/organismes/generali/",
     "/organismes/mutame-plus/",
+    f"/organismes/{SABLE}/",
+    f"/organismes/{SABLE}/me-prevenir/",
+    "/attente/demandee/",
+    "/attente/retirer/inconnu/",
     "/violations/",
     "/violations/viamedis-almerys-2024/",
     "/conseils/",
