@@ -1,6 +1,6 @@
 """How many people wait for which insurer: it tells the portal operator whom to ask first."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -28,20 +28,24 @@ class AwaitedFilter(admin.SimpleListFilter):
 class InsurerWithWaitingAdmin(InsurerAdmin):
     """The directory's list, with how many people asked to be told an insurer's answer."""
 
-    list_display: tuple[Any, ...] = (
+    list_display: ClassVar[tuple[Any, ...]] = (
         *InsurerAdmin.list_display,
         "people_waiting",
         "waiting_since",
     )
-    list_filter: tuple[Any, ...] = (AwaitedFilter, *InsurerAdmin.list_filter)
+    list_filter: ClassVar[tuple[Any, ...]] = (AwaitedFilter, *InsurerAdmin.list_filter)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         waiting = WaitingCount.objects.filter(insurer_id=OuterRef("pk"))
-        everyone: QuerySet[Any] = super().get_queryset(request)
-        return everyone.annotate(
-            people_waiting=Coalesce(Subquery(waiting.values("people")), 0),
-            waiting_since=Subquery(waiting.values("first_date")),
+        everyone: QuerySet[Any] = (
+            super()
+            .get_queryset(request)
+            .annotate(
+                people_waiting=Coalesce(Subquery(waiting.values("people")), 0),
+                waiting_since=Subquery(waiting.values("first_date")),
+            )
         )
+        return everyone
 
     @admin.display(description=_("personnes en attente"), ordering="people_waiting")
     def people_waiting(self, insurer: Any) -> int:

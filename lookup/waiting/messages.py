@@ -131,6 +131,9 @@ def _sources(answer: Answer) -> Iterator[str]:
                 "status": ground.status.label,
                 "source": _named(row.source, announced),
             }
+        for affiliation in ground.affiliations:
+            if scope := localized(affiliation, "scope"):
+                yield _("Qui : %(scope)s") % {"scope": scope}
 
 
 def _named(source: Source, announced: date | None) -> str:

@@ -40,7 +40,7 @@ from notifications.sending.retries import retry_delay
 
 LOCK_CLASS, LOCK = 7501, 1  # insurers/lists/locks.py has the others
 SLICE_SECONDS = 20.0  # then other tasks have their turn
-AT_MOST = 500  # messages of one round
+AT_MOST = 500  # messages over one connection
 ATTEMPTS = 10  # over four days
 NOBODY = 0  # the number of no notification: what bounces is for nobody
 
@@ -61,7 +61,9 @@ def write_to_waiting(*, now: datetime) -> None:
         while take_requests(addresses=addresses, now=now) == AT_ONCE:
             if time.monotonic() > deadline:
                 break
-        _Round(addresses, deadline).send(_due(now))
+        messages = _Round(addresses, deadline)
+        while (due := _due(now)) and messages.send(due):
+            pass
 
 
 def resolve_doubts(*, now: datetime) -> None:
@@ -71,7 +73,7 @@ def resolve_doubts(*, now: datetime) -> None:
 
 
 def _due(now: datetime) -> list[WaitingAddress]:
-    """Return whom to write to: first those who just asked, then those who are to be told."""
+    """Return some to write to: first those who just asked, then those who are to be told."""
     due = WaitingAddress.objects.filter(due_at__lte=now, taken_up_at=None)
     confirmed = due.exclude(confirmed_at=None)
     is_quiet = settings.QUIET_HOURS is not None and settings.QUIET_HOURS.cover(now)
@@ -82,17 +84,19 @@ def _due(now: datetime) -> list[WaitingAddress]:
 
 
 class _Round:
-    """One connection's worth of messages, each claimed before it leaves."""
+    """Messages to send until the deadline, each claimed before it leaves."""
 
     def __init__(self, addresses: Addresses, deadline: float) -> None:
         self._addresses, self._deadline = addresses, deadline
         self._in_hand: WaitingAddress | None = None
+        self._is_over = False
         self._layout = cache(_layout)
 
-    def send(self, due: list[WaitingAddress]) -> None:
-        """Send until the time is over or the server does not go on; no transaction is open."""
-        if not due:
-            return
+    def send(self, due: list[WaitingAddress]) -> bool:
+        """Send over one connection, no transaction open; return whether there is time for more.
+
+        Nobody who was written to, or put off, is due at the same moment again.
+        """
         try:
             for outcome in EmailChannel(portal_sender()).send(self._messages(due)):
                 self._record(outcome)
@@ -100,10 +104,13 @@ class _Round:
             logger.warning("waiting addresses are written to later: %s", type(error).__name__)
             if self._in_hand is not None:  # It was not sent.
                 _rows(self._in_hand).update(taken_up_at=None)
+            return False
+        return not self._is_over
 
     def _messages(self, due: list[WaitingAddress]) -> Iterator[Outgoing]:
         for address in due:
             if time.monotonic() > self._deadline or not _may_leave():
+                self._is_over = True
                 return
             now = timezone.now()
             if not _rows(address).filter(taken_up_at=None).update(taken_up_at=now):

@@ -142,6 +142,16 @@ def test_the_web_role_changes_no_request(statement: str) -> None:
             cursor.execute(f"{statement} lookup_waitingrequest{rest}")
 
 
+@pytest.mark.parametrize("verb", ["find", "confirm", "remove"])
+def test_the_functions_of_links_are_the_web_roles(verb: str) -> None:
+    call = f"SELECT * FROM lookup_{verb}_waiting(''::bytea)"
+    with as_role("web"), connection.cursor() as cursor:
+        cursor.execute(call)
+    with pytest.raises(ProgrammingError, match="permission denied"), as_role("worker"):
+        with connection.cursor() as cursor:
+            cursor.execute(call)
+
+
 def test_both_languages(client: Client) -> None:
     assert ask(client, language="/en").headers["Location"] == "/en/attente/demandee/"
     for address in ("/attente/demandee/", "/en/attente/demandee/"):

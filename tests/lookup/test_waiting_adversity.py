@@ -19,6 +19,7 @@ from insurers.lists.keystore import key_store
 from insurers.lists.sealing import seal
 from insurers.models import Insurer
 from lookup.models import Ending, SentConfirmation, WaitingAddress, WaitingRequest, WaitingTally
+from lookup.waiting import sending
 from notifications.sending.quiet_hours import read_quiet_hours
 from tests import cast
 from tests.lookup.test_waiting import CAMILLE, ask
@@ -192,6 +193,17 @@ def test_told_by_day_asked_at_any_hour(client: Client, mail: Recorder, sable: In
         assert len(mail.messages) == 1
     work()
     assert len(mail.messages) == 2
+
+
+def test_all_are_written_to_however_many_wait(
+    client: Client, mail: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "AT_MOST", 2)
+    for number in range(5):
+        ask(client, f"n{number}@example.fr")
+    mail.answers["n1@example.fr"] = "452 4.2.2 full"
+    work()
+    assert sorted(mail.recipients) == [f"n{number}@example.fr" for number in (0, 2, 3, 4)]
 
 
 def test_the_portals_pace_holds(client: Client, mail: Recorder) -> None:

@@ -296,6 +296,31 @@ def test_every_kind_of_answer_is_told(
     assert expected[known_by] in said
 
 
+def test_who_is_concerned_is_told_where_not_everybody_is(
+    client: Client, mail: Recorder, sable: Insurer
+) -> None:
+    waits(client, mail)
+    Affiliation.objects.create(
+        insurer=sable,
+        operator=cast.operator(),
+        source=cast.source(),
+        scope_fr="contrats collectifs",
+        scope_en="group contracts",
+    )
+    ImpactReport.objects.create(
+        breach=cast.breach(),
+        insurer=sable,
+        operator=cast.operator(),
+        status="partly",
+        source=cast.source(),
+    )
+    work()
+    said = " ".join(body(mail.messages[-1]).split())
+    assert "tout le monde n’est pas concerné" in said
+    assert "- Alphapay : concerné en partie. Source : Journal d’exemple" in said
+    assert "- Qui : contrats collectifs" in said
+
+
 def test_what_an_insurer_says_itself_is_told(client: Client, mail: Recorder) -> None:
     cast.phare()
     Affiliation.objects.all().delete()
