@@ -28,12 +28,12 @@ class AwaitedFilter(admin.SimpleListFilter):
 class InsurerWithWaitingAdmin(InsurerAdmin):
     """The directory's list, with how many people asked to be told an insurer's answer."""
 
-    list_display: ClassVar[tuple[Any, ...]] = (
+    list_display: tuple[Any, ...] = (
         *InsurerAdmin.list_display,
         "people_waiting",
         "waiting_since",
     )
-    list_filter: ClassVar[tuple[Any, ...]] = (AwaitedFilter, *InsurerAdmin.list_filter)
+    list_filter: tuple[Any, ...] = (AwaitedFilter, *InsurerAdmin.list_filter)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         waiting = WaitingCount.objects.filter(insurer_id=OuterRef("pk"))
