@@ -1,6 +1,6 @@
 """How many people wait for which insurer: it tells the portal operator whom to ask first."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery

@@ -1,12 +1,11 @@
 """Somebody asks to be told when an answer changes, and confirms, by keyboard on a narrow screen."""
 
 import re
-import time
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.whole_way.conftest import Portal, visitor
+from tests.whole_way.conftest import Portal, visitor, wait_for
 from tests.whole_way.test_accessibility import SABLE, check_as_it_is
 
 
@@ -19,14 +18,6 @@ def press(page: Page, name: str) -> None:
                 page.keyboard.press("Enter")
             return
     raise AssertionError("the keyboard does not reach the button")
-
-
-def next_message(portal: Portal, *, after: int) -> str:
-    deadline = time.monotonic() + 60
-    while portal.messages() == after:
-        assert time.monotonic() < deadline, "no message came"
-        time.sleep(0.2)
-    return portal.message(after + 1)
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
@@ -42,8 +33,8 @@ def test_from_the_page_of_an_unknown_answer_to_the_confirmation(
         press(page, "Me prévenir")
         assert "un message est en route" in page.locator("h1").inner_text()
 
-        message = next_message(portal, after=before)
-        confirm, remove = re.findall(r"https?://\S+", message)
+        wait_for(lambda: portal.messages() > before, seconds=60)
+        confirm, remove = re.findall(r"https?://\S+", portal.message(before + 1))
         page.goto(confirm)
         if scripts:
             check_as_it_is(page)
