@@ -1,6 +1,6 @@
 """How many people wait for which insurer: it tells the portal operator whom to ask first."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -33,7 +33,7 @@ class InsurerWithWaitingAdmin(InsurerAdmin):
         "people_waiting",
         "waiting_since",
     )
-    list_filter: tuple[Any, ...] = (AwaitedFilter, *InsurerAdmin.list_filter)
+    list_filter: ClassVar[tuple[Any, ...]] = (AwaitedFilter, *InsurerAdmin.list_filter)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         waiting = WaitingCount.objects.filter(insurer_id=OuterRef("pk"))
