@@ -24,6 +24,8 @@ from insurers.models import (
 from insurers.row_security import row_scope
 
 INSURER_SLUG = "mutuelle-du-phare-demonstration"
+# Of which nobody knows anything: people can ask to be told.
+UNKNOWN_SLUG = "mutuelle-du-sable-demonstration"
 BREACH_SLUG = "viamedis-almerys-2024"
 OPERATOR_CODE = "viamedis"
 
@@ -54,6 +56,9 @@ def create_cast(*, now: datetime) -> Cast:
     with row_scope(insurers=(), role="operator", user_id=None):
         breach = Breach.objects.get(slug=BREACH_SLUG)
         insurer = _insurer(breach, now)
+        Insurer.objects.create(
+            slug=UNKNOWN_SLUG, name="Mutuelle du Sable (démonstration)", is_demo=True
+        )
         people = [
             _person("odile", "Odile Exploitante", "exploitante du portail", is_staff=True),
             _person("octave", "Octave Exploitant", "exploitant du portail", is_staff=True),

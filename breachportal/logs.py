@@ -14,7 +14,9 @@ ExceptionInfo = (
 )
 
 # Addresses that open something for whoever knows them.
-TOKENS = re.compile(r"(/invitation/|/password/reset/key/|bp1_)[^\s'\"]+")
+TOKENS = re.compile(
+    r"(/invitation/|/password/reset/key/|/attente/(?:confirmer|retirer)/|bp1_)[^\s'\"]+"
+)
 
 
 class ScrubbingFormatter(logging.Formatter):

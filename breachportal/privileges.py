@@ -110,7 +110,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_statementversion": (APPEND, None),
     "notifications_publication": ("SELECT, INSERT, UPDATE", None),
     # What everybody may read of these: views of the owner's, with nothing else in them.
-    "notifications_publishedstatement": (READ, None),
+    "notifications_publishedstatement": (READ, READ),
     "notifications_declaredsender": (READ, None),
     "notifications_declaredname": (READ, None),
     "notifications_sealedreceipt": ("INSERT", "SELECT, UPDATE, DELETE"),
@@ -121,6 +121,13 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_takenquestion": (None, WRITE),
     "notifications_reply": (None, WRITE),
     "notifications_suspiciousmessage": (APPEND, "SELECT, DELETE"),
+    # Addresses typed in are sealed by web, which reads none; how many wait is a view of counts.
+    "lookup_waitingrequest": ("INSERT", "SELECT, UPDATE, DELETE"),
+    "lookup_waitingaddress": (None, WRITE),
+    "lookup_sentconfirmation": (None, "SELECT, INSERT, DELETE"),
+    "lookup_waitingkey": (None, APPEND),
+    "lookup_waitingtally": (READ, WRITE),
+    "lookup_waitingcount": (READ, None),
     # Beat connects as web, and notes that it lives.
     "notifications_heartbeat": ("SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE"),
 }
@@ -129,6 +136,9 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
 CALLS = {
     "notifications_find_reference(bytea)": WEB,
     "notifications_find_reply(bytea)": WEB,
+    "lookup_find_waiting(bytea)": WEB,
+    "lookup_confirm_waiting(bytea)": WEB,
+    "lookup_remove_waiting(bytea)": WEB,
 }
 
 OWN = "insurer_id = ANY (portal_insurers())"
@@ -227,6 +237,7 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
         f"{_of('notifications_statement', 'statement_id')} AND {STAFF}",
     ),
     "notifications_publication": (OWN, f"{OWN} AND {STAFF}"),
+    "lookup_waitingtally": (f"{OWN} OR {OPERATOR}", "false"),
     "notifications_sendercheck": (
         f"identity_id IS NULL OR {_of('notifications_sendingidentity', 'identity_id')}",
         "false",

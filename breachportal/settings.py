@@ -178,6 +178,7 @@ CELERY_BEAT_SCHEDULE = {
     "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},
     "forget-suspicious": {"task": "notifications.tasks.forget_suspicious", "schedule": 3600.0},
     "check-senders": {"task": "notifications.tasks.check_senders", "schedule": 60.0},
+    "write-to-waiting": {"task": "lookup.tasks.write_to_waiting", "schedule": 10.0},
     "sms-receipts": {"task": "notifications.tasks.sms_receipts", "schedule": 30.0},
 }
 

@@ -26,6 +26,7 @@ urlpatterns = [
         path("", include("insurers.api.urls")),
         path("", include("insurers.trail_urls")),
         path("", include("lookup.urls")),
+        path("", include("lookup.waiting.urls")),
         prefix_default_language=False,
     ),
 ]

@@ -40,3 +40,7 @@ address_key_destroyed = Signal()
 """No contact of an insurer is left, and its address key is destroyed: fingerprints of its
 people's addresses mean nothing any more. Sent by the worker with `insurer_id`, outside any
 transaction; may be sent again after a kill."""
+
+keys_expected = Signal()
+"""Keys of the store are about to be looked at (`insurers/lists/key_check.py`): a receiver returns
+the names, with their proofs, of those that its own rows need."""

@@ -17,6 +17,8 @@ from lookup.answers import (
 from lookup.public import directory_page, public_page
 from lookup.search import QUERY_MAX, normalise, search_insurers
 from lookup.statements import statements_of
+from lookup.waiting.answered import is_answered
+from lookup.waiting.forms import WaitingForm
 
 INSURED = "insured_people"
 PROFESSIONALS = "health_professionals"
@@ -46,9 +48,11 @@ def insurer(request: HttpRequest, slug: str) -> HttpResponse:
     """Answer for one insurer, with the grounds and what to do."""
     everyone = Insurer.objects.select_related("successor")
     found = get_object_or_404(everyone.prefetch_related("aliases", "amc_numbers"), slug=slug)
+    page, statements = read_page(found), statements_of(found)
     context = {
-        "page": read_page(found),
-        "statements": statements_of(found),
+        "page": page,
+        "statements": statements,
+        "waiting_form": None if is_answered(page, statements) else WaitingForm(),
         "insurer": found,
         "other_names": _other_names(found),
         "predecessors": list(found.predecessors.all()),

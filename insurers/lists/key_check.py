@@ -3,6 +3,7 @@
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -26,6 +27,7 @@ from insurers.models import (
     ListPurge,
     ListState,
 )
+from insurers.signals import keys_expected
 
 Expected = tuple[str, bytes | memoryview | None]
 """The name of a key and its proof (`fingerprint_keys.proof_of`), where there is one."""
@@ -155,6 +157,8 @@ def _expected() -> Iterator[Expected]:
     for found in (lists.exclude(pk__in=purged), read):
         for list_id, attempt in found.order_by("pk").values_list("pk", "attempt"):
             yield data_key_name(list_id, attempt), None  # A wrong one opens no contact.
+    for _receiver, others in keys_expected.send(sender=None):
+        yield from cast("list[Expected]", others)
 
 
 def _is_key(text: str) -> bool:

@@ -10,7 +10,11 @@ from notifications.notices.rendering import EmailText, Message
 
 @dataclass(frozen=True)
 class Outgoing:
-    """One message to one address. `address` is in clear here, and nowhere else."""
+    """One message to one address. `address` is in clear here, and nowhere else.
+
+    `removal_link` is that of a message which people asked for, and may take back; a notice, which
+    the law asks for, has none.
+    """
 
     notification_id: int
     address: str
@@ -18,6 +22,7 @@ class Outgoing:
     reply_to: str
     message: Message | EmailText
     message_id: str
+    removal_link: str = ""
 
     def __repr__(self) -> str:
         return f"Outgoing({self.notification_id})"

@@ -25,7 +25,8 @@ from notifications.senders.choosing import DkimKey
 
 # Signed once more than present, so that nobody adds a second one (RFC 6376, 8.15).
 SIGNED = ("from", "reply-to", "to", "subject", "date", "message-id", "auto-submitted")
-ALSO = ("content-type", "mime-version")
+# RFC 8058, 4: a mail program believes headers of removal only where they are signed.
+ALSO = ("content-type", "mime-version", "list-unsubscribe", "list-unsubscribe-post")
 _SPACES = re.compile(rb"[ \t\r\n]+")
 
 

@@ -10,6 +10,7 @@ import re
 from binascii import b2a_qp
 from dataclasses import dataclass
 from datetime import datetime
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -87,7 +88,18 @@ def compose(outgoing: Outgoing, *, sender: From, address: str, receipt_token: st
         f"Message-ID: {outgoing.message_id}\r\n"
         f"{RECEIPT_HEADER}: {receipt_token}\r\n"
     )
+    head += "".join(f"{name}: {value}\r\n" for name, value in removal_headers(outgoing).items())
     return template_for(message.layout, sender).fill(head.encode("ascii"), message.blanks)
+
+
+def removal_headers(outgoing: Outgoing) -> dict[str, str]:
+    """Return the headers by which a mail program takes an address back in one click (RFC 8058)."""
+    if not outgoing.removal_link:
+        return {}
+    return {
+        "List-Unsubscribe": f"<{outgoing.removal_link}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
 
 
 def email_bytes(content: NoticeContent, *, language: Language) -> int:
@@ -128,12 +140,28 @@ def _shared_headers(layout: MessageLayout, sender: From, boundary: str) -> bytes
     message["From"] = header_address(sender.name, sender.address)
     if sender.reply_to:
         message["Reply-To"] = sender.reply_to
-    message["Subject"] = layout.subject
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply, please.
     message["Content-Language"] = layout.language
     message["MIME-Version"] = "1.0"
-    kind = f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'
-    return message.as_bytes().rstrip(b"\r\n") + b"\r\n" + kind.encode()
+    rest = (
+        f"Subject: {_subject(layout.subject)}\r\n"
+        f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'
+    )
+    return message.as_bytes().rstrip(b"\r\n") + b"\r\n" + rest.encode("ascii")
+
+
+def _subject(subject: str) -> str:
+    """Return a subject as it is, or in encoded words throughout (RFC 2047).
+
+    EmailMessage mixes both, and doubles the space where it ends a line between them.
+    """
+    if (
+        subject.isascii()
+        and len(subject) <= LONGEST_LINE - len("Subject: ")
+        and "=?" not in subject
+    ):
+        return subject
+    return Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")
 
 
 def header_address(name: str, address: str) -> str:

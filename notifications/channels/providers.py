@@ -16,7 +16,12 @@ from django.utils.module_loading import import_string
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from notifications.channels.base import ChannelDownError, Outcome, Outgoing, SenderRefusedError
-from notifications.channels.mime import header_address, visible_sender, wire_address
+from notifications.channels.mime import (
+    header_address,
+    removal_headers,
+    visible_sender,
+    wire_address,
+)
 from notifications.models import State, Transport
 from notifications.receipts.tokens import receipt_token
 from notifications.senders.choosing import Sender
@@ -110,7 +115,11 @@ def _message(
         from_email=formataddr((name, seen.address)) if name else seen.address,
         to=[address],
         reply_to=[seen.reply_to] if seen.reply_to else None,
-        headers={"Message-ID": outgoing.message_id, "Auto-Submitted": "auto-generated"},
+        headers={
+            "Message-ID": outgoing.message_id,
+            "Auto-Submitted": "auto-generated",
+            **removal_headers(outgoing),
+        },
     )
     message.attach_alternative(outgoing.message.html, "text/html")
     message.metadata = {METADATA: receipt_token(outgoing.notification_id, account=sender.account)}

@@ -38,9 +38,12 @@ SALUTATION, COVERED, REFERENCE, FULL_NAME, FIRST_NAME, LAST_NAME, PEOPLE, CODE, 
         "asked-day",
     )
 )
+# Links are of messages that people asked for themselves (lookup/waiting); a notice holds none.
+LINK, REMOVAL_LINK = "\ue000link\ue001", "\ue000removal-link\ue001"
 BLANKS = (
     *(SALUTATION, COVERED, REFERENCE, FULL_NAME, FIRST_NAME, LAST_NAME, PEOPLE),
     *(CODE, ASKED_DAY),  # of answers (notifications/replies)
+    *(LINK, REMOVAL_LINK),
 )
 NAMING = {
     Placeholder.FIRST_NAME: FIRST_NAME,

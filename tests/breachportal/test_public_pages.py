@@ -55,6 +55,11 @@ PUBLIC = {
     "senders",
     "suggestions",
     "verify",
+    # To be told when an answer changes: the form, and the links of its messages.
+    "wait_for_answer",
+    "waiting_asked",
+    "waiting_confirm",
+    "waiting_remove",
 }
 
 

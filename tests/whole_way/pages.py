@@ -1,6 +1,7 @@
 """Every public page, in every state that it has: what people meet is tested on all of them."""
 
 PHARE = "mutuelle-du-phare-demonstration"
+SABLE = "mutuelle-du-sable-demonstration"
 PUBLIC = [
     "/",
     "/?q=phare",
@@ -13,6 +14,10 @@ PUBLIC = [
     "/organismes/mhv/",
     "/organismes/generali/",
     "/organismes/mutame-plus/",
+    f"/organismes/{SABLE}/",
+    f"/organismes/{SABLE}/me-prevenir/",
+    "/attente/demandee/",
+    "/attente/retirer/inconnu/",
     "/violations/",
     "/violations/viamedis-almerys-2024/",
     "/conseils/",

@@ -28,8 +28,9 @@ def verified(content: bytes, pem: str) -> bool:
     return bool(dkim.verify(content, dnsfunc=published))
 
 
-def signed(pem: str) -> bytes:
-    return sign(made(layout()), DkimKey("phare.example.fr", "portail", pem))
+def signed(pem: str, *, removal_link: str = "") -> bytes:
+    content = made(layout(), removal_link=removal_link)
+    return sign(content, DkimKey("phare.example.fr", "portail", pem))
 
 
 @pytest.mark.parametrize("pem", [RSA, ED25519], ids=["rsa", "ed25519"])
@@ -51,6 +52,15 @@ def test_a_changed_message_is_no_longer_verified(before: bytes, after: bytes) ->
     content = signed(RSA)
     assert before in content
     assert not verified(content.replace(before, after, 1), RSA)
+
+
+@pytest.mark.parametrize("name", [b"List-Unsubscribe: <", b"List-Unsubscribe-Post: List"])
+def test_headers_of_removal_are_signed(name: bytes) -> None:
+    """RFC 8058, 4: else no mail program heeds them."""
+    content = signed(RSA, removal_link="https://portail.example.fr/attente/retirer/abc/")
+    assert verified(content, RSA)
+    assert name in content
+    assert not verified(content.replace(name, name + b"x", 1), RSA)
 
 
 def test_a_second_subject_is_no_longer_verified() -> None:

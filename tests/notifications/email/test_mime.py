@@ -23,7 +23,11 @@ def layout(*, subject: str = "Vos données", text: str = TEXT, html: str = HTML)
 
 
 def made(
-    found: MessageLayout, *, sender: From = SENDER, blanks: dict[str, str] | None = None
+    found: MessageLayout,
+    *,
+    sender: From = SENDER,
+    blanks: dict[str, str] | None = None,
+    removal_link: str = "",
 ) -> bytes:
     outgoing = Outgoing(
         notification_id=7,
@@ -32,6 +36,7 @@ def made(
         reply_to="",
         message=EmailText(found, BLANKS | (blanks or {})),
         message_id="<abc@portail.example.fr>",
+        removal_link=removal_link,
     )
     return compose(outgoing, sender=sender, address="zoe@example.fr", receipt_token="a" * 26)
 
@@ -86,6 +91,17 @@ def test_a_name_beyond_ascii_is_read_back(name: str) -> None:
     assert (address.display_name, address.addr_spec) == (name, "avis@phare.example.fr")
 
 
+def test_a_message_that_people_asked_for_can_be_taken_back_by_their_mail_program() -> None:
+    link = "https://portail.example.fr/attente/retirer/abc/"
+    message = parsed(made(layout(), removal_link=link))
+    assert message["List-Unsubscribe"] == f"<{link}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_a_notice_has_no_such_header() -> None:
+    assert not [name for name in parsed(made(layout())) if name.startswith("List-")]
+
+
 def test_a_name_cannot_add_a_header() -> None:
     message = parsed(made(layout(), sender=From("Phare\r\nBcc: x@example.fr", "a@example.fr")))
     assert message["Bcc"] is None
@@ -93,6 +109,8 @@ def test_a_name_cannot_add_a_header() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp")), max_size=200))
+@example("Mutuelle du Sable (fictive) : ce portail a maintenant une réponse")
+@example("a" * 120)
 def test_any_subject_is_read_back(subject: str) -> None:
     subject = " ".join(subject.split())
     content = made(layout(subject=subject))
