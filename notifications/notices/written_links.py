@@ -16,6 +16,8 @@ SHORTENER = re.compile(
 _BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _SURE = re.compile(
     r"//\w|\bwww\.|\b(?:h(?:tt|xx)ps?|mailto|javascript):|\b(?:tel|sms):\+?\d|\bdata:\w+/"
+    # As Markdown names a link.
+    r"|\]\(\s?[\w/#.]"
     # Dots that no program reads and people do.
     r"|\w\s?[\[({]\s?(?:\.|dot|point)\s?[\])}]\s?\w|\w%(?:2e|2f|3a)\w"
     r"|\w (?:point|dot) (?:fr|com|org|net|eu)\b|\w \. ?(?:fr|com|org|net|eu|info|io)\b"

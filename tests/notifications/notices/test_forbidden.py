@@ -171,6 +171,9 @@ def test_a_social_security_number_is_known_however_it_is_written(text: str) -> N
         "12th of March 1980",
         "１２/０３/１９８０",
         "née le 12",
+        "mars 1980, le 12",
+        "March 1980, on the 12th",
+        "loi santé, née le 12 mars 1980",
         "Date de naissance : le 12",
     ],
 )
@@ -208,6 +211,7 @@ def test_a_birth_date_is_known_however_it_is_written(text: str) -> None:
         "//evil/connexion",
         "javascript:alert(1)",
         "moi@evil.com/connexion",
+        "[votre compte](evil)",
         "etc.Voici la suite",
     ],
 )
@@ -244,6 +248,10 @@ def test_a_promotion_is_known_however_it_is_written(text: str) -> None:
         "Dossiers : 33 000 000 ; 1 234 567 890 octets ; 12 345 678 personnes.",
         "Depuis 1980, 12 personnes y travaillent. Tapez 1. Puis 2.",
         "Il ne le fait plus ; 12 marques, 80 magasins.",
+        "La loi du 6 janvier 1978, la loi n° 78-17 du 6 janvier 1978, la loi du 06/01/1978.",
+        "La loi Informatique et Libertés du 6 janvier 1978 vous ouvre des droits.",
+        "Le RGPD (règlement du 27 avril 2016) ; the Data Protection Act of 6 January 1978.",
+        "En mars 2017, le 12 janvier 2026 et le 15 % restant.",
     ],
 )
 def test_ordinary_french_may_stay(text: str) -> None:
