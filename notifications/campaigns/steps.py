@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +33,7 @@ from notifications.notices.facts import Facts, facts_for
 from notifications.notices.version_lock import hold_versions
 from notifications.register.figures import failed_share
 from notifications.sender_domains.standing import Standing, sender_standing
+from notifications.senders.domains import own_domains
 from notifications.senders.names import check_sender_name
 from notifications.sending.doubts import DoubtPolicy
 
@@ -57,12 +59,13 @@ def channels_offered() -> list[Channel]:
 
 
 def facts_of(notice: Notice) -> Facts:
-    """Return what the directory says of the notice's breach, operators and population."""
-    return facts_for(
+    """Return what the directory says of the notice's breach, operators, population and insurer."""
+    facts = facts_for(
         breach=notice.breach,
         operators=list(notice.operators.order_by("pk")),
         population=notice.population,
     )
+    return replace(facts, own_domains=own_domains(notice.insurer))
 
 
 def checklist_of(version: NoticeVersion) -> list[Unmet]:

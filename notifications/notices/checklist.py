@@ -3,6 +3,7 @@
 Sources: GDPR Article 34(2) and 33(3)(b)–(d). What no text may hold is in `forbidden.py`.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Protocol
@@ -30,6 +31,7 @@ PLAIN = (
     "unreachable_plan",
 )
 LONGEST_HEADER = 300  # characters of a subject, filled in, or of a name; longer ones are cut
+_SAYS_CHECKED = re.compile(r"\b(?:re)?(?:verifi|check)")
 HEAVIEST = 60_000  # bytes of an e-mail, its two forms included
 
 
@@ -141,7 +143,7 @@ def unmet(content: NoticeContent, facts: Facts) -> list[Unmet]:
         *_data(content, facts),
         *_contact(content),
         *_short_messages(content),
-        *_forbidden(content),
+        *_forbidden(content, facts.own_domains | domain_of_contact(content)),
         *_heavy(content),
     ]
 
@@ -282,16 +284,31 @@ def _short_messages(content: NoticeContent) -> Iterator[Unmet]:
                 "34(2)",
                 _("Le SMS doit dire où lire l’avis entier : l’adresse à taper, {portail}."),
             )
+        elif not _SAYS_CHECKED.search(folded(text)):
+            yield Unmet(
+                field,
+                "34(1)",
+                _(
+                    "Le SMS doit dire en toutes lettres qu’on peut le vérifier en tapant {portail}"
+                    " : écrivez « vérifier », ou en anglais « check »."
+                ),
+            )
         if Placeholder.REFERENCE not in used:
             yield Unmet(field, "34(1)", _("Le SMS doit porter son code : {référence}."))
         if used & {Placeholder.FIRST_NAME, Placeholder.LAST_NAME, Placeholder.PEOPLE}:
             yield Unmet(field, "5(1)(f)", _("Un SMS ne nomme ni ne compte personne."))
 
 
-def _forbidden(content: NoticeContent) -> Iterator[Unmet]:
+def domain_of_contact(content: Contactable) -> frozenset[str]:
+    """Return the domain of the address that a notice or statement gives to write to."""
+    domain = content.contact_email.rpartition("@")[2].lower()
+    return frozenset({domain} if domain else ())
+
+
+def _forbidden(content: NoticeContent, domains: frozenset[str]) -> Iterator[Unmet]:
     values = shared_values(content)
-    for name, text, is_filled_in in _all_texts(content):
-        for found in forbidden_in(text, is_filled_in=is_filled_in, values=values):
+    for name, text, filled_in in _all_texts(content):
+        for found in forbidden_in(text, is_filled_in=filled_in, values=values, own_domains=domains):
             yield Unmet(name, found.article, found.message)
         if Placeholder.PHONE in placeholders_in(text) and not content.contact_phone.strip():
             yield Unmet(name, "33(3)(b)", _("Donnez le téléphone, ou retirez {téléphone}."))

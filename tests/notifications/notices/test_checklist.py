@@ -171,6 +171,7 @@ def test_an_unknown_placeholder_is_named(content: NoticeContent, facts: Facts) -
         ("Tapez {portail}. Code {référence}", "nommer l’organisme"),
         ("{organisme} : une violation. Code {référence}", "{portail}"),
         ("{organisme} : une violation, tapez {portail}", "{référence}"),
+        ("{organisme} : une violation, tapez {portail}. Code {référence}", "vérifier"),
         ("{prénom}, {organisme} : tapez {portail}. Code {référence}", "ne nomme"),
         ("{organisme} : tapez {portail} ou bit.ly/x. Code {référence}", "raccourcie"),
     ],
@@ -180,6 +181,16 @@ def test_an_sms_says_who_writes_and_where_to_read_the_rest(
 ) -> None:
     problems = unmet(replace(content, fr=replace(content.fr, sms=text)), facts)
     assert any(said in str(problem.message) for problem in problems if problem.field == "fr_sms")
+
+
+def test_a_text_names_no_address_but_the_insurers_own(content: NoticeContent, facts: Facts) -> None:
+    def judged(address: str) -> set[str]:
+        advice = f"{content.fr.advice} En cas de doute, écrivez à {address}."
+        known = replace(facts, own_domains=frozenset({"phare-courriel.example.fr"}))
+        return fields(replace(content, fr=replace(content.fr, advice=advice)), known)
+
+    assert judged(content.contact_email) == judged("avis@phare-courriel.example.fr") == set()
+    assert judged("ameli@evil.com") == {"fr_advice"}
 
 
 def test_a_phone_that_a_text_names_must_be_given(content: NoticeContent, facts: Facts) -> None:

@@ -65,7 +65,8 @@ def test_it_is_refused_with_the_reason(text: str, said: str) -> None:
 )
 @override_settings(PORTAL_HOST="portail.example.fr")
 def test_it_may_stay(text: str) -> None:
-    assert [str(found.message) for found in forbidden_in(text)] == []
+    found = forbidden_in(text, own_domains={"phare.example.fr"})
+    assert [str(one.message) for one in found] == []
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,6 @@ def test_a_promotion_is_known_however_it_is_written(text: str) -> None:
         "Le règlement (UE) 2016/679, l’art. 34.1 et la version 1.2.3 ; 3,50 € ou 1.5 million.",
         "Nous offrons un service ouvert 24/7. « Attendez... puis rappelez…»",
         "Le point est clair : un point de contact répond.",
-        "Notre délégué : dpo@mutuelle-phare.example.fr. Écrivez-lui.",
         "Dossiers : 33 000 000 ; 1 234 567 890 octets ; 12 345 678 personnes.",
         "Depuis 1980, 12 personnes y travaillent. Tapez 1. Puis 2.",
         "Il ne le fait plus ; 12 marques, 80 magasins.",
@@ -256,6 +256,18 @@ def test_a_promotion_is_known_however_it_is_written(text: str) -> None:
 )
 def test_ordinary_french_may_stay(text: str) -> None:
     assert refusals(text) == ""
+
+
+@pytest.mark.parametrize("host", ["phare.example.fr", "PHARE.example.fr", "dpo.phare.example.fr"])
+def test_an_address_of_the_insurers_own_domains_may_stand(host: str) -> None:
+    text = f"Notre délégué : dpo@{host}. Écrivez-lui."
+    assert not list(forbidden_in(text, own_domains={"phare.example.fr"}))
+
+
+@pytest.mark.parametrize("host", ["evil.com", "phare.example.fr.evil.com", "xphare.example.fr"])
+def test_an_address_elsewhere_is_refused(host: str) -> None:
+    (only,) = forbidden_in(f"Écrivez à ameli@{host}", own_domains={"phare.example.fr"})
+    assert f"ameli@{host}" in str(only.message)
 
 
 def test_where_nothing_is_replaced_any_placeholder_is_refused() -> None:
