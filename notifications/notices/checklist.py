@@ -30,6 +30,9 @@ PLAIN = (
     "contact_address",
     "unreachable_plan",
 )
+# Characters. More could not be sent, and would take long to judge while it is typed.
+LONGEST = {"controller_name": 300, "dpo_name": 300, "contact_phone": 100, "sms": 1000}
+LONGEST_NOTICE = 40_000
 LONGEST_HEADER = 300  # characters of a subject, filled in, or of a name; longer ones are cut
 _SAYS_CHECKED = re.compile(r"\b(?:re)?(?:verifi|check)")
 HEAVIEST = 60_000  # bytes of an e-mail, its two forms included
@@ -136,7 +139,12 @@ def citation(article: str) -> str:
 
 
 def unmet(content: NoticeContent, facts: Facts) -> list[Unmet]:
-    """Return every unmet point, in the order of the form; an empty list allows submission."""
+    """Return every unmet point, in the order of the form; an empty list allows submission.
+
+    Of what is longer than any message, only that.
+    """
+    if too_long := list(_too_long(content)):
+        return too_long
     return [
         *_texts(content, "fr"),
         *_english(content),
@@ -146,6 +154,27 @@ def unmet(content: NoticeContent, facts: Facts) -> list[Unmet]:
         *_forbidden(content, facts.own_domains | domain_of_contact(content)),
         *_heavy(content),
     ]
+
+
+def _too_long(content: NoticeContent) -> Iterator[Unmet]:
+    texts = list(_all_texts(content))
+    for name, text, _is_filled_in in texts:
+        most = LONGEST.get(name.removeprefix("fr_").removeprefix("en_"))
+        if most is not None and len(text) > most:
+            yield _shorten(name, most)
+    if sum(len(text) for _name, text, _is_filled_in in texts) > LONGEST_NOTICE:
+        longest, *_others = max(texts, key=lambda one: len(one[1]))
+        yield Unmet(
+            longest,
+            "34(2)",
+            _("Raccourcissez : tout l’avis tient en %(most)d caractères.")
+            % {"most": LONGEST_NOTICE},
+        )
+
+
+def _shorten(field: str, most: int) -> Unmet:
+    said = _("Raccourcissez : %(most)d caractères au plus.") % {"most": most}
+    return Unmet(field, "34(1)", said)
 
 
 def _english(content: NoticeContent) -> Iterator[Unmet]:
@@ -324,8 +353,7 @@ def _long_headers(content: NoticeContent) -> Iterator[Unmet]:
         ("en_subject", replaced(content.en.subject, values)),
     ):
         if len(text) > LONGEST_HEADER:
-            said = _("Raccourcissez : %(most)d caractères au plus.") % {"most": LONGEST_HEADER}
-            yield Unmet(name, "34(1)", said)
+            yield _shorten(name, LONGEST_HEADER)
 
 
 def _heavy(content: NoticeContent) -> Iterator[Unmet]:

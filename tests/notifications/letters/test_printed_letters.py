@@ -11,7 +11,7 @@ from django.urls import reverse
 from audit.models import AuditEntry
 from insurers.lists.purging import purge_contacts, run_purge
 from insurers.models import AffectedMember
-from notifications.campaigns.steps import pause_campaign
+from notifications.campaigns.stopping import pause_campaign
 from notifications.letters import printing
 from notifications.letters.exports import LettersRefused, ask_for_letters, pending_letters
 from notifications.letters.pdf import Letter, LetterError
