@@ -1,4 +1,4 @@
-"""A notice saved while its campaign is approved, and lists published while campaigns are decided."""
+"""A notice saved while it is approved, and lists published while campaigns are decided."""
 
 import os
 from collections.abc import Callable, Iterator
