@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('notifications', '0006_public_views'),
+        ('notifications', '0008_find_reply'),
     ]
 
     operations = [
