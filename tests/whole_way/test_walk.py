@@ -49,6 +49,7 @@ FOCUSED = """() => {
 
 def walk(page: Page) -> None:
     """Go through the page by Tab; every control must be met once, in order, with its focus seen."""
+    page.wait_for_load_state("networkidle")  # A frame that comes late takes the focus back.
     total = page.evaluate(NUMBER_CONTROLS)
     page.evaluate(FROM_THE_TOP)
     met: list[int] = []
@@ -176,7 +177,7 @@ def write_notice(paule: Page) -> None:
     announced = paule.get_by_role("status").and_(paule.locator("#unmet-count"))
     expect(announced).to_contain_text("à corriger")
     write(paule, "en_measures", "The operator closed the hijacked accounts the same day.")
-    expect(announced).to_have_text("0 point à corriger")
+    expect(announced).to_have_text("Plus aucun point à corriger")
     press(paule, "Enregistrer une version")
     walk(paule)
 
