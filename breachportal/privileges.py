@@ -204,7 +204,7 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
         f"{_of('notifications_notice', 'notice_id')} AND {STAFF}",
     ),
     "notifications_trial": (
-        _of("notifications_noticeversion", "version_id"),
+        f"{_of('notifications_noticeversion', 'version_id')} AND asked_by_id::text = portal_user()",
         f"{_of('notifications_noticeversion', 'version_id')} AND {STAFF}"
         " AND asked_by_id::text = portal_user()",
     ),

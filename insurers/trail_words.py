@@ -79,6 +79,7 @@ ACTIONS = {
     "letters.asked": _("Fichier de lettres demandé"),
     "letters.asked_again": _("Fichier de lettres demandé à nouveau"),
     "letters.exported": _("Lettres remises à l’organisme"),
+    "letters.failed": _("Lettres impossibles à mettre en page"),
     "letters.downloaded": _("Fichier de lettres téléchargé"),
     "invitation.sent": _("Invitation envoyée"),
     "invitation.withdrawn": _("Invitation retirée"),

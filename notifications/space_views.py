@@ -9,7 +9,8 @@ from django.views.decorators.http import require_safe
 
 from insurers.models import AffectedList, Breach, Declaration, Insurer, ListEffect, ListState, Role
 from insurers.permissions import staff_of
-from notifications.campaigns.steps import OVER, STOPPABLE, barred_from_approving
+from notifications.campaigns.approving import barred_from_approving
+from notifications.campaigns.steps import OVER, STOPPABLE
 from notifications.models import (
     Campaign,
     CampaignState,

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection
 
+from insurers.lists.contacts import HAS_POSTAL_ADDRESS
 from insurers.lists.tables import table_name
 from insurers.models import AffectedList, Ended, ListEffect, ListState
 
@@ -77,16 +78,21 @@ def earlier_lists(affected_list: AffectedList) -> Earlier:
 
 # Joined on the fingerprint alone, so that PostgreSQL reads each table once; a CASE, because it
 # would expect next to no row to pass a plain condition. `has_news`: the row gives an address that
-# the earlier list does not.
-_MEET = """
+# the earlier list does not; a postal one counts where it takes no other address away.
+_MEET = f"""
 CREATE TEMPORARY TABLE met ON COMMIT DROP AS
 SELECT member.ordinal, earlier.list_id AS earlier_list, earlier.ordinal AS earlier_ordinal,
     member.name_tag, earlier.name_tag AS earlier_tag, coalesce(mark.ended, '') AS ended,
     coalesce(member.email_fingerprint <> earlier.email_fingerprint,
         member.email_fingerprint IS NOT NULL)
     OR coalesce(member.phone_fingerprint <> earlier.phone_fingerprint,
-        member.phone_fingerprint IS NOT NULL) AS has_news
-FROM {table} AS member
+        member.phone_fingerprint IS NOT NULL)
+    OR (member.contact_flags & {HAS_POSTAL_ADDRESS} > earlier.contact_flags & {HAS_POSTAL_ADDRESS}
+        AND coalesce(member.email_fingerprint = earlier.email_fingerprint,
+            earlier.email_fingerprint IS NULL)
+        AND coalesce(member.phone_fingerprint = earlier.phone_fingerprint,
+            earlier.phone_fingerprint IS NULL)) AS has_news
+FROM {{table}} AS member
 JOIN members.affected_member AS earlier ON earlier.fingerprint = member.fingerprint
     AND earlier.list_id = ANY (%(every)s)
 LEFT JOIN members.listing_mark AS mark

@@ -10,9 +10,9 @@ from django.views.decorators.http import require_http_methods
 from insurers.models import Role
 from insurers.permissions import require_role, staff_of
 from insurers.queueing import enqueue
+from notifications.campaigns.approving import barred_from_approving
 from notifications.campaigns.refusals_shown import refusal_shown
 from notifications.campaigns.requests import campaign_of
-from notifications.campaigns.steps import barred_from_approving
 from notifications.models import Campaign
 from notifications.outbox.crowded import confirm_addresses, waiting_choices
 from notifications.tasks import tell_crowded

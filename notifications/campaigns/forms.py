@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from insurers.models import AffectedList
 from notifications.campaigns.sms_cost import SmsText
-from notifications.campaigns.steps import channels_offered
+from notifications.campaigns.submitting import channels_offered
 from notifications.models import CampaignKind, Channel, LetterKind
 from notifications.notices.checklist import citation, points_of
 from notifications.senders.names import check_sender_name
@@ -143,7 +143,9 @@ class ApprovalForm(forms.Form):
         self._points = points_of(channels)
         for point in self._points:
             self.fields[f"point_{point.code}"] = forms.BooleanField(
-                label=str(point.label), help_text=citation(point.article)
+                label=str(point.label),
+                help_text=citation(point.article),
+                error_messages={"required": _("Cochez ce point une fois vérifié.")},
             )
         self.order_fields([*(f"point_{point.code}" for point in self._points)])
 

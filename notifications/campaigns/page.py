@@ -7,10 +7,11 @@ from django.utils import timezone
 
 from insurers.models import Role
 from insurers.permissions import staff_of
+from notifications.campaigns.approving import barred_from_approving
 from notifications.campaigns.course import course_of, failures_with_examples, speed_of
 from notifications.campaigns.forms import ApprovalForm, ReturnForm
 from notifications.campaigns.sms_cost import sms_cost
-from notifications.campaigns.steps import RETURNABLE, STOPPABLE, barred_from_approving
+from notifications.campaigns.steps import RETURNABLE, STOPPABLE
 from notifications.letters.progress import letters_shown
 from notifications.models import Campaign, CampaignState, ListReach
 from notifications.notices.content import NoticeContent
@@ -60,6 +61,8 @@ def campaign_page(
             "may_pause": staff_of(request).has_role(found.insurer_id, Role.PREPARER, Role.APPROVER),
             "may_cancel": found.state in STOPPABLE
             and staff_of(request).has_role(found.insurer_id, Role.APPROVER),
+            "may_correct": found.state == CampaignState.RETURNED
+            and staff_of(request).has_role(found.insurer_id, Role.PREPARER, Role.APPROVER),
             "may_return": found.state in RETURNABLE
             and Role.APPROVER in staff_of(request).roles.get(found.insurer_id, ()),
             "approval_form": approval_form or ApprovalForm(channels=found.plan["channels"]),

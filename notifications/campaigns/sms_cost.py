@@ -6,8 +6,9 @@ from typing import Any
 
 from notifications.channels.segments import Coding, forcing_ucs2, plain, segment
 from notifications.models import Channel
+from notifications.notices.checklist import LONGEST
 from notifications.notices.content import NoticeContent
-from notifications.notices.rendering import LANGUAGES, Language, lay_out
+from notifications.notices.rendering import LANGUAGES, REFERENCE, Language, sms_with_blanks
 
 # As long as any; a reference holds nothing that forces UCS-2.
 SAMPLE_REFERENCE = "BP7K-3F9M-Q2XD-7"
@@ -52,8 +53,9 @@ def sms_texts(content: NoticeContent, *, has_plain_sms: bool = False) -> tuple[S
 
 
 def sms_by_field(content: NoticeContent) -> dict[str, SmsText]:
-    """Return the SMS of both languages, by the field of the form that each is written in."""
-    written = [name for name in LANGUAGES if getattr(content, name).sms.strip()]
+    """Return the SMS of both languages, by the field of the form; none that is far too long."""
+    lengths = {name: len(getattr(content, name).sms.strip()) for name in LANGUAGES}
+    written = [name for name in LANGUAGES if 0 < lengths[name] <= LONGEST["sms"]]
     return {f"{name}_sms": _text(content, name, False) for name in written}
 
 
@@ -68,8 +70,8 @@ def sms_cost(content: NoticeContent, plan: dict[str, Any], *, messages: int) -> 
 
 
 def _text(content: NoticeContent, language: Language, has_plain_sms: bool) -> SmsText:
-    layout = lay_out(content, language=language, has_plain_sms=has_plain_sms)
-    text = layout.short_message(reference=SAMPLE_REFERENCE).text
+    laid_out = sms_with_blanks(content, language=language, has_plain_sms=has_plain_sms)
+    text = laid_out.replace(REFERENCE, SAMPLE_REFERENCE)
     found = segment(text)
     return SmsText(
         language=language,

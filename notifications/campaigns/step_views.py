@@ -10,17 +10,16 @@ from django.views.decorators.http import require_POST, require_safe
 from insurers.models import Role
 from insurers.permissions import staff_of
 from insurers.queueing import enqueue
+from notifications.campaigns.approving import approve_campaign, return_campaign
 from notifications.campaigns.forms import ApprovalForm
 from notifications.campaigns.page import campaign_page
 from notifications.campaigns.refusals_shown import refusal_shown
 from notifications.campaigns.requests import campaign_of
-from notifications.campaigns.steps import (
-    approve_campaign,
+from notifications.campaigns.stopping import (
     cancel_campaign,
     pause_campaign,
     resume_campaign,
     resume_paused,
-    return_campaign,
 )
 from notifications.register.figures import campaign_figures
 from notifications.sender_domains.forms import SenderOverrideForm

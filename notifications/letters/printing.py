@@ -22,10 +22,12 @@ from notifications.letters.exports import (
     encrypted,
     export_letters,
     keep_file,
+    record_letters,
     unmade,
 )
-from notifications.letters.pdf import AT_MOST, Letter, lay_out_letters, letter_pdf
+from notifications.letters.pdf import AT_MOST, Letter, LetterError, lay_out_letters, letter_pdf
 from notifications.models import Campaign, CampaignState, LetterExport
+from notifications.models.letters import TRIES
 from notifications.notices.content import NoticeContent
 from notifications.references import derive
 from notifications.sending.leases import STILL_LISTED
@@ -62,18 +64,37 @@ def make_pdf(*, export_id: int, now: datetime) -> bool:
     """Make a file that was asked for (worker only); return whether there is another to make.
 
     A campaign that is paused or halted has its files made once it goes on; of one that ended
-    nothing is left to print, and the file stays empty.
+    nothing is left to print, and the file stays empty. Raises LetterError where its letters could
+    not be laid out; after `TRIES` times nobody tries by himself, and the letters go on waiting.
     """
     with session_lock(LOCK_SPACE, export_id % 2**31) as is_ours:
         export = LetterExport.objects.filter(pk=export_id, made_at=None).first()
         if not is_ours or export is None:
             return False
-        if export.repeats_id is not None:
-            return _make_again(export, now)
         state = _state_of(export)
-        if state in (CampaignState.PAUSED, CampaignState.HALTED):
+        if export.repeats_id is None and state in (CampaignState.PAUSED, CampaignState.HALTED):
             return False
-        return _make(export, now, is_sending=state == CampaignState.SENDING)
+        try:
+            if export.repeats_id is not None:
+                return _make_again(export, now)
+            return _make(export, now, is_sending=state == CampaignState.SENDING)
+        except LetterError:
+            _count_failure(export.pk, now)
+            raise
+
+
+@transaction.atomic
+def _count_failure(export_id: int, now: datetime) -> None:
+    """Note that a file could not be made; at last it is kept as it is, of nothing."""
+    export = unmade(export_id)
+    if export is None:
+        return
+    export.failures += 1
+    export.save(update_fields=["failures"])
+    if export.failures >= TRIES:
+        export.made_at = now
+        export.save(update_fields=["made_at"])
+        record_letters(export, "letters.failed", tries=export.failures)
 
 
 def _make(export: LetterExport, now: datetime, *, is_sending: bool) -> bool:

@@ -39,7 +39,7 @@ def _series(asked: LetterExport, exports: list[LetterExport]) -> Series:
     own = [export for export in exports if asked.pk in (export.pk, export.first_id)]
     made = [export for export in own if export.made_at is not None]
     # A file of nothing is what remains of letters that were withdrawn or cancelled meanwhile.
-    files = [export for export in made if export.letters or len(own) == 1]
+    files = [one for one in made if one.letters or one.is_given_up or len(own) == 1]
     return Series(asked, files, is_live=len(made) < len(own))
 
 

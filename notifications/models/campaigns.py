@@ -103,7 +103,7 @@ class ListReach(models.Model):
 
 
 class CampaignState(models.TextChoices):
-    """Transitions live in `notifications/campaigns/steps.py`."""
+    """Transitions live in `notifications/campaigns/`: `submitting`, `approving`, `stopping`."""
 
     SUBMITTED = "submitted", _("à approuver")
     RETURNED = "returned", _("renvoyée")

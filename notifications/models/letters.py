@@ -9,6 +9,8 @@ from insurers.models import Insurer
 from notifications.models.campaigns import Campaign
 from notifications.models.outbox import DispatchBatch
 
+TRIES = 3
+
 
 class LetterKind(models.TextChoices):
     """What a file holds. Only those whose list gives a postal address can be in a PDF."""
@@ -23,7 +25,8 @@ class LetterExport(models.Model):
 
     A row without `made_at` waits for the worker. `repeats` is the export whose letters it holds
     again, where that file was lost. PDF follow one another: `first` is the file that was asked
-    for, whose `total` is how many letters there were to print.
+    for, whose `total` is how many letters there were to print. One that could not be laid out
+    `TRIES` times is made, of nothing: its letters wait, and can be asked for again.
     """
 
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="letter_exports")
@@ -41,6 +44,7 @@ class LetterExport(models.Model):
     repeats = models.ForeignKey("self", models.PROTECT, null=True, related_name="repeated_by")
     first = models.ForeignKey("self", models.PROTECT, null=True, related_name="followed_by")
     total = models.PositiveIntegerField(_("lettres à imprimer"), db_default=0, default=0)
+    failures = models.PositiveSmallIntegerField(_("échecs"), db_default=0, default=0)
     batch = models.ForeignKey(DispatchBatch, models.SET_NULL, null=True, related_name="+")
     made_at = models.DateTimeField(_("prêt le"), null=True)
     letters = models.PositiveIntegerField(_("lettres"), default=0)
@@ -71,6 +75,11 @@ class LetterExport(models.Model):
 
     def __str__(self) -> str:
         return f"letter export {self.pk}"
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it holds nothing because it could not be laid out."""
+        return self.failures >= TRIES and not self.letters
 
     @property
     def file_name(self) -> str:

@@ -3,6 +3,7 @@
 Sources: GDPR Article 34(2) and 33(3)(b)–(d). What no text may hold is in `forbidden.py`.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Protocol
@@ -29,7 +30,11 @@ PLAIN = (
     "contact_address",
     "unreachable_plan",
 )
+# Characters. More could not be sent, and would take long to judge while it is typed.
+LONGEST = {"controller_name": 300, "dpo_name": 300, "contact_phone": 100, "sms": 1000}
+LONGEST_NOTICE = 40_000
 LONGEST_HEADER = 300  # characters of a subject, filled in, or of a name; longer ones are cut
+_SAYS_CHECKED = re.compile(r"\b(?:re)?(?:verifi|check)")
 HEAVIEST = 60_000  # bytes of an e-mail, its two forms included
 
 
@@ -134,16 +139,42 @@ def citation(article: str) -> str:
 
 
 def unmet(content: NoticeContent, facts: Facts) -> list[Unmet]:
-    """Return every unmet point, in the order of the form; an empty list allows submission."""
+    """Return every unmet point, in the order of the form; an empty list allows submission.
+
+    Of what is longer than any message, only that.
+    """
+    if too_long := list(_too_long(content)):
+        return too_long
     return [
         *_texts(content, "fr"),
         *_english(content),
         *_data(content, facts),
         *_contact(content),
         *_short_messages(content),
-        *_forbidden(content),
+        *_forbidden(content, facts.own_domains | domain_of_contact(content)),
         *_heavy(content),
     ]
+
+
+def _too_long(content: NoticeContent) -> Iterator[Unmet]:
+    texts = list(_all_texts(content))
+    for name, text, _is_filled_in in texts:
+        most = LONGEST.get(name.removeprefix("fr_").removeprefix("en_"))
+        if most is not None and len(text) > most:
+            yield _shorten(name, most)
+    if sum(len(text) for _name, text, _is_filled_in in texts) > LONGEST_NOTICE:
+        longest, *_others = max(texts, key=lambda one: len(one[1]))
+        yield Unmet(
+            longest,
+            "34(2)",
+            _("Raccourcissez : tout l’avis tient en %(most)d caractères.")
+            % {"most": LONGEST_NOTICE},
+        )
+
+
+def _shorten(field: str, most: int) -> Unmet:
+    said = _("Raccourcissez : %(most)d caractères au plus.") % {"most": most}
+    return Unmet(field, "34(1)", said)
 
 
 def _english(content: NoticeContent) -> Iterator[Unmet]:
@@ -282,16 +313,31 @@ def _short_messages(content: NoticeContent) -> Iterator[Unmet]:
                 "34(2)",
                 _("Le SMS doit dire où lire l’avis entier : l’adresse à taper, {portail}."),
             )
+        elif not _SAYS_CHECKED.search(folded(text)):
+            yield Unmet(
+                field,
+                "34(1)",
+                _(
+                    "Le SMS doit dire en toutes lettres qu’on peut le vérifier en tapant {portail}"
+                    " : écrivez « vérifier », ou en anglais « check »."
+                ),
+            )
         if Placeholder.REFERENCE not in used:
             yield Unmet(field, "34(1)", _("Le SMS doit porter son code : {référence}."))
         if used & {Placeholder.FIRST_NAME, Placeholder.LAST_NAME, Placeholder.PEOPLE}:
             yield Unmet(field, "5(1)(f)", _("Un SMS ne nomme ni ne compte personne."))
 
 
-def _forbidden(content: NoticeContent) -> Iterator[Unmet]:
+def domain_of_contact(content: Contactable) -> frozenset[str]:
+    """Return the domain of the address that a notice or statement gives to write to."""
+    domain = content.contact_email.rpartition("@")[2].lower()
+    return frozenset({domain} if domain else ())
+
+
+def _forbidden(content: NoticeContent, domains: frozenset[str]) -> Iterator[Unmet]:
     values = shared_values(content)
-    for name, text, is_filled_in in _all_texts(content):
-        for found in forbidden_in(text, is_filled_in=is_filled_in, values=values):
+    for name, text, filled_in in _all_texts(content):
+        for found in forbidden_in(text, is_filled_in=filled_in, values=values, own_domains=domains):
             yield Unmet(name, found.article, found.message)
         if Placeholder.PHONE in placeholders_in(text) and not content.contact_phone.strip():
             yield Unmet(name, "33(3)(b)", _("Donnez le téléphone, ou retirez {téléphone}."))
@@ -307,8 +353,7 @@ def _long_headers(content: NoticeContent) -> Iterator[Unmet]:
         ("en_subject", replaced(content.en.subject, values)),
     ):
         if len(text) > LONGEST_HEADER:
-            said = _("Raccourcissez : %(most)d caractères au plus.") % {"most": LONGEST_HEADER}
-            yield Unmet(name, "34(1)", said)
+            yield _shorten(name, LONGEST_HEADER)
 
 
 def _heavy(content: NoticeContent) -> Iterator[Unmet]:

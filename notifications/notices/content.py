@@ -1,21 +1,13 @@
 """The Article 34 message as structured content, saved as versions that never change."""
 
-import hashlib
-import json
 from dataclasses import asdict, astuple, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
 from django.db import transaction
 
-from audit.trail import account, insurer_scope, record
 from notifications.models import Notice, NoticeVersion
-
-
-def canonical_sha256(content: dict[str, Any]) -> bytes:
-    """Return the SHA-256 of a content's canonical JSON, 32 bytes."""
-    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).digest()
+from notifications.notices.versions import add_version, canonical_sha256
 
 
 @dataclass(frozen=True)
@@ -77,20 +69,6 @@ def save_version(
     *, notice: Notice, content: NoticeContent, author_id: int, now: datetime
 ) -> NoticeVersion:
     """Store the content as the notice's next version; versions never change afterwards."""
-    last = notice.versions.order_by("-number").values_list("number", flat=True).first()
-    version = NoticeVersion.objects.create(
-        notice=notice,
-        number=(last or 0) + 1,
-        content=asdict(content),
-        sha256=content.sha256(),
-        edited_by_id=author_id,
-        edited_at=now,
+    return add_version(
+        notice.versions, of=notice, content=asdict(content), author_id=author_id, now=now
     )
-    record(
-        action="notice.saved",
-        scope=insurer_scope(notice.insurer_id),
-        actor=account(author_id),
-        subject=f"notice:{notice.pk}",
-        detail={"version": version.number, "sha256": version.sha256.hex()},
-    )
-    return version

@@ -37,6 +37,8 @@ class Facts:
     exposed: tuple[str, ...]
     not_exposed: tuple[str, ...]
     uncertain: tuple[str, ...]
+    own_domains: frozenset[str] = frozenset()
+    """The domains that are the insurer's, where it is known."""
 
 
 # What one source reports, what is limited, disputed or possible, is for the insurer to judge.
@@ -134,17 +136,17 @@ def _when(part: BreachOperator, language: str) -> str:
 
 
 def _sms(insurer: Insurer, language: str) -> str:
-    """Write the SMS: it cannot hold the notice, so it says where to read it."""
+    """Write the SMS: it cannot hold the notice, so it says where to read and check it."""
     if language == "en":
         call = " or call {phone}" if insurer.contact_phone else ""
         return (
-            "{insurer}: a data breach concerns you. To know which data and what to do, type"
-            f" {{portal}} in your browser{call}. Code {{reference}}"
+            "{insurer}: a data breach concerns you. To know which data, what to do, and to check"
+            f" this message, type {{portal}} in your browser{call}. Code {{reference}}"
         )
     call = " ou appelez le {téléphone}" if insurer.contact_phone else ""
     return (
-        "{organisme} : une violation de données vous concerne. Pour savoir lesquelles et que faire,"
-        f" tapez {{portail}} dans votre navigateur{call}. Code {{référence}}"
+        "{organisme} : une violation de données vous concerne. Pour savoir lesquelles, que faire,"
+        f" et vérifier ce SMS, tapez {{portail}} dans votre navigateur{call}. Code {{référence}}"
     )
 
 

@@ -5,7 +5,7 @@ security number); CNIL's advice on false messages (no link to follow, no shorten
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
@@ -15,7 +15,7 @@ from insurers.lists import nir
 from notifications.notices.placeholders import EXPLAINED, Placeholder, replaced, unknown_in
 from notifications.notices.visible_text import folded, seen, unseen_in
 from notifications.notices.written_dates import holds_birth_date
-from notifications.notices.written_links import SHORTENER, link_in
+from notifications.notices.written_links import SHORTENER, foreign_address_in, link_in
 
 # Every pattern here reads any text of a form in a time that grows with its length alone.
 _PROMOTION = re.compile(
@@ -49,11 +49,13 @@ def forbidden_in(
     *,
     is_filled_in: bool = True,
     values: Mapping[Placeholder, str] | None = None,
+    own_domains: Collection[str] = (),
 ) -> Iterator[Forbidden]:
     """Yield each reason why a text cannot be part of a message.
 
     `is_filled_in` says that placeholders are replaced in it, by `values` where they are known;
-    elsewhere every one is refused. The text is judged as people read it, filled in.
+    elsewhere every one is refused. The text is judged as people read it, filled in. Whom to write
+    to is at one of `own_domains`, those of the insurer.
     """
     if hidden := unseen_in(text):
         yield _unseen(text[: min(map(text.index, hidden))])
@@ -77,6 +79,12 @@ def forbidden_in(
             )
             % {"link": _short(link)},
         )
+    if address := foreign_address_in(read, own_domains):
+        said = _(
+            "« %(address)s » n’est pas une adresse de votre organisme : donnez-en une du domaine de"
+            " votre contact ou de votre expéditeur déclaré, ou retirez-la."
+        )
+        yield Forbidden("34(1)", said % {"address": _short(address)})
     if _TRACKING.search(read):
         yield Forbidden("34(1)", _("Retirez le traceur : personne n’est suivi à la lecture."))
     elif _MARKUP.search(read):

@@ -40,7 +40,7 @@ def notice_preview(request: HttpRequest, notice_id: int) -> HttpResponse:
             "preview": shown,
             "sms_parts": len(segment(shown.sms.text).parts),
             "may_edit": may_edit,
-            "trials": _trials(notice) if may_edit else [],
+            "trials": _trials(request, notice) if may_edit else [],
         },
     )
 
@@ -79,9 +79,10 @@ def notice_try(request: HttpRequest, notice_id: int) -> HttpResponse:
     return redirect("notice_preview", notice.pk)
 
 
-def _trials(notice: Notice) -> list[tuple[Trial, str]]:
-    """Return the last trials of a notice, each with what became of it."""
-    last = Trial.objects.filter(version__notice=notice).select_related("version", "asked_by")[:10]
+def _trials(request: HttpRequest, notice: Notice) -> list[tuple[Trial, str]]:
+    """Return the person's last trials of a notice, each with what became of it."""
+    mine = Trial.objects.filter(version__notice=notice, asked_by=staff_of(request).user_id)
+    last = mine.select_related("version")[:10]
     return [(trial, status_of(trial, now=timezone.now())) for trial in last]
 
 

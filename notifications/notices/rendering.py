@@ -140,7 +140,6 @@ def lay_out(
         "language": spoken,
     }
     folder = "notifications/messages/notice"
-    sms = " ".join(texts.sms.split())
     with translation.override(spoken):
         text = render_to_string(f"{folder}/body.txt", context)
         return MessageLayout(
@@ -148,9 +147,18 @@ def lay_out(
             subject=" ".join(texts.subject.split()),
             text=text,
             html=render_to_string(f"{folder}/body.html", context),
-            sms=plain(sms) if has_plain_sms else sms,
+            sms=sms_with_blanks(content, language=language, has_plain_sms=has_plain_sms),
             names=any(blank in text for blank in (FULL_NAME, FIRST_NAME, LAST_NAME, PEOPLE)),
         )
+
+
+def sms_with_blanks(
+    content: NoticeContent, *, language: Language, has_plain_sms: bool = False
+) -> str:
+    """Return the SMS in a language, with a blank for the reference."""
+    written = content.texts(language).sms
+    sms = " ".join(replaced(written, shared_values(content) | NAMING).split())
+    return plain(sms) if has_plain_sms else sms
 
 
 def shared_values(content: NoticeContent) -> dict[Placeholder, str]:

@@ -8,10 +8,10 @@ from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from notifications.campaigns.steps import record_return, take_back
+from notifications.campaigns.approving import record_return, take_back
 from notifications.models import Campaign, Notice, NoticeVersion
 from notifications.notices.content import NoticeContent, save_version
-from notifications.notices.version_lock import hold_versions
+from notifications.notices.versions import hold_versions
 
 
 class SavedMeanwhileError(Exception):

@@ -20,10 +20,10 @@ from notifications.models import Channel, NoticeVersion, State, Trial
 from notifications.notices.content import NoticeContent
 from notifications.notices.previews import BY_CODE, Recipient, preview
 from notifications.notices.rendering import EmailText
-from notifications.notices.version_lock import hold_versions
+from notifications.notices.versions import hold_versions
 from notifications.references import message_id
 
-AT_MOST = 10  # a notice and a day
+AT_MOST = 10  # a person, a notice and a day
 A_DAY = timedelta(days=1)
 MARK = "[TEST] "
 WRITERS = (Role.PREPARER, Role.APPROVER)
@@ -42,10 +42,12 @@ def ask_for_trial(
     """Note that a person wants a version sent to their own address. Raises TrialRefused."""
     notice = version.notice
     hold_versions("notice", notice.pk)
-    of_the_day = Trial.objects.filter(version__notice=notice, asked_at__gt=now - A_DAY)
+    of_the_day = Trial.objects.filter(
+        version__notice=notice, asked_by=asked_by_id, asked_at__gt=now - A_DAY
+    )
     if of_the_day.count() >= AT_MOST:
         raise TrialRefused(
-            _("Dix essais de cet avis sont déjà partis en un jour : recommencez demain.")
+            _("Vous avez demandé dix essais de cet avis en un jour : recommencez demain.")
         )
     trial = Trial.objects.create(
         version=version,

@@ -12,12 +12,8 @@ from insurers.models import AffectedList, Role
 from insurers.permissions import readable, require_role, staff_of
 from notifications.campaigns.forms import SubmitForm
 from notifications.campaigns.sms_cost import sms_by_field, sms_texts
-from notifications.campaigns.steps import (
-    RESUBMITTABLE,
-    CampaignRefused,
-    facts_of,
-    submit_campaign,
-)
+from notifications.campaigns.steps import RESUBMITTABLE, CampaignRefused
+from notifications.campaigns.submitting import facts_of, submit_campaign
 from notifications.models import Campaign, Notice
 from notifications.notices.checklist import unmet
 from notifications.notices.content import NoticeContent

@@ -4,6 +4,7 @@ All of it reads a `visible_text.seen` text.
 """
 
 import re
+from collections.abc import Collection
 
 from django.conf import settings
 
@@ -16,6 +17,8 @@ SHORTENER = re.compile(
 _BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _SURE = re.compile(
     r"//\w|\bwww\.|\b(?:h(?:tt|xx)ps?|mailto|javascript):|\b(?:tel|sms):\+?\d|\bdata:\w+/"
+    # As Markdown names a link.
+    r"|\]\(\s?[\w/#.]"
     # Dots that no program reads and people do.
     r"|\w\s?[\[({]\s?(?:\.|dot|point)\s?[\])}]\s?\w|\w%(?:2e|2f|3a)\w"
     r"|\w (?:point|dot) (?:fr|com|org|net|eu)\b|\w \. ?(?:fr|com|org|net|eu|info|io)\b"
@@ -38,6 +41,16 @@ def link_in(text: str) -> str:
     if sure := _SURE.search(text):
         return sure[0].strip()
     return next((one for one in _DOTTED.findall(text) if _may_be_host(one)), "")
+
+
+def foreign_address_in(text: str, domains: Collection[str]) -> str:
+    """Return the first e-mail address outside these domains and those below them; "" for none."""
+    below = tuple(f".{domain}" for domain in domains)
+    for found in _EMAIL.finditer(text):
+        domain = found[0].rpartition("@")[2].lower()
+        if domain not in domains and not domain.endswith(below):
+            return found[0]
+    return ""
 
 
 def _own() -> re.Pattern[str]:

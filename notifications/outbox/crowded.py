@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from audit.trail import account, insurer_scope, record
 from insurers.lists.locks import take_turn
 from insurers.lists.wrapping import fingerprints_agree
-from notifications.campaigns.steps import CampaignRefused, barred_from_approving
+from notifications.campaigns.approving import barred_from_approving
+from notifications.campaigns.steps import CampaignRefused
 from notifications.models import (
     Campaign,
     CampaignKind,

@@ -8,20 +8,23 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
+from insurers.models import Insurer
 from notifications.models import StatementGround
-from notifications.notices.checklist import Unmet, means_of_contact
+from notifications.notices.checklist import Unmet, domain_of_contact, means_of_contact
 from notifications.notices.forbidden import forbidden_in
 from notifications.notices.visible_text import explains, says_something
+from notifications.senders.domains import own_domains
 from notifications.statements.content import StatementContent, StatementTexts
 
 
-def unmet_by(content: StatementContent) -> list[Unmet]:
+def unmet_by(content: StatementContent, insurer: Insurer) -> list[Unmet]:
     """Return every unmet point, in the order of the form; an empty list allows submission."""
+    domains = own_domains(insurer) | domain_of_contact(content)
     return [
         *_texts("fr", content.fr, content.ground),
         *_english(content),
         *_contact(content),
-        *_forbidden(content),
+        *_forbidden(content, domains),
     ]
 
 
@@ -55,9 +58,9 @@ def _contact(content: StatementContent) -> Iterator[Unmet]:
     yield from means_of_contact(content)
 
 
-def _forbidden(content: StatementContent) -> Iterator[Unmet]:
+def _forbidden(content: StatementContent, domains: frozenset[str]) -> Iterator[Unmet]:
     for name, text in _all_texts(content):
-        for found in forbidden_in(text, is_filled_in=False):
+        for found in forbidden_in(text, is_filled_in=False, own_domains=domains):
             yield Unmet(name, found.article, found.message)
 
 

@@ -7,13 +7,12 @@ from typing import Any, Self
 
 from django.db import transaction
 
-from audit.trail import account, insurer_scope, record
 from insurers.models import Breach, Insurer
 from notifications.models import NoticeVersion, Statement, StatementGround, StatementVersion
-from notifications.notices.content import NoticeContent, NoticeTexts, canonical_sha256
+from notifications.notices.content import NoticeContent, NoticeTexts
 from notifications.notices.placeholders import replaced
 from notifications.notices.rendering import shared_values
-from notifications.notices.version_lock import hold_versions
+from notifications.notices.versions import add_version, canonical_sha256, hold_versions
 
 
 @dataclass(frozen=True)
@@ -118,20 +117,6 @@ def save_statement(
         defaults={"created_by_id": author_id, "created_at": now},
     )
     hold_versions("statement", statement.pk)  # Whoever saves meanwhile makes the next one.
-    last = statement.versions.values_list("number", flat=True).first()
-    version = StatementVersion.objects.create(
-        statement=statement,
-        number=(last or 0) + 1,
-        content=asdict(content),
-        sha256=content.sha256(),
-        edited_by_id=author_id,
-        edited_at=now,
+    return add_version(
+        statement.versions, of=statement, content=asdict(content), author_id=author_id, now=now
     )
-    record(
-        action="statement.saved",
-        scope=insurer_scope(insurer.pk),
-        actor=account(author_id),
-        subject=f"statement:{statement.pk}",
-        detail={"version": version.number, "sha256": version.sha256.hex()},
-    )
-    return version

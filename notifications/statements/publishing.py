@@ -29,7 +29,7 @@ def submit_statement(
     *, version: StatementVersion, submitted_by_id: int, now: datetime
 ) -> Publication:
     """Freeze a version for approval; raise PublicationRefused while the checklist is not met."""
-    if problems := unmet_by(StatementContent.from_json(version.content)):
+    if problems := unmet_by(StatementContent.from_json(version.content), version.statement.insurer):
         raise PublicationRefused(_("La communication est encore incomplète."), problems)
     if version.publications.filter(state=PublicationState.PUBLISHED).exists():
         raise PublicationRefused(_("Cette version est déjà publique."))
@@ -70,7 +70,7 @@ def approve_statement(*, publication_id: int, approver_id: int, now: datetime) -
     if bytes(found.version.sha256) != content.sha256():
         raise PublicationRefused(_("Ce qui a été soumis a changé : soumettez à nouveau."))
     # The rules may have become stricter since it was submitted.
-    if problems := unmet_by(content):
+    if problems := unmet_by(content, found.insurer):
         raise PublicationRefused(_("La communication est encore incomplète."), problems)
     Publication.objects.filter(statement=found.statement, state=PublicationState.PUBLISHED).update(
         state=PublicationState.REPLACED, ended_by_id=approver_id, ended_at=now

@@ -47,7 +47,7 @@ def statement(request: HttpRequest, breach_slug: str, insurer_slug: str) -> Http
         )
         messages.success(request, _("Version %(number)d enregistrée.") % {"number": version.number})
         return redirect("statement", breach.slug, insurer.slug)
-    problems = unmet_by(content)
+    problems = unmet_by(content, insurer)
     form.show_unmet(problems)
     context = {
         "insurer": insurer,

@@ -10,7 +10,8 @@ import unicodedata
 from insurers.lists import nir
 from notifications.models.suspicious import AT_MOST
 from notifications.notices.visible_text import without_unseen
-from notifications.references import IN_GROUPS, has_digit, places_of_references
+from notifications.notices.written_dates import without_birth_dates
+from notifications.references import IN_GROUPS, has_digit, is_reference, places_of_references
 
 _SELECTORS = re.compile("[\ufe00-\ufe0f]")  # Of variants: a telephone's emoji may hold them.
 
@@ -19,8 +20,11 @@ HOST = r"(?<![\w.-])(?>(?:[\w-]{1,63}\.){1,20}[^\W\d_]{2,63})"
 # What follows `?`, `#`, `;` or `&` in a link tells the recipients of one scam apart.
 QUERY = re.compile(rf"((?:https?://|{HOST})[^\s?#;&]*+)[?#;&]\S+", re.IGNORECASE)
 
+# What a link puts before its host, to pass for another: `https://ameli.fr@evil.test`. It may name a
+# person as well, so only what looks like a site stays.
+LINK_USER = re.compile(r"(?<=://)(?!(?:[\w-]{1,63}\.){1,5}(?:fr|com|net|org|eu)@)[^\s/@?#]++@")
 EMAIL = re.compile(
-    r"(?<![\w.+%'-])[\w.+%'-]++@(?:\[[\d.:a-f]++\]|[\w-]++(?:\.[\w-]++)*+)", re.IGNORECASE
+    r"(?<!://)(?<![\w.+%'-])[\w.+%'-]++@(?:\[[\d.:a-f]++\]|[\w-]++(?:\.[\w-]++)*+)", re.IGNORECASE
 )
 # `lise (at) example.fr`, `lise arobase example point fr`.
 SPOKEN_EMAIL = re.compile(
@@ -47,35 +51,6 @@ TELEPHONE = re.compile(
     r"(?![ .-]?\d)"
 )
 
-# A whole date before 2018 is nobody's deadline: it is somebody's birth.
-_BEFORE = r"(?:19\d\d|200\d|201[0-7])"
-_DAY, _MONTH = r"(?:0[1-9]|[12]\d|3[01])", r"(?:0[1-9]|1[0-2])"
-_ANY = r"(?:\d{4}|\d\d)"
-_BETWEEN = rf"\s?[/.,|_\u2044{_DASHES}]\s?"
-
-
-def _dates(year: str) -> str:
-    return (
-        rf"\d{{1,2}}(?:{_BETWEEN}|\s)\d{{1,2}}(?:{_BETWEEN}|\s){year}"
-        rf"|{year}{_BETWEEN}\d{{1,2}}{_BETWEEN}\d{{1,2}}"
-        rf"|\d{{1,2}}(?:er|st|nd|rd|th)?(?:\sof)?[\s/.{_DASHES}][^\W\d_]{{3,9}}\.?[\s/.{_DASHES}]{year}"
-        rf"|(?<![^\W\d_])[^\W\d_]{{3,9}}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s{year}"
-    )
-
-
-BIRTH_DATE = re.compile(
-    rf"(?<!\d)(?<!\d[ ./,_-])(?:{_dates(_BEFORE)}"
-    r"|\d{1,2}/\d{1,2}/[3-9]\d"
-    rf"|{_DAY}{_MONTH}{_BEFORE}|{_BEFORE}{_MONTH}{_DAY}"
-    r")(?![ ./,_-]?\d)",
-    re.IGNORECASE,
-)
-SAID_BIRTH_DATE = re.compile(
-    r"\b(née?s?(?:\(e\))?\s+le|date de naissance(?:\s?:)?|born(?:\s+on)?|date of birth(?:\s?:)?)"
-    rf"\s+(?:{_dates(_ANY)})(?!\d)",
-    re.IGNORECASE,
-)
-
 
 def masked(text: str) -> str:
     """Return a pasted text without what can be recognised as personal, and as it is seen.
@@ -84,9 +59,9 @@ def masked(text: str) -> str:
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     seen = visible(unicodedata.normalize("NFKC", visible(lines))).strip()
-    seen = QUERY.sub(r"\1?…", seen)
+    seen = LINK_USER.sub("…@", QUERY.sub(r"\1?…", seen))
     seen = SPOKEN_EMAIL.sub("[e-mail]", EMAIL.sub("[e-mail]", seen))
-    seen = BIRTH_DATE.sub("[date]", SAID_BIRTH_DATE.sub(r"\1 [date]", seen))
+    seen = without_birth_dates(seen, "[date]")
     seen = IBAN.sub(_without_iban, seen)
     seen = nir.masked(seen, "[numéro]")
     seen = WIDE_NUMBER.sub(_without_number, CLOSE_NUMBER.sub("[numéro]", seen))
@@ -109,7 +84,8 @@ def _without_true_references(text: str) -> str:
 
 def _without_reference(found: re.Match[str]) -> str:
     """Mask what is in groups like a reference, mistyped though it be."""
-    return "[référence]" if has_digit(found[0]) else found[0]
+    is_one = has_digit(found[0]) or is_reference(found[0])
+    return "[référence]" if is_one else found[0]
 
 
 def _without_iban(found: re.Match[str]) -> str:

@@ -10,7 +10,8 @@ from insurers.lists.acceptance import accept
 from insurers.lists.ingestion import ingest_list, register_list
 from insurers.lists.uploads import seal_file
 from insurers.models import AffectedList, ListEffect, ListState
-from notifications.campaigns.steps import approve_campaign, submit_campaign
+from notifications.campaigns.approving import approve_campaign
+from notifications.campaigns.submitting import submit_campaign
 from notifications.models import Campaign, Channel, NoticeVersion
 from notifications.notices.checklist import points_of
 from notifications.notices.content import NoticeContent, NoticeTexts, save_version

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from notifications.campaigns.steps import return_campaign
+from notifications.campaigns.approving import return_campaign
 from tests import cast
 from tests.notifications.story import accepted_list, member, submitted
 

@@ -56,7 +56,7 @@ FORM = {
 
 
 def fields(content: StatementContent) -> list[str]:
-    return [problem.field for problem in unmet_by(content)]
+    return [problem.field for problem in unmet_by(content, cast.phare())]
 
 
 def approve(publication: Publication, person_id: int) -> Publication:

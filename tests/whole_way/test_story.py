@@ -141,7 +141,7 @@ def write_and_submit(paule: Page) -> None:
     expect(paule.locator("#size-fr_sms")).to_contain_text("UCS-2")
     paule.fill("[name=fr_sms]", "{organisme} : lisez https://phare.example.fr")
     expect(paule.locator("#unmet-fr_sms")).to_contain_text("ressemble à un lien")
-    paule.fill("[name=fr_sms]", "{organisme} : une fuite. Tapez {portail}. Code {référence}")
+    paule.fill("[name=fr_sms]", "{organisme} : fuite. Pour vérifier, tapez {portail}. {référence}")
     expect(paule.locator("#size-fr_sms")).to_contain_text("GSM-7")
     paule.get_by_role("button", name="Enregistrer une version").click()
     paule.get_by_role("link", name="Voir l’avis comme il sera reçu").click()

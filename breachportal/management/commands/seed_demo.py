@@ -22,7 +22,8 @@ from insurers.models import AffectedList, Insurer, ListState, Population
 from insurers.queueing import enqueue
 from insurers.row_security import row_scope
 from insurers.tasks import accept_list, ingest_list
-from notifications.campaigns.steps import approve_campaign, submit_campaign
+from notifications.campaigns.approving import approve_campaign
+from notifications.campaigns.submitting import submit_campaign
 from notifications.models import Campaign, CampaignState, Channel, State
 from notifications.notices.checklist import points_of
 from notifications.notices.content import NoticeContent, save_version

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from notifications.campaigns.steps import cancel_campaign, pause_campaign, resume_paused
+from notifications.campaigns.stopping import cancel_campaign, pause_campaign, resume_paused
 from notifications.sending.doubts import DoubtPolicy
 from tests import cast
 from tests.faults.sending import inside

@@ -26,7 +26,8 @@ from insurers.lists.sealing import DamagedError
 from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
 from insurers.models import AffectedList, AffectedMember, ListingMark, ListPurge, ListState
 from notifications.campaigns.cancelling import cancel_messages
-from notifications.campaigns.steps import CampaignRefused, cancel_campaign
+from notifications.campaigns.steps import CampaignRefused
+from notifications.campaigns.stopping import cancel_campaign
 from notifications.channels import Outcome
 from notifications.models import (
     Campaign,

@@ -11,7 +11,8 @@ from django.test import Client
 
 from audit.models import AuditEntry
 from insurers.models import AffectedList, Role
-from notifications.campaigns.steps import CampaignRefused, approve_campaign, return_campaign
+from notifications.campaigns.approving import approve_campaign, return_campaign
+from notifications.campaigns.steps import CampaignRefused
 from notifications.models import Campaign, CampaignState, NoticeVersion
 from tests import cast
 from tests.conftest import as_role

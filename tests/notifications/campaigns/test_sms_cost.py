@@ -6,7 +6,8 @@ import pytest
 from django.urls import reverse
 
 from notifications.campaigns.sms_cost import sms_texts
-from notifications.campaigns.steps import CampaignRefused, submit_campaign
+from notifications.campaigns.steps import CampaignRefused
+from notifications.campaigns.submitting import submit_campaign
 from notifications.models import Channel
 from notifications.notices.content import NoticeContent, save_version
 from tests import cast

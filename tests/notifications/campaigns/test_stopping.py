@@ -7,12 +7,8 @@ from django.utils import timezone
 from audit.models import AuditEntry
 from insurers.models import Role
 from notifications.campaigns.cancelling import cancel_messages, cancel_what_waits
-from notifications.campaigns.steps import (
-    CampaignRefused,
-    cancel_campaign,
-    pause_campaign,
-    resume_paused,
-)
+from notifications.campaigns.steps import CampaignRefused
+from notifications.campaigns.stopping import cancel_campaign, pause_campaign, resume_paused
 from notifications.channels import Outcome
 from notifications.models import Campaign, CampaignState, Channel, Notification, State, Told
 from notifications.register.figures import campaign_figures

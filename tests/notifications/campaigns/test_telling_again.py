@@ -5,7 +5,9 @@ from django.db import IntegrityError, transaction
 
 from audit.models import AuditEntry
 from insurers.models import AffectedList
-from notifications.campaigns.steps import CampaignRefused, approve_campaign, submit_campaign
+from notifications.campaigns.approving import approve_campaign
+from notifications.campaigns.steps import CampaignRefused
+from notifications.campaigns.submitting import submit_campaign
 from notifications.models import Campaign, CampaignKind, CampaignState, Channel, Told
 from notifications.outbox.building import build_outbox
 from notifications.register.figures import campaign_figures

@@ -12,6 +12,7 @@ from insurers.row_security import row_scope
 from notifications.models import IdentityState, SendingIdentity
 from notifications.receipts.webhooks import open_secret
 from notifications.senders.choosing import PORTAL, sender_for
+from notifications.senders.domains import own_domains
 from notifications.senders.identities import (
     IdentityRefused,
     Proposal,
@@ -218,3 +219,10 @@ def test_two_identities_are_never_in_service_together() -> None:
     identity()
     with pytest.raises(IntegrityError), transaction.atomic():
         identity()
+
+
+def test_the_domains_of_an_insurer_are_those_of_its_contact_and_its_sender() -> None:
+    identity(from_address="avis@Envoi.example.fr")
+    identity(cast.dune(), from_address="avis@dune.example.fr")
+    with as_role("web"):
+        assert own_domains(cast.phare()) == {"phare.example.fr", "envoi.example.fr"}

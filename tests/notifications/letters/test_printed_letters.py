@@ -11,10 +11,10 @@ from django.urls import reverse
 from audit.models import AuditEntry
 from insurers.lists.purging import purge_contacts, run_purge
 from insurers.models import AffectedMember
-from notifications.campaigns.steps import pause_campaign
+from notifications.campaigns.stopping import pause_campaign
 from notifications.letters import printing
 from notifications.letters.exports import LettersRefused, ask_for_letters, pending_letters
-from notifications.letters.pdf import Letter
+from notifications.letters.pdf import Letter, LetterError
 from notifications.letters.printing import make_pdf
 from notifications.letters.progress import letter_series
 from notifications.letters.rows import make_rows
@@ -28,6 +28,7 @@ from notifications.models import (
     State,
     Told,
 )
+from notifications.models.letters import TRIES
 from notifications.outbox.building import count_reach
 from notifications.references import derive
 from notifications.register.figures import campaign_figures
@@ -158,6 +159,58 @@ def test_a_letter_that_changes_while_it_is_laid_out_is_laid_out_anew(
     assert pending_letters(campaign) == 2
     make_one()
     assert [letter.people for letter in printed[-1]] == [2, 1]
+
+
+def test_letters_that_cannot_be_laid_out_are_given_up_and_can_be_asked_for_again(
+    printed: list[list[Letter]], monkeypatch: pytest.MonkeyPatch, client: WebClient
+) -> None:
+    campaign = lettered(2)
+    export = ask(campaign)
+
+    def fail(*args: object) -> bytes:
+        raise LetterError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(printing, "letter_pdf", fail)
+        for _try in range(TRIES):
+            with pytest.raises(LetterError):
+                make_one()
+    assert not LetterExport.objects.filter(made_at=None).exists()  # What the sweep asks for.
+    assert (pending_letters(campaign), campaign_figures(campaign).adds_up) == (2, True)
+    assert AuditEntry.objects.filter(action="letters.failed").count() == 1
+    cast.sign_in(client, cast.paule())
+    page = client.get(reverse("campaign", args=[campaign.pk])).content.decode()
+    assert f"Fichier n° {export.pk} : la mise en page a échoué trois fois" in page
+    assert "Préparer le fichier" in page
+    make_all(campaign)
+    assert pending_letters(campaign) == 0
+
+
+def test_a_lost_file_that_cannot_be_laid_out_again_is_given_up(
+    printed: list[list[Letter]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = lettered(1)
+    (lost,) = make_all(campaign)
+    ask(campaign, repeats=lost)
+
+    def fail(*args: object) -> bytes:
+        raise LetterError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(printing, "letter_pdf", fail)
+        for _try in range(TRIES):
+            with pytest.raises(LetterError):
+                make_one()
+    assert [one.letters for one in make_all(campaign, repeats=lost)] == [1, 0, 1]
+
+
+def test_a_list_that_adds_a_postal_address_corrects_the_one_before() -> None:
+    first = built([member(1), member(2, email="b@example.fr")], channels=EVERY)
+    with_addresses = [addressed(1), member(2, address="2 rue Haute;75001;Paris")]
+    second = accepted_list(with_addresses)
+    assert second.rows_contact_changed == 1  # Whose e-mail it would take away stays as it was.
+    assert campaign_figures(first).cancelled_by_reason == {"corrected": 1}
+    assert accepted_list([*with_addresses, member(3)]).rows_contact_changed == 0
 
 
 def test_a_pause_stops_after_the_file_in_hand(printed: list[list[Letter]]) -> None:

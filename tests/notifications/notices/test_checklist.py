@@ -1,7 +1,8 @@
 """Each point of the Article 34 checklist is enforced, and named with its article."""
 
+import time
+from dataclasses import astuple, replace
 from dataclasses import fields as dataclass_fields
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,7 +11,8 @@ from django.core.management import call_command
 from django.http import QueryDict
 
 from insurers.models import Population
-from notifications.notices.checklist import unmet
+from notifications.campaigns.sms_cost import sms_by_field
+from notifications.notices.checklist import PLAIN, unmet
 from notifications.notices.content import NoticeContent, NoticeTexts
 from notifications.notices.facts import Facts, facts_for, prefill
 from notifications.notices.forms import NoticeForm
@@ -171,6 +173,7 @@ def test_an_unknown_placeholder_is_named(content: NoticeContent, facts: Facts) -
         ("Tapez {portail}. Code {référence}", "nommer l’organisme"),
         ("{organisme} : une violation. Code {référence}", "{portail}"),
         ("{organisme} : une violation, tapez {portail}", "{référence}"),
+        ("{organisme} : une violation, tapez {portail}. Code {référence}", "vérifier"),
         ("{prénom}, {organisme} : tapez {portail}. Code {référence}", "ne nomme"),
         ("{organisme} : tapez {portail} ou bit.ly/x. Code {référence}", "raccourcie"),
     ],
@@ -180,6 +183,37 @@ def test_an_sms_says_who_writes_and_where_to_read_the_rest(
 ) -> None:
     problems = unmet(replace(content, fr=replace(content.fr, sms=text)), facts)
     assert any(said in str(problem.message) for problem in problems if problem.field == "fr_sms")
+
+
+def test_a_text_names_no_address_but_the_insurers_own(content: NoticeContent, facts: Facts) -> None:
+    def judged(address: str) -> set[str]:
+        advice = f"{content.fr.advice} En cas de doute, écrivez à {address}."
+        known = replace(facts, own_domains=frozenset({"phare-courriel.example.fr"}))
+        return fields(replace(content, fr=replace(content.fr, advice=advice)), known)
+
+    assert judged(content.contact_email) == judged("avis@phare-courriel.example.fr") == set()
+    assert judged("ameli@evil.com") == {"fr_advice"}
+
+
+@pytest.mark.parametrize(
+    "text", ["{téléphone}", "{organisme} ", "\ufdfa", "1 ", "a.", "loi du ", "a@b.cc ", "12 mars "]
+)
+def test_a_notice_of_any_texts_is_judged_in_a_moment(
+    content: NoticeContent, facts: Facts, text: str
+) -> None:
+    whole = (text * 5000)[:5000]
+    texts = NoticeTexts(*[whole] * len(astuple(NoticeTexts())))
+    plain = dict.fromkeys(PLAIN, whole)
+    hostile = replace(content, fr=texts, en=texts, **plain)  # type: ignore[arg-type]
+    within = replace(  # As long as a notice may be.
+        content, contact_phone="1 " * 50, fr=replace(texts, sms=whole[:1000]), en=NoticeTexts()
+    )
+    start = time.monotonic()
+    assert {"controller_name", "contact_phone", "fr_sms", "en_sms"} <= fields(hostile, facts)
+    assert unmet(within, facts)
+    assert sms_by_field(hostile) == {}
+    assert sms_by_field(within)
+    assert time.monotonic() - start < 1
 
 
 def test_a_phone_that_a_text_names_must_be_given(content: NoticeContent, facts: Facts) -> None:

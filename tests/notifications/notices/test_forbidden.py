@@ -65,7 +65,8 @@ def test_it_is_refused_with_the_reason(text: str, said: str) -> None:
 )
 @override_settings(PORTAL_HOST="portail.example.fr")
 def test_it_may_stay(text: str) -> None:
-    assert [str(found.message) for found in forbidden_in(text)] == []
+    found = forbidden_in(text, own_domains={"phare.example.fr"})
+    assert [str(one.message) for one in found] == []
 
 
 @pytest.mark.parametrize(
@@ -171,6 +172,9 @@ def test_a_social_security_number_is_known_however_it_is_written(text: str) -> N
         "12th of March 1980",
         "１２/０３/１９８０",
         "née le 12",
+        "mars 1980, le 12",
+        "March 1980, on the 12th",
+        "loi santé, née le 12 mars 1980",
         "Date de naissance : le 12",
     ],
 )
@@ -208,6 +212,7 @@ def test_a_birth_date_is_known_however_it_is_written(text: str) -> None:
         "//evil/connexion",
         "javascript:alert(1)",
         "moi@evil.com/connexion",
+        "[votre compte](evil)",
         "etc.Voici la suite",
     ],
 )
@@ -240,14 +245,29 @@ def test_a_promotion_is_known_however_it_is_written(text: str) -> None:
         "Le règlement (UE) 2016/679, l’art. 34.1 et la version 1.2.3 ; 3,50 € ou 1.5 million.",
         "Nous offrons un service ouvert 24/7. « Attendez... puis rappelez…»",
         "Le point est clair : un point de contact répond.",
-        "Notre délégué : dpo@mutuelle-phare.example.fr. Écrivez-lui.",
         "Dossiers : 33 000 000 ; 1 234 567 890 octets ; 12 345 678 personnes.",
         "Depuis 1980, 12 personnes y travaillent. Tapez 1. Puis 2.",
         "Il ne le fait plus ; 12 marques, 80 magasins.",
+        "La loi du 6 janvier 1978, la loi n° 78-17 du 6 janvier 1978, la loi du 06/01/1978.",
+        "La loi Informatique et Libertés du 6 janvier 1978 vous ouvre des droits.",
+        "Le RGPD (règlement du 27 avril 2016) ; the Data Protection Act of 6 January 1978.",
+        "En mars 2017, le 12 janvier 2026 et le 15 % restant.",
     ],
 )
 def test_ordinary_french_may_stay(text: str) -> None:
     assert refusals(text) == ""
+
+
+@pytest.mark.parametrize("host", ["phare.example.fr", "PHARE.example.fr", "dpo.phare.example.fr"])
+def test_an_address_of_the_insurers_own_domains_may_stand(host: str) -> None:
+    text = f"Notre délégué : dpo@{host}. Écrivez-lui."
+    assert not list(forbidden_in(text, own_domains={"phare.example.fr"}))
+
+
+@pytest.mark.parametrize("host", ["evil.com", "phare.example.fr.evil.com", "xphare.example.fr"])
+def test_an_address_elsewhere_is_refused(host: str) -> None:
+    (only,) = forbidden_in(f"Écrivez à ameli@{host}", own_domains={"phare.example.fr"})
+    assert f"ameli@{host}" in str(only.message)
 
 
 def test_where_nothing_is_replaced_any_placeholder_is_refused() -> None:

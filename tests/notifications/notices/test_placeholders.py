@@ -77,7 +77,7 @@ def test_a_message_names_only_whom_it_is_sure_of(
 @pytest.mark.django_db
 def test_the_sms_says_the_portal_the_phone_and_the_reference(content: NoticeContent) -> None:
     sms = lay_out(content, language="fr").short_message(reference="BP7K-3F9M-Q2XD-7").text
-    assert "tapez localhost " in sms
+    assert "vérifier ce SMS, tapez localhost " in sms
     assert content.contact_phone in sms
     assert sms.endswith("Code BP7K-3F9M-Q2XD-7")
     assert "{" not in sms

@@ -1,11 +1,21 @@
 """Previews show nobody real; a trial goes to whoever asked for it, and tells nobody."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 
+from insurers.row_security import row_scope
 from notifications.models import NoticeVersion, Notification, Tally, Trial
 from notifications.notices.previews import RECIPIENTS
-from notifications.notices.trials import AT_MOST, TrialRefused, ask_for_trial, send_trial_message
+from notifications.notices.trials import (
+    AT_MOST,
+    LOST_AFTER,
+    TrialRefused,
+    ask_for_trial,
+    send_trial_message,
+    status_of,
+)
 from tests import cast
 from tests.conftest import as_role
 from tests.notifications.story import accepted_list, member, notice_for
@@ -70,6 +80,42 @@ def test_ten_trials_a_day_and_no_more(version: NoticeVersion) -> None:
         ask(version)
     with pytest.raises(TrialRefused):
         ask(version)
+
+
+def test_the_trials_of_one_do_not_use_up_those_of_another(version: NoticeVersion) -> None:
+    for _number in range(AT_MOST):
+        ask(version)
+    ask_for_trial(
+        version=version, recipient=RECIPIENTS[0], asked_by_id=cast.armand().pk, now=cast.NOW
+    )
+
+
+@pytest.mark.parametrize(("person", "seen"), [("paule", 1), ("armand", 0), ("didier", 0)])
+def test_the_web_reads_nobody_elses_trial(version: NoticeVersion, person: str, seen: int) -> None:
+    ask(version)
+    reader = getattr(cast, person)()
+    place = cast.dune() if person == "didier" else cast.phare()
+    with (
+        as_role("web"),
+        row_scope(insurers=[place.pk], role="staff", user_id=reader.pk),
+    ):
+        assert Trial.objects.count() == seen
+
+
+def test_a_trial_without_an_answer_is_said_to_be_lost(
+    client: Client, version: NoticeVersion
+) -> None:
+    trial = ask(version)
+    Trial.objects.filter(pk=trial.pk).update(taken_up_at=cast.NOW)  # by a worker that was killed
+    trial.refresh_from_db()
+    assert status_of(trial, now=cast.NOW + LOST_AFTER) == "waiting"
+    assert status_of(trial, now=cast.NOW + LOST_AFTER + timedelta(seconds=1)) == "lost"
+    with as_role("worker"):
+        send_trial_message(trial_id=trial.pk, now=cast.NOW)  # It may have left: not again.
+    trial.refresh_from_db()
+    assert trial.state == ""
+    page = cast.sign_in(client, cast.paule()).get(f"/espace/avis/{version.notice_id}/apercu/")
+    assert "sans réponse" in page.content.decode()
 
 
 def test_a_viewer_sends_no_trial(client: Client, version: NoticeVersion) -> None:

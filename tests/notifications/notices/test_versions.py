@@ -13,12 +13,9 @@ from hypothesis import strategies as st
 
 from audit.models import AuditEntry
 from insurers.models import ExposedData, Role
-from notifications.campaigns.steps import (
-    CampaignRefused,
-    approve_campaign,
-    return_campaign,
-    submit_campaign,
-)
+from notifications.campaigns.approving import approve_campaign, return_campaign
+from notifications.campaigns.steps import CampaignRefused
+from notifications.campaigns.submitting import submit_campaign
 from notifications.models import Approval, Campaign, CampaignState, Channel
 from notifications.notices.content import NoticeContent
 from notifications.notices.revising import Revision, revise

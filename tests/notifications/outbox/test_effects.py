@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
 from insurers.models import AffectedList, AffectedMember, ListEffect, ListState
-from notifications.campaigns.steps import CampaignRefused, approve_campaign
+from notifications.campaigns.approving import approve_campaign
+from notifications.campaigns.steps import CampaignRefused
 from notifications.channels import Outcome
 from notifications.models import CampaignState, Channel, Notification, ReceiptKind, State, Told
 from notifications.outbox.settling import settle_stale

@@ -7,7 +7,8 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from audit.models import AuditEntry
-from notifications.campaigns.steps import CampaignRefused, approve_campaign
+from notifications.campaigns.approving import approve_campaign
+from notifications.campaigns.steps import CampaignRefused
 from notifications.models import Campaign, CampaignState, SenderCheck
 from notifications.sender_domains.checking import check_sender
 from notifications.sender_domains.forms import SenderOverrideForm

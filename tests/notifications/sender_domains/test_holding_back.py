@@ -3,7 +3,8 @@
 import pytest
 from django.test import Client
 
-from notifications.campaigns.steps import CampaignRefused, resume_campaign
+from notifications.campaigns.steps import CampaignRefused
+from notifications.campaigns.stopping import resume_campaign
 from notifications.models import Campaign, CampaignState, SendingIdentity
 from notifications.sender_domains.checking import check_sender
 from tests import cast

@@ -7,7 +7,7 @@ from aiosmtpd.smtp import SMTP, syntax
 from django.test import override_settings
 from django.utils import timezone
 
-from notifications.campaigns.steps import resume_campaign
+from notifications.campaigns.stopping import resume_campaign
 from notifications.channels import Outcome
 from notifications.models import CampaignState, Channel, Notification, SenderPace, State, Told
 from notifications.register.figures import campaign_figures

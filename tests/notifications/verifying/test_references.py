@@ -130,6 +130,17 @@ def test_a_reference_is_found_in_the_words_copied_with_it(sentence: str) -> None
     assert parse(sentence.format(reference)).reference == reference
 
 
+LETTERS = "BCDFGHJKMNPX" + check_symbol("BCDFGHJKMNPX")
+"""What one reference in 130 is: without a digit."""
+
+
+@pytest.mark.parametrize("sentence", ["code {}", "Votre code est {} et vous pouvez le vérifier."])
+def test_a_reference_without_a_digit_is_found_among_words(sentence: str) -> None:
+    grouped = f"{LETTERS[:4]}-{LETTERS[4:8]}-{LETTERS[8:12]}-{LETTERS[12]}"
+    for written in (LETTERS, LETTERS.lower(), grouped, grouped.lower(), " ".join(LETTERS)):
+        assert parse(sentence.format(written)).reference == grouped
+
+
 def test_one_that_is_mistyped_is_told_apart_in_a_sentence() -> None:
     symbols = symbols_of(derive(3))
     wrong = symbols[:-1] + ("0" if symbols[-1] != "0" else "1")

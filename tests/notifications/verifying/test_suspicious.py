@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from insurers.row_security import row_scope
 from notifications.models import SuspiciousMessage
 from notifications.models.suspicious import AT_MOST
-from notifications.references import derive
+from notifications.references import check_symbol, derive
 from notifications.verifying.masking import masked
 from notifications.verifying.suspicious import (
     TEXTS_READ,
@@ -66,6 +66,8 @@ TODAY = date(2026, 3, 2)
         ("le 12 03 1980, le 12_03_1980", "le [date], le [date]"),
         ("March 12th, 1980 ou 12031980 ou 19800312", "[date] ou [date] ou [date]"),
         ("12 \u2044 03 \u2044 1980", "[date]"),
+        ("mars 1980, le 12 ; 12 marz 1980", "[date] ; [date]"),
+        ("https://lise.hublot@evil.test/a", "https://…@evil.test/a"),
         ("1850578\u034f006084", "[numéro]"),
         ("\u3164\u2800\u200b\ufe0f", ""),
     ],
@@ -81,6 +83,13 @@ def test_a_reference_is_masked_however_it_is_written(form: str, number: int) -> 
     for written in (reference, reference.lower(), reference.replace("-", " ")):
         assert masked(form.format(written)) == form.format("[référence]")
     assert masked(form.format(reference.replace("-", ""))) == form.format("[référence]")
+
+
+def test_a_reference_without_a_digit_is_masked() -> None:
+    symbols = "BCDFGHJKMNPX" + check_symbol("BCDFGHJKMNPX")
+    grouped = "-".join([symbols[:4], symbols[4:8], symbols[8:12], symbols[12]])
+    for written in (symbols, grouped, grouped.lower(), grouped.replace("-", " ")):
+        assert masked(f"mon code {written}, merci") == "mon code [référence], merci"
 
 
 @pytest.mark.parametrize(
@@ -119,6 +128,8 @@ def test_a_reference_is_masked_wherever_it_is_cut(place: int) -> None:
         "avant le 12/03/2026 à 14h30, le 5 mars 2026, le 01.04.26",
         "Depuis 1999, 12 000 personnes ; en mars 2017 ; 06.12.03.80.12",
         "tel 06 39 98 00 12, code 3639, ou 0 899 00 00 01",
+        "https://ameli.fr@evil.test/a",
+        "la loi Informatique et Libertés du 6 janvier 1978",
     ],
 )
 def test_what_tells_a_scam_stays(text: str) -> None:
@@ -158,6 +169,8 @@ def test_it_is_masked_wherever_it_stands(before: str, personal: str, after: str)
         "0 ",
         "12 mars ",
         "née le ",
+        "loi ",
+        "mars 1980 ",
         "a (at) ",
         "1,\n\n\n",
         "a%40",
@@ -175,6 +188,7 @@ def test_no_text_takes_long(text: str) -> None:
     ("text", "read"),
     [
         ("https://exemple.test/a", "hxxps://exemple[.]test/a"),
+        ("https://ameli.fr@evil.test/a", "hxxps://ameli[.]fr@evil[.]test/a"),
         ("HTTP://1.2.3.4/", "hxxp://1[.]2[.]3[.]4/"),
         ("www.exemple.test", "www[.]exemple[.]test"),
         ("tout va. Bien, 12.50 €", "tout va. Bien, 12.50 €"),

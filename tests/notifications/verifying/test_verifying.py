@@ -13,7 +13,7 @@ from breachportal.privileges import CALLS, OWNER
 from insurers.lists.purging import purge_contacts, purge_list, run_purge
 from insurers.models import AffectedList
 from notifications.campaigns.cancelling import cancel_messages
-from notifications.campaigns.steps import cancel_campaign, pause_campaign
+from notifications.campaigns.stopping import cancel_campaign, pause_campaign
 from notifications.channels import Outcome
 from notifications.models import (
     Campaign,
