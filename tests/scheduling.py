@@ -11,8 +11,13 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 WHOLE_WAY = "tests/whole_way/"  # they share a portal, which takes long to start
-FIRST = (WHOLE_WAY, "tests/faults/", "tests/embedded/")
-
+FIRST = (
+    f"{WHOLE_WAY}test_demo.py",  # it has the portal start a second time
+    WHOLE_WAY,
+    f"{WHOLE_WAY}test_end.py",
+    "tests/faults/",
+    "tests/embedded/",
+)
 
 # All that is imported and collected stays to the end: a fifth of the collection's time would go
 # into looking for what can be thrown away.
@@ -40,5 +45,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> int:
-    turns = (turn for turn, folder in enumerate(FIRST) if item.nodeid.startswith(folder))
-    return next(turns, len(FIRST))
+    places = [place for place in FIRST if item.nodeid.startswith(place)]
+    return FIRST.index(max(places, key=len)) if places else len(FIRST)
