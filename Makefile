@@ -8,6 +8,8 @@ CATALOGUES := $(patsubst %.po,%.mo,$(wildcard locale/*/LC_MESSAGES/django.po))
 READY := $(STAMP) $(CATALOGUES)
 WITH_PRODUCTION_SETTINGS := $(PY) -m tests.production
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Compiled modules are kept even where images and CI say otherwise: Python starts many times here.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo reset-demo test test-full test-faults check messages lock bench-ingest bench-workbook \
 	bench-rotation bench-comparison bench-outbox bench-dispatch bench-web bench-lookup bench-reply

@@ -1,17 +1,18 @@
 """One database per test process, and clients that see what the web role sees."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
 import pytest
 from django.conf import settings
 from django.contrib import admin
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test import Client, override_settings
 from psycopg import sql
+from pytest_django.plugin import DjangoDbBlocker
 
 from tests import cast
 from tests.servers import TEMPLATE
@@ -21,7 +22,7 @@ admin.autodiscover()
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> None:
+def django_db_setup(django_db_blocker: DjangoDbBlocker) -> None:
     """Copy the migrated template for this process."""
     name = f"portal_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     socket = os.environ["PORTAL_TEST_FOLDER"]
@@ -45,6 +46,32 @@ def _quick_settings() -> Iterator[None]:
     cheap = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # Argon2id is slow by design.
     with override_settings(STORAGES=storages, PASSWORD_HASHERS=cheap):
         yield
+
+
+Writing = Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture(scope="module")
+def beginning(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Writing]:
+    """What is written in `with beginning():` is there for every test of the file, as it was.
+
+    It stands in a transaction that ends with the file; each test has its own inside, which is
+    undone. Nothing of it is committed: no other connection sees it.
+    """
+    outside = transaction.atomic()
+
+    @contextmanager
+    def writing() -> Iterator[None]:
+        with django_db_blocker.unblock():
+            yield
+            connection.check_constraints()
+
+    with django_db_blocker.unblock():
+        outside.__enter__()
+    yield writing
+    with django_db_blocker.unblock():
+        transaction.set_rollback(True)
+        outside.__exit__(None, None, None)
 
 
 @contextmanager
@@ -77,3 +104,12 @@ def client() -> WebClient:
 def paule(client: WebClient) -> Client:
     """The preparer's browser, signed in."""
     return cast.sign_in(client, cast.paule())
+
+
+@pytest.fixture(scope="module")
+def standing_cast(beginning: Writing) -> None:
+    """The Phare and the people who act for it, made once for a file instead of at each test."""
+    with beginning():
+        cast.paule()
+        cast.armand()
+        cast.insured_people()

@@ -53,17 +53,19 @@ def earlier_lists(affected_list: AffectedList) -> Earlier:
     """Return the lists that a list is compared with."""
     wanted = set(affected_list.operators.values_list("pk", flat=True))
     operators: dict[int, set[int]] = defaultdict(set)
+    staying, alike, unused = set[int](), set[int](), set[int]()
     lists = AffectedList.objects.that_stand_by_person().filter(
         breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id
     )
-    for list_id, operator_id in lists.values_list("pk", "operators"):
+    rows = lists.values_list("pk", "operators", "state", "purged_at", "population_id", "is_in_use")
+    for list_id, operator_id, state, purged_at, population_id, is_in_use in rows:
         operators[list_id].add(operator_id)
-    standing = lists.filter(state=ListState.ACCEPTED, purged_at=None)
-    staying = set(standing.values_list("pk", flat=True))
-    alike = set(
-        standing.filter(population_id=affected_list.population_id).values_list("pk", flat=True)
-    )
-    unused = set(lists.filter(is_in_use=False).values_list("pk", flat=True))
+        if state == ListState.ACCEPTED and purged_at is None:
+            staying.add(list_id)
+            if population_id == affected_list.population_id:
+                alike.add(list_id)
+        if not is_in_use:
+            unused.add(list_id)
     every = sorted(operators)
     same = [pk for pk in every if operators[pk] == wanted and pk in alike]
     replaces = affected_list.effect == ListEffect.REPLACE

@@ -1,4 +1,4 @@
-"""A process gets the database role that it is told, and the least one when it is told nothing."""
+"""A process gets the database role that it is told, the least when told nothing, and no more."""
 
 import os
 import subprocess
@@ -24,3 +24,19 @@ def test_a_process_that_is_told_nothing_is_the_web_role(application: str) -> Non
         check=True,
     )
     assert shown.stdout == "breachportal_web\n"
+
+
+def test_a_worker_starts_without_loading_the_pages_that_it_never_shows() -> None:
+    loaded = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from breachportal.celery import app;"
+            " app.loader.import_default_modules();"
+            " print('notifications.tasks' in sys.modules, 'breachportal.urls' in sys.modules)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert loaded.stdout == "True False\n"

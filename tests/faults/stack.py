@@ -125,7 +125,7 @@ class Stack:
                 swept = time.monotonic()
             return False
 
-        self.wait_for(holds, what=what)
+        self.wait_for(holds, what=what, every=0.1)
 
     def forget_tasks(self) -> None:
         """Empty the broker, as a Redis that was flushed."""
@@ -137,12 +137,12 @@ class Stack:
         with self._client() as client:
             return any(client.exists(queue) for queue in queues)
 
-    def wait_for(self, condition: Callable[[], Any], *, what: str) -> None:
-        """Wait until the condition holds."""
+    def wait_for(self, condition: Callable[[], Any], *, what: str, every: float = 0.02) -> None:
+        """Wait until the condition, looked at `every` so many seconds, holds."""
         deadline = time.monotonic() + self.patience
         while not condition():
             assert time.monotonic() < deadline, f"{what} did not come; {self.log.read_text()}"
-            time.sleep(0.02)
+            time.sleep(every)
 
     def _client(self) -> redis.Redis:
         address = urlsplit(self._redis)

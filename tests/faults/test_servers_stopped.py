@@ -24,6 +24,7 @@ from breachportal.embedded.redis import start_redis
 from breachportal.embedded.throwaway import start_servers
 from insurers.models import AffectedList, Declaration
 from tests import cast
+from tests.faults.own_servers import copy_template
 from tests.insurers.lists.files import LISE, csv_file
 
 DATABASE = "portal"
@@ -42,15 +43,19 @@ class Portal:
         servers = start_servers(folder, database=DATABASE)
         self._postgres, self._redis = servers.cluster, servers.redis
         self._environment = os.environ | {
-            "DATABASE_URL_OWNER": f"postgresql://breachportal_owner@/{DATABASE}?host={folder}",
             "DATABASE_URL_WEB": f"postgresql://breachportal_web@/{DATABASE}?host={folder}",
             "REDIS_URL": servers.redis.url(),
             "UPLOAD_DIR": str(self.uploads),
             "STATIC_ROOT": str(folder / "static"),
             "SEALING_PRIVATE_KEY": "",
+            "PORTAL_ROLE": "web",
         }
-        self._manage("owner", "migrate")
-        self._manage("web", "collectstatic", "--no-input")
+        copy_template(folder, database=DATABASE)
+        subprocess.run(
+            [sys.executable, "manage.py", "collectstatic", "--no-input", "-v", "0"],
+            check=True,
+            env=self._environment,
+        )
         self._web = self._serve()
 
     @contextmanager
@@ -120,20 +125,13 @@ class Portal:
                 self.cookies[name] = value
             return answer.status, answer.read().decode()
 
-    def _manage(self, role: str, *command: str) -> None:
-        subprocess.run(
-            [sys.executable, "manage.py", *command, "-v", "0"],
-            check=True,
-            env=self._environment | {"PORTAL_ROLE": role},
-        )
-
     def _serve(self) -> subprocess.Popen[bytes]:
         with closing(socket.create_server(("127.0.0.1", 0))) as free:
             self._port = free.getsockname()[1]
         command = ["granian", "--interface", "wsgi", "--no-ws", "--port", str(self._port)]
         web = subprocess.Popen(
             [sys.executable, "-m", *command, "breachportal.wsgi:application"],
-            env=self._environment | {"PORTAL_ROLE": "web"},
+            env=self._environment,
             start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

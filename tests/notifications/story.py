@@ -159,13 +159,19 @@ def built(
     channels: Sequence[Channel] = (Channel.EMAIL, Channel.SMS),
 ) -> Campaign:
     """Return a campaign over these rows whose outbox is made."""
-    campaign = approved(
-        accepted_list(rows),
-        shared_addresses_confirmed=shared_addresses_confirmed,
-        in_doubt=in_doubt,
-        starts_at=starts_at,
-        channels=channels,
+    return with_outbox(
+        approved(
+            accepted_list(rows),
+            shared_addresses_confirmed=shared_addresses_confirmed,
+            in_doubt=in_doubt,
+            starts_at=starts_at,
+            channels=channels,
+        )
     )
+
+
+def with_outbox(campaign: Campaign) -> Campaign:
+    """Make the outbox of an approved campaign."""
     build_outbox(campaign_id=campaign.pk, now=cast.NOW)
     campaign.refresh_from_db()
     return campaign

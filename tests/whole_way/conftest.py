@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -89,48 +90,60 @@ def reference_in(message: str) -> str:
     return found[0]
 
 
+class Demo:
+    """The demonstration as a person runs it, read through a file."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self._port = first_free(8400)
+        self._output = state.with_name("output.txt")
+        self.start()
+
+    def start(self) -> None:
+        """Run `python -m breachportal.embedded`, at the same address each time."""
+        options = ("--port", str(self._port), "--members", str(MEMBERS))
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "breachportal.embedded", "--state", self.state, *options],
+                cwd=PROJECT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def said(self) -> str:
+        """Return what it says until it has started, once it has."""
+        deadline = time.monotonic() + 180
+        while "Ctrl-C" not in (said := self._output.read_text(encoding="utf-8")):
+            assert self.process.poll() is None, said
+            assert time.monotonic() < deadline, said
+            time.sleep(0.2)
+        return said
+
+    def interrupt(self) -> int:
+        """End it as Ctrl-C does; return its exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(60)
+
+
 @pytest.fixture(scope="package")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    state = tmp_path_factory.mktemp("portail") / "state"
-    output = state.with_name("output.txt")
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "breachportal.embedded",
-                "--state",
-                str(state),
-                "--port",
-                str(first_free(8400)),
-                "--members",
-                str(MEMBERS),
-            ],
-            cwd=PROJECT,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield _wait(process, output, state)
-    finally:
-        process.terminate()
-        process.wait(60)
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One for all whole ways, in a folder with an awkward path."""
+    running = Demo(tmp_path_factory.mktemp("une démonstration") / "state")
+    yield running
+    if running.process.poll() is None:
+        running.interrupt()
 
 
-def _wait(process: subprocess.Popen[bytes], output: Path, state: Path) -> Portal:
-    deadline = time.monotonic() + 180
-    while "Ctrl-C" not in (said := output.read_text(encoding="utf-8")):
-        assert process.poll() is None, said
-        assert time.monotonic() < deadline, said
-        time.sleep(0.2)
-    lines = said.splitlines()
+@pytest.fixture(scope="package")
+def portal(demo: Demo) -> Portal:
+    lines = demo.said().splitlines()
     line = next(line for line in lines if line.startswith("people="))
     return Portal(
         url=_after(lines, "Le portail : "),
         mail_url=_after(lines, "Les messages reçus, et les codes à jour : ")[: -len("/comptes/")],
-        state=state,
+        state=demo.state,
         summary={key: int(value) for key, value in (pair.split("=") for pair in line.split())},
-        accounts=json.loads(state.joinpath("demo.json").read_text())["accounts"],
+        accounts=json.loads(demo.state.joinpath("demo.json").read_text())["accounts"],
     )
 
 

@@ -83,14 +83,14 @@ class Run:
         mark = self._first + int(self.count * share)
         self.wait_for(lambda: len(self.works.mail.taken) >= mark, f"{share:.0%} of the messages")
 
-    def wait_for(self, condition: Callable[[], object], what: str) -> None:
+    def wait_for(self, condition: Callable[[], object], what: str, *, every: float = 0.02) -> None:
         """Wait until a condition holds, and say what was going on where it does not."""
         deadline = time.monotonic() + 90 + self.count / 20
         while not condition():
             if time.monotonic() > deadline:
                 raise AssertionError(f"{what} did not come; {self._told()}")
             self._sweep()
-            time.sleep(0.02)
+            time.sleep(every)
 
     def let_pass(self, seconds: float) -> None:
         """Let a fault last."""
@@ -114,7 +114,7 @@ class Run:
             inside.bring_forward(self.campaign)
             return False
 
-        self.wait_for(is_over, "the end of the campaign")
+        self.wait_for(is_over, "the end of the campaign", every=0.1)
         self.campaign.refresh_from_db()
 
     def judge(self, fault: str) -> Row:

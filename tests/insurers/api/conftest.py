@@ -18,3 +18,9 @@ def queued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     for module in (endpoints, column_endpoints):
         monkeypatch.setattr(module, "enqueue", lambda task, list_id: tasks.append(list_id))
     return tasks
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cast_of_a_file_with_a_database(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("django_db"):
+        request.getfixturevalue("standing_cast")

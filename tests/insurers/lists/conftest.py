@@ -14,3 +14,9 @@ def queued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
             module, "enqueue", lambda task, list_id: tasks.append((task.__name__, list_id))
         )
     return tasks
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cast_of_a_file_with_a_database(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("django_db"):
+        request.getfixturevalue("standing_cast")

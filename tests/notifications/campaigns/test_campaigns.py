@@ -20,9 +20,7 @@ from tests.insurers.api.programs import new_token
 from tests.notifications.story import (
     APPROVAL,
     EVERY_POINT,
-    accepted_list,
     draft_for,
-    member,
     notice_for,
     submitted,
 )
@@ -33,8 +31,8 @@ OnCommit = Callable[..., AbstractContextManager[Any]]
 
 
 @pytest.fixture
-def campaign() -> Campaign:
-    return submitted(accepted_list([member(1, email="a@example.fr")]))
+def campaign(listed: AffectedList) -> Campaign:
+    return submitted(listed)
 
 
 def approve(campaign: Campaign, person_id: int) -> Campaign:
@@ -102,13 +100,12 @@ def test_the_web_role_cannot_change_a_saved_version(campaign: Campaign) -> None:
             cursor.execute("UPDATE notifications_noticeversion SET content = '{}'")
 
 
-def test_an_incomplete_notice_cannot_be_submitted(client: Client) -> None:
-    found = accepted_list([member(1, email="a@example.fr")])
-    draft = draft_for(found)
+def test_an_incomplete_notice_cannot_be_submitted(client: Client, listed: AffectedList) -> None:
+    draft = draft_for(listed)
     cast.sign_in(client, cast.paule())
     client.post(
         f"/espace/avis/{draft.notice_id}/soumettre/",
-        {"version": draft.number, "affected_list": found.pk, "channels": ["email"]},
+        {"version": draft.number, "affected_list": listed.pk, "channels": ["email"]},
     )
     assert not Campaign.objects.exists()
 
@@ -162,16 +159,15 @@ def test_each_step_is_in_the_trail(campaign: Campaign) -> None:
     assert {"notice.saved", "campaign.submitted", "campaign.approved"} <= actions
 
 
-def test_a_notice_form_shows_what_is_missing(client: Client) -> None:
-    found = accepted_list([member(1, email="a@example.fr")])
-    draft = draft_for(found)
+def test_a_notice_form_shows_what_is_missing(client: Client, listed: AffectedList) -> None:
+    draft = draft_for(listed)
     cast.sign_in(client, cast.paule())
     page = client.get(f"/espace/avis/{draft.notice_id}/").content.decode()
     assert "34(2), 33(3)(c)" in page
 
 
-def test_saving_makes_a_new_version(client: Client) -> None:
-    version = notice_for(accepted_list([member(1, email="a@example.fr")]))
+def test_saving_makes_a_new_version(client: Client, listed: AffectedList) -> None:
+    version = notice_for(listed)
     cast.sign_in(client, cast.paule())
     page = client.get(f"/espace/avis/{version.notice_id}/")
     data = {name: value for name, value in page.context["form"].initial.items() if value}

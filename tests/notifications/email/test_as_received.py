@@ -10,8 +10,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tests.conftest import Writing
+from tests.notifications.conftest import recorded_mail
 from tests.notifications.story import built, member, send
-from tests.smtp import Recorder
 
 pytestmark = pytest.mark.django_db
 
@@ -52,10 +53,17 @@ class Reader(HTMLParser):
             self.headings.append(self.open[-1])
 
 
-@pytest.fixture
-def received(mail: Recorder) -> EmailMessage:
-    send(built([member(1, email="lise@example.fr", name="D’Été;Lise-Anaïs")]))
+@pytest.fixture(scope="module")
+def raw(beginning: Writing, standing_cast: None) -> bytes:
+    """One e-mail, as the server took it."""
+    with beginning(), recorded_mail() as mail:
+        send(built([member(1, email="lise@example.fr", name="D’Été;Lise-Anaïs")]))
     ((_recipient, raw),) = mail.received
+    return raw
+
+
+@pytest.fixture
+def received(raw: bytes) -> EmailMessage:
     assert max(map(len, raw.split(b"\r\n"))) <= 998
     assert b"\n" not in raw.replace(b"\r\n", b"")
     assert len(raw) < 60_000

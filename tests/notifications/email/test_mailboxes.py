@@ -29,17 +29,8 @@ from tests.notifications.email import letters
 from tests.notifications.email.imap import Inbox, imap_server
 from tests.notifications.email.senders import identity
 from tests.notifications.email.test_connecting import certificate
-from tests.notifications.story import built, member, send
-from tests.smtp import Recorder
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def sent(mail: Recorder) -> Notification:
-    """A message that the portal's server accepted."""
-    send(built([member(1, email=letters.ADDRESS)]))
-    return Notification.objects.get()
 
 
 def about(message: Notification, letter: bytes, *, account: str = PORTAL) -> bytes:

@@ -19,8 +19,6 @@ from notifications.senders.choosing import account_of
 from tests import cast
 from tests.conftest import WebClient, as_role
 from tests.notifications.email.senders import SIGNING_KEY, identity
-from tests.notifications.story import built, member, send
-from tests.smtp import Recorder
 
 pytestmark = pytest.mark.django_db
 
@@ -64,13 +62,6 @@ def post(client: Client, identity: SendingIdentity, body: object) -> int:
 def apply() -> int:
     with as_role("worker"):
         return apply_sealed_receipts(now=cast.NOW)
-
-
-@pytest.fixture
-def sent(mail: Recorder) -> Notification:
-    """A message that the provider accepted, as far as the portal knows."""
-    send(built([member(1, email="camille@example.fr")]))
-    return Notification.objects.get()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.models import AuditEntry
-from insurers.models import ExposedData, Role
+from insurers.models import AffectedList, ExposedData, Role
 from notifications.campaigns.approving import approve_campaign, return_campaign
 from notifications.campaigns.steps import CampaignRefused
 from notifications.campaigns.submitting import submit_campaign
@@ -26,14 +26,12 @@ from tests.conftest import as_role
 from tests.notifications.story import (
     APPROVAL,
     EVERY_POINT,
-    accepted_list,
     approved,
-    built,
     complete,
     draft_for,
-    member,
     notice_for,
     submitted,
+    with_outbox,
 )
 
 pytestmark = pytest.mark.django_db
@@ -49,11 +47,6 @@ def revised(campaign: Campaign, **texts: str) -> Revision:
         author_id=cast.paule().pk,
         now=cast.NOW,
     )
-
-
-@pytest.fixture
-def lists_rows() -> list[str]:
-    return [member(1, email="a@example.fr")]
 
 
 def test_words_that_went_and_came_are_told_apart() -> None:
@@ -73,16 +66,16 @@ def test_each_field_that_changed_is_named_once() -> None:
     assert changes(before, before, categories={}) == []
 
 
-def test_a_change_returns_what_was_submitted_with_the_version_before(lists_rows: list[str]) -> None:
-    campaign = submitted(accepted_list(lists_rows))
+def test_a_change_returns_what_was_submitted_with_the_version_before(listed: AffectedList) -> None:
+    campaign = submitted(listed)
     revision = revised(campaign, advice="Changez vos habitudes, et méfiez-vous des appels reçus.")
     campaign.refresh_from_db()
     assert (len(revision.taken_back), campaign.state) == (1, CampaignState.RETURNED)
     assert str(revision.version.number) in campaign.return_comment
 
 
-def test_a_change_after_approval_makes_a_draft_again(lists_rows: list[str]) -> None:
-    campaign = approved(accepted_list(lists_rows))
+def test_a_change_after_approval_makes_a_draft_again(listed: AffectedList) -> None:
+    campaign = approved(listed)
     assert revised(campaign, advice="Méfiez-vous des appels qui citent vos soins.").taken_back == (
         campaign,
     )
@@ -94,22 +87,22 @@ def test_a_change_after_approval_makes_a_draft_again(lists_rows: list[str]) -> N
     assert not campaign.affected_list.is_in_use
 
 
-def test_a_campaign_under_way_keeps_the_version_that_was_approved(lists_rows: list[str]) -> None:
-    campaign = built(lists_rows)
+def test_a_campaign_under_way_keeps_the_version_that_was_approved(listed: AffectedList) -> None:
+    campaign = with_outbox(approved(listed))
     assert revised(campaign, advice="Méfiez-vous des appels qui citent vos soins.").taken_back == ()
     campaign.refresh_from_db()
     assert campaign.state == CampaignState.SENDING
 
 
-def test_saving_the_same_again_is_no_version(lists_rows: list[str]) -> None:
-    campaign = submitted(accepted_list(lists_rows))
+def test_saving_the_same_again_is_no_version(listed: AffectedList) -> None:
+    campaign = submitted(listed)
     revision = revised(campaign)
     campaign.refresh_from_db()
     assert (revision.is_new, campaign.state) == (False, CampaignState.SUBMITTED)
 
 
-def test_an_approved_campaign_that_starts_later_can_be_returned(lists_rows: list[str]) -> None:
-    campaign = approved(accepted_list(lists_rows), starts_at=cast.NOW + timedelta(hours=1))
+def test_an_approved_campaign_that_starts_later_can_be_returned(listed: AffectedList) -> None:
+    campaign = approved(listed, starts_at=cast.NOW + timedelta(hours=1))
     with as_role("worker"):
         assert not build_outbox(campaign_id=campaign.pk, now=cast.NOW)
     returned = return_campaign(
@@ -131,8 +124,8 @@ def approve(campaign: Campaign, points: Collection[str] = EVERY_POINT) -> Campai
 
 @override_settings(SMS_ACCOUNT={"sender": "MutPhare"})
 @pytest.mark.parametrize("missing", EVERY_POINT)
-def test_an_approver_vouches_for_each_point(lists_rows: list[str], missing: str) -> None:
-    campaign = submitted(accepted_list(lists_rows))
+def test_an_approver_vouches_for_each_point(listed: AffectedList, missing: str) -> None:
+    campaign = submitted(listed)
     with pytest.raises(CampaignRefused):
         approve(campaign, set(EVERY_POINT) - {missing})
     approve(campaign)
@@ -140,9 +133,9 @@ def test_an_approver_vouches_for_each_point(lists_rows: list[str], missing: str)
 
 
 def test_a_point_left_out_is_named_and_the_others_stay_ticked(
-    client: Client, lists_rows: list[str]
+    client: Client, listed: AffectedList
 ) -> None:
-    campaign = submitted(accepted_list(lists_rows))
+    campaign = submitted(listed)
     cast.sign_in(client, cast.armand())
     ticked = {name: "on" for name in APPROVAL if name != "point_measures"}
     answer = client.post(f"/espace/campagnes/{campaign.pk}/approuver/", ticked)
@@ -153,9 +146,9 @@ def test_a_point_left_out_is_named_and_the_others_stay_ticked(
 
 
 def test_the_approver_sees_what_changed_since_the_last_approval(
-    client: Client, lists_rows: list[str]
+    client: Client, listed: AffectedList
 ) -> None:
-    first = approved(accepted_list(lists_rows))
+    first = approved(listed)
     revision = revised(first, advice="Prévenez vos proches : ils recevront peut-être des appels.")
     second = submit(revision, first)
     page = cast.sign_in(client, cast.armand()).get(f"/espace/campagnes/{second.pk}/")
@@ -174,8 +167,8 @@ def submit(revision: Revision, campaign: Campaign) -> Campaign:
     )
 
 
-def test_only_the_latest_version_is_submitted(client: Client, lists_rows: list[str]) -> None:
-    campaign = submitted(accepted_list(lists_rows))
+def test_only_the_latest_version_is_submitted(client: Client, listed: AffectedList) -> None:
+    campaign = submitted(listed)
     old = Revision(campaign.notice_version, is_new=False)
     revised(campaign, advice="Méfiez-vous des appels qui citent vos soins de santé.")
     with pytest.raises(CampaignRefused):
@@ -186,8 +179,8 @@ def test_only_the_latest_version_is_submitted(client: Client, lists_rows: list[s
     assert Campaign.objects.count() == 1
 
 
-def test_what_the_directory_has_learnt_since_is_to_be_said(lists_rows: list[str]) -> None:
-    campaign = submitted(accepted_list(lists_rows))
+def test_what_the_directory_has_learnt_since_is_to_be_said(listed: AffectedList) -> None:
+    campaign = submitted(listed)
     ExposedData.objects.filter(category__code="bank_details").update(
         is_exposed=True, certainty="confirmed"
     )
@@ -196,9 +189,9 @@ def test_what_the_directory_has_learnt_since_is_to_be_said(lists_rows: list[str]
 
 
 def test_who_made_and_who_approved_it_are_mailed_when_a_change_takes_it_back(
-    lists_rows: list[str], django_capture_on_commit_callbacks: Any
+    listed: AffectedList, django_capture_on_commit_callbacks: Any
 ) -> None:
-    campaign = approved(accepted_list(lists_rows))
+    campaign = approved(listed)
     cast.member_of(cast.phare(), "petra", Role.PREPARER)
     content = replace(NoticeContent.from_json(campaign.notice_version.content), dpo_name="Dom")
     with django_capture_on_commit_callbacks(execute=True):
@@ -229,8 +222,8 @@ def test_pieces_are_both_texts(before: str, after: str) -> None:
     assert all(piece.text for piece in found)
 
 
-def test_the_versions_page_compares_two(client: Client, lists_rows: list[str]) -> None:
-    version = notice_for(accepted_list(lists_rows))
+def test_the_versions_page_compares_two(client: Client, listed: AffectedList) -> None:
+    version = notice_for(listed)
     cast.sign_in(client, cast.vera())
     page = client.get(f"/espace/avis/{version.notice_id}/versions/").content.decode()
     assert "De la version 1 à la version 2" in page
@@ -238,8 +231,8 @@ def test_the_versions_page_compares_two(client: Client, lists_rows: list[str]) -
     assert "<ins>" in page
 
 
-def test_two_people_who_write_at_once_are_told(client: Client, lists_rows: list[str]) -> None:
-    draft = draft_for(accepted_list(lists_rows))
+def test_two_people_who_write_at_once_are_told(client: Client, listed: AffectedList) -> None:
+    draft = draft_for(listed)
     address = f"/espace/avis/{draft.notice_id}/"
     cast.sign_in(client, cast.paule())
     shown = client.get(address)

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from audit.models import AuditEntry
+from insurers.models import AffectedList
 from notifications.campaigns.approving import approve_campaign
 from notifications.campaigns.steps import CampaignRefused
 from notifications.models import Campaign, CampaignState, SenderCheck
@@ -19,8 +20,6 @@ from tests.notifications.sender_domains.zones import zone
 from tests.notifications.story import (
     APPROVAL,
     EVERY_POINT,
-    accepted_list,
-    member,
     submitted,
 )
 
@@ -30,12 +29,12 @@ REASON = "La zone est corrigée, sa publication prend deux jours."
 
 
 @pytest.fixture
-def campaign() -> Campaign:
+def campaign(listed: AffectedList) -> Campaign:
     """A campaign of the Phare's, submitted, whose own sender was looked up and fails."""
     own = identity(transport="smtp", host="smtp.phare.example.fr", port=587)
     with dns_server(zone(dmarc=None)):
         check_sender(identity_id=own.pk, now=cast.NOW)
-    return submitted(accepted_list([member(1, email="a@example.fr")]))
+    return submitted(listed)
 
 
 def approve(campaign: Campaign, reason: str = "") -> Campaign:

@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from insurers.models import AffectedList
 from notifications.campaigns.steps import CampaignRefused
 from notifications.campaigns.stopping import resume_campaign
 from notifications.models import Campaign, CampaignState, SendingIdentity
@@ -12,7 +13,7 @@ from tests.conftest import as_role
 from tests.dns_server import Zone, dns_server
 from tests.notifications.email.senders import identity
 from tests.notifications.sender_domains.zones import zone
-from tests.notifications.story import built, member
+from tests.notifications.story import approved, with_outbox
 
 pytestmark = pytest.mark.django_db
 
@@ -21,9 +22,9 @@ FAILING = zone(dmarc=None)
 
 
 @pytest.fixture
-def campaign() -> Campaign:
+def campaign(listed: AffectedList) -> Campaign:
     """A campaign that is being sent, approved while nothing was known of any domain."""
-    return built([member(1, email="a@example.fr")])
+    return with_outbox(approved(listed))
 
 
 def own(place: str = "phare") -> SendingIdentity:
