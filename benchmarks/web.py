@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
+from urllib.response import addinfourl
 
 from benchmarks.figures import note, say, say_machine
 from benchmarks.stage import Stage, servers
@@ -288,10 +289,11 @@ def web(stage: Stage) -> Iterator[int]:
         process.wait(30)
 
 
-def _get(port: int, path: str) -> "urllib.request.addinfourl":
+def _get(port: int, path: str) -> addinfourl:
     headers = {"Host": HOST, "X-Forwarded-Proto": "https"}
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
-    return urllib.request.urlopen(request, timeout=10)  # type: ignore[no-any-return]  # noqa: S310
+    answer: addinfourl = urllib.request.urlopen(request, timeout=10)  # noqa: S310
+    return answer
 
 
 def _size(case: Case, port: int) -> int:

@@ -86,7 +86,9 @@ def room_for(request: HttpRequest, *, of_network: Limit, of_all: Limit) -> Room:
 
 def _count(limits: dict[str, Limit]) -> list[int]:
     """Return how often each was counted in its window, this time included: one round trip."""
-    pipeline = cache._cache.get_client(write=True).pipeline(transaction=False)
+    # Django's own way to the server: there is no public one for two commands at once.
+    client = cache._cache.get_client(write=True)  # type: ignore[attr-defined]
+    pipeline = client.pipeline(transaction=False)
     for name, limit in limits.items():
         key = cache.make_key(name)
         pipeline.set(key, 0, ex=limit.seconds, nx=True)

@@ -15,6 +15,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from insurers.lists import identifiers, nir
+from insurers.lists.problems import Problem
 from insurers.models import Insurer
 from insurers.throttle import Limit, Room, room_for
 from lookup.public import public_form
@@ -26,16 +27,14 @@ OF_NETWORK = Limit("personal-checks", at_most=300, seconds=600)
 OF_ALL = Limit("personal-checks", at_most=settings.PERSONAL_CHECKS_PER_MINUTE, seconds=60)
 
 WORDS = {
-    identifiers.Problem.MEMBER_NUMBER_CHARACTERS: _(
+    Problem.MEMBER_NUMBER_CHARACTERS: _(
         "Un numéro d’adhérent n’a que des lettres et des chiffres, 40 au plus. Recopiez-le de"
         " votre carte."
     ),
-    identifiers.Problem.BIRTH_DATE_TWO_DIGIT_YEAR: _(
-        "Écrivez l’année en quatre chiffres, comme 12/03/1980."
-    ),
-    identifiers.Problem.BIRTH_DATE_IMPOSSIBLE: _("Cette date n’existe pas."),
-    identifiers.Problem.BIRTH_DATE_BEFORE_1900: _("Cette date est antérieure à 1900."),
-    identifiers.Problem.BIRTH_DATE_FUTURE: _("Cette date est dans l’avenir."),
+    Problem.BIRTH_DATE_TWO_DIGIT_YEAR: _("Écrivez l’année en quatre chiffres, comme 12/03/1980."),
+    Problem.BIRTH_DATE_IMPOSSIBLE: _("Cette date n’existe pas."),
+    Problem.BIRTH_DATE_BEFORE_1900: _("Cette date est antérieure à 1900."),
+    Problem.BIRTH_DATE_FUTURE: _("Cette date est dans l’avenir."),
 }
 NUMBER_AS_ON_CARD = _("Tapez le numéro d’adhérent tel qu’il figure sur votre carte.")
 DATE_AS_EXAMPLE = _("Écrivez la date de naissance comme 12/03/1980.")

@@ -191,8 +191,8 @@ def related_insurers(insurer_id: UUID) -> list[UUID]:
     for predecessor, after in successor.items():
         before[after].append(predecessor)
     related = [insurer_id]
-    while (after := successor.get(related[-1])) and after not in related:
-        related.append(after)
+    while (later := successor.get(related[-1])) is not None and later not in related:
+        related.append(later)
     earlier = [insurer_id]
     while earlier:
         earlier = [one for place in earlier for one in before[place] if one not in related]

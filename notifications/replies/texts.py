@@ -5,6 +5,7 @@ Laid out once for a list, filled in for each person, as notices are (`notices/re
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -51,9 +52,10 @@ def lay_out_reply(subject: Subject, *, language: Language) -> MessageLayout:
     )
     advice = {row.code: row for row in Advice.objects.filter(code__in=ADVICE)}
     lines = [getattr(advice[code], f"text_{language}") for code in ADVICE if code in advice]
-    context = {
+    names = [getattr(breach, f"name_{language}") for breach in subject.breaches]
+    context: dict[str, Any] = {
         "insurer": subject.insurer,
-        "breaches": [getattr(breach, f"name_{language}") for breach in subject.breaches],
+        "breaches": names,
         "exposed": category_labels(facts.exposed, language),
         "not_exposed": category_labels(facts.not_exposed, language),
         "advice": [line for line in lines if not any(forbidden_in(line))],
@@ -81,7 +83,7 @@ def lay_out_reply(subject: Subject, *, language: Language) -> MessageLayout:
                 sms
                 % {
                     "insurer": subject.insurer.name,
-                    "breaches": ", ".join(context["breaches"]),
+                    "breaches": ", ".join(names),
                     "portal": settings.PORTAL_HOST,
                     "code": CODE,
                     "reference": REFERENCE,

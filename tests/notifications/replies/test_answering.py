@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def at(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
-    monkeypatch.setattr(answering.timezone, "now", lambda: now)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now)
 
 
 def test_a_listed_person_is_answered_with_the_code_of_the_page() -> None:
@@ -84,7 +84,7 @@ def test_an_address_that_bounced_is_left_out() -> None:
     reply = Reply.objects.get()
     Suppression.objects.create(
         insurer_id=reply.insurer_id,
-        address_fingerprint=reply.address_fingerprint,
+        address_fingerprint=reply.address_fingerprint or "",
         reason="smtp-550",
         since_at=timezone.now(),
         until_at=timezone.now() + timedelta(days=1),
