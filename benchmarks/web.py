@@ -34,6 +34,7 @@ CONNECTIONS = (16, 64)
 SLOWEST = 3.0  # times the constant view's 99th percentile
 HOST = "portail.example.fr"
 FORM = "application/x-www-form-urlencoded"
+INSURERS = 420  # used one of the two operators
 NAMES = 2000
 ALIKE = 2000  # questions of each kind
 SCRIPT = """
@@ -77,11 +78,11 @@ def main() -> int:
     say_machine()
     with servers() as stage:
         reference = fill()
-        say_search()
         with web(stage) as port:
             for case in cases(port, reference):
                 measure(case, port=port, seconds=options.seconds, folder=stage.folder)
             say_alike(port, listed_person(stage))
+        say_search()
     return 0
 
 
@@ -91,7 +92,6 @@ def fill() -> str:
     from django.utils import timezone
 
     from benchmarks.campaign import campaign_of
-    from insurers.models import Insurer
     from notifications.channels import Outcome
     from notifications.models import Channel, Notification, State
     from notifications.references import derive
@@ -99,12 +99,7 @@ def fill() -> str:
     from notifications.sending.outcomes import record_outcome
 
     call_command("load_directory", stdout=io.StringIO())
-    Insurer.objects.bulk_create(
-        [
-            Insurer(slug=f"organisme-{number}", name=f"Organisme fictif {number}", is_demo=True)
-            for number in range(NAMES - Insurer.objects.count())
-        ]
-    )
+    add_insurers(INSURERS)
     campaign, now = campaign_of("verification", 1), timezone.now()
     message = Notification.objects.get(campaign=campaign).pk
     batch = claim_batch(campaign_id=campaign.pk, channel=Channel.EMAIL, now=now)
@@ -113,8 +108,20 @@ def fill() -> str:
     return derive(message)
 
 
+def add_insurers(total: int) -> None:
+    """Fill the directory up to so many insurers."""
+    from insurers.models import Insurer
+
+    present = Insurer.objects.count()
+    more = range(present, total)
+    Insurer.objects.bulk_create(
+        [Insurer(slug=f"organisme-{n}", name=f"Organisme fictif {n}", is_demo=True) for n in more]
+    )
+
+
 def say_search() -> None:
     """Print how long a search among all names takes in the process."""
+    add_insurers(NAMES)
     from lookup.search import search_insurers
 
     typed = ("mutuel general", "organisme fictif 77", "harmoni", "mgen", "zzzz", "asurance")

@@ -2,8 +2,11 @@
 
 On the evening of the news most people read the same few hundred pages. What is kept is the page as
 rendered, known by its entity tag (`versions.py`): a change of the directory makes it another one.
+What differs by visitor (what was typed, a code) is never kept: it stands as a blank in the page
+that is, and is filled in each time.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import wraps
@@ -12,14 +15,18 @@ from threading import Lock
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.html import escape
 
-from lookup.versions import page_etag
+from lookup.versions import directory_tag, page_etag
 
 View = Callable[..., HttpResponse]
+Page = tuple[bytes, dict[str, str]]
 
 AT_MOST = 500  # pages of 10 to 40 kB
-_kept: OrderedDict[tuple[str, str], tuple[bytes, dict[str, str]]] = OrderedDict()
+_kept: OrderedDict[tuple[str, ...], Page] = OrderedDict()
 _turn = Lock()
+_BLANK = re.compile("\ue000([a-z_]+)\ue001")
 
 
 def kept_page(view: View) -> View:
@@ -31,18 +38,53 @@ def kept_page(view: View) -> View:
         if etag is None or request.META.get("QUERY_STRING"):
             return view(request, *args, **kwargs)
         key = (etag, request.build_absolute_uri())
-        with _turn:
-            found = _kept.get(key)
-            if found is not None:
-                _kept.move_to_end(key)
+        found = _find(key)
         if found is not None:
             return HttpResponse(found[0], headers=found[1])
         response = view(request, *args, **kwargs)
         if response.status_code == HTTPStatus.OK and not response.streaming:
-            with _turn:
-                _kept[key] = (response.content, dict(response.headers))
-                while len(_kept) > AT_MOST:
-                    _kept.popitem(last=False)
+            _keep(key, (response.content, dict(response.headers)))
         return response
 
     return wrapped
+
+
+def render_filled(
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    *,
+    kept_by: str,
+    texts: dict[str, str] | None = None,
+    html: dict[str, str] | None = None,
+) -> HttpResponse:
+    """Render a page once for each version and `kept_by`, and fill in what differs by visitor.
+
+    `texts` are escaped, `html` is not. Both name a variable of the template, which must stand
+    there as it is, without a filter or a condition.
+    """
+    values = {name: escape(text) for name, text in (texts or {}).items()} | (html or {})
+    blanks = {name: f"\ue000{name}\ue001" for name in values}
+    tag = directory_tag()
+    key = (tag or "", template, kept_by, request.build_absolute_uri(request.path))
+    found = _find(key) if tag else None
+    if found is None:
+        found = (render_to_string(template, context | blanks, request).encode(), {})
+        if tag:
+            _keep(key, found)
+    return HttpResponse(_BLANK.sub(lambda blank: values[blank[1]], found[0].decode()))
+
+
+def _find(key: tuple[str, ...]) -> Page | None:
+    with _turn:
+        found = _kept.get(key)
+        if found is not None:
+            _kept.move_to_end(key)
+        return found
+
+
+def _keep(key: tuple[str, ...], page: Page) -> None:
+    with _turn:
+        _kept[key] = page
+        while len(_kept) > AT_MOST:
+            _kept.popitem(last=False)

@@ -18,6 +18,7 @@ from insurers.lists import identifiers, nir
 from insurers.lists.problems import Problem
 from insurers.models import Insurer
 from insurers.throttle import Limit, Room, room_for
+from lookup.kept_pages import render_filled
 from lookup.public import public_form
 from notifications.replies.questions import Question, ask, new_code
 
@@ -124,7 +125,13 @@ def personal_check(request: HttpRequest, slug: str = "") -> HttpResponse:
         code=code,
     )
     ask(question, now=timezone.now())
-    return render(request, "lookup/personal_check_asked.html", {"insurer": insurer, "code": code})
+    return render_filled(
+        request,
+        "lookup/personal_check_asked.html",
+        {"insurer": insurer},
+        kept_by=insurer.slug,
+        texts={"code": code},
+    )
 
 
 def _no_room(request: HttpRequest, room: Room) -> HttpResponse:

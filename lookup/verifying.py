@@ -128,7 +128,7 @@ def verify(request: HttpRequest) -> HttpResponse:
         reference = form.cleaned_data["reference"]
         found = find_message(reference=reference)
         context |= {"form": ReferenceForm(), "reference": reference, "found": found}
-        context |= {"texts": _in_order(found), "report_form": _report_form(found)}
+        context |= {"texts": _in_order(found), "report_form": _short_report_form(found)}
     return render(request, "lookup/verify.html", context)
 
 
@@ -162,6 +162,17 @@ def _report_form(found: SentMessage | None = None) -> ReportForm:
     # The two forms of a page must not share the ids of their fields.
     initial = {"channel": found.channel, "insurer": found.insurer.slug} if found else None
     return ReportForm(initial=initial, auto_id="report_%s")
+
+
+def _short_report_form(found: SentMessage | None) -> ReportForm:
+    """Return one to stand below an answer, without the names of all insurers."""
+    form = _report_form(found)
+    if found is None:
+        del form.fields["insurer"]
+    else:
+        ours = Insurer.objects.filter(pk=found.insurer.pk)
+        form.fields["insurer"].queryset = ours  # type: ignore[attr-defined]
+    return form
 
 
 def _in_order(found: SentMessage | None) -> list[SentText]:

@@ -33,7 +33,12 @@ def page_etag(request: HttpRequest, *_args: object, **_kwargs: object) -> str | 
 
     None where the page also shows what was typed, or while the database never answered yet.
     """
-    version = None if request.GET.get("q") else directory_version()
+    return None if request.GET.get("q") else directory_tag()
+
+
+def directory_tag() -> str | None:
+    """Return the entity tag of the directory and the software; None as `page_etag` says."""
+    version = directory_version()
     return version and f'"{version}-{_software()}"'
 
 

@@ -5,6 +5,7 @@ from datetime import date
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
 
 from insurers.models import Advice, Breach, Insurer, Operator
 from lookup import open_data as exports
@@ -14,6 +15,7 @@ from lookup.answers import (
     data_lists,
     read_page,
 )
+from lookup.kept_pages import render_filled
 from lookup.public import directory_page, public_page
 from lookup.search import QUERY_MAX, normalise, search_insurers
 from lookup.statements import statements_of
@@ -31,8 +33,18 @@ ADVICE_ON_POSTER = ("no_click", "never_give_codes")
 @directory_page
 def home(request: HttpRequest) -> HttpResponse:
     """Ask which insurer, and show what `?q=` finds."""
-    context = _found(request) | {"breaches": Breach.objects.filter(is_demo=False)}
-    return render(request, "lookup/home.html", context)
+    context = {"breaches": Breach.objects.filter(is_demo=False)}
+    found = _found(request)
+    if not found["query"]:
+        return render(request, "lookup/home.html", context)
+    return render_filled(
+        request,
+        "lookup/home.html",
+        context,
+        kept_by="search",
+        texts={"query": str(found["query"])},
+        html={"results": render_to_string("lookup/_results.html", found)},
+    )
 
 
 @public_page

@@ -5,8 +5,9 @@ about the people, how many they are, or the language they chose.
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
+from functools import lru_cache
 
 from django.db import connection
 from django.utils import translation
@@ -92,7 +93,6 @@ def _find_notice(reference: str) -> SentMessage | None:
         found = cursor.fetchone()
     if found is None:
         return None
-    content = NoticeContent.from_json(json.loads(found[6]))
     return SentMessage(
         insurer=Insurer.objects.get(pk=found[0]),
         breach=Breach.objects.get(pk=found[1]),
@@ -100,7 +100,10 @@ def _find_notice(reference: str) -> SentMessage | None:
         first_date=found[3],
         last_date=found[4],
         has_second_copy=found[5],
-        texts=sent_texts(content, reference=reference, has_plain_sms=found[7]),
+        texts=tuple(
+            _sent_text(layout, reference=reference)
+            for layout in _layouts(found[6], has_plain_sms=found[7])
+        ),
     )
 
 
@@ -108,12 +111,17 @@ def sent_texts(
     content: NoticeContent, *, reference: str, has_plain_sms: bool
 ) -> tuple[SentText, ...]:
     """Return a notice in French, and in English where it has it."""
-    languages: tuple[Language, ...] = ("fr", "en") if content.has_english else ("fr",)
+    layouts = _layouts(json.dumps(asdict(content)), has_plain_sms=has_plain_sms)
+    return tuple(_sent_text(layout, reference=reference) for layout in layouts)
+
+
+@lru_cache(maxsize=64)
+def _layouts(content: str, *, has_plain_sms: bool) -> tuple[MessageLayout, ...]:
+    """Lay a notice out once for everybody who checks a message of it."""
+    notice = NoticeContent.from_json(json.loads(content))
+    languages: tuple[Language, ...] = ("fr", "en") if notice.has_english else ("fr",)
     return tuple(
-        _sent_text(
-            lay_out(content, language=language, has_plain_sms=has_plain_sms), reference=reference
-        )
-        for language in languages
+        lay_out(notice, language=language, has_plain_sms=has_plain_sms) for language in languages
     )
 
 
