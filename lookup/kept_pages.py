@@ -52,7 +52,7 @@ def kept_page(view: View) -> View:
 def render_filled(
     request: HttpRequest,
     template: str,
-    context: dict[str, Any],
+    context: Callable[[], dict[str, Any]],
     *,
     kept_by: str,
     texts: dict[str, str] | None = None,
@@ -60,19 +60,26 @@ def render_filled(
 ) -> HttpResponse:
     """Render a page once for each version and `kept_by`, and fill in what differs by visitor.
 
+    `context` is asked for only where the page is made.
+
     `texts` are escaped, `html` is not. Both name a variable of the template, which must stand
     there as it is, without a filter or a condition.
     """
     values = {name: escape(text) for name, text in (texts or {}).items()} | (html or {})
-    blanks = {name: f"\ue000{name}\ue001" for name in values}
+    blanks = {name: blank(name) for name in values}
     tag = directory_tag()
     key = (tag or "", template, kept_by, request.build_absolute_uri(request.path))
     found = _find(key) if tag else None
     if found is None:
-        found = (render_to_string(template, context | blanks, request).encode(), {})
+        found = (render_to_string(template, context() | blanks, request).encode(), {})
         if tag:
             _keep(key, found)
-    return HttpResponse(_BLANK.sub(lambda blank: values[blank[1]], found[0].decode()))
+    return HttpResponse(_BLANK.sub(lambda found: values[found[1]], found[0].decode()))
+
+
+def blank(name: str) -> str:
+    """Return what stands in a kept page for what differs by visitor."""
+    return f"\ue000{name}\ue001"
 
 
 def _find(key: tuple[str, ...]) -> Page | None:

@@ -128,7 +128,7 @@ def personal_check(request: HttpRequest, slug: str = "") -> HttpResponse:
     return render_filled(
         request,
         "lookup/personal_check_asked.html",
-        {"insurer": insurer},
+        lambda: {"insurer": insurer},
         kept_by=insurer.slug,
         texts={"code": code},
     )

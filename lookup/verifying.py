@@ -1,5 +1,7 @@
 """Check the reference of a message, and report a message that looks like a scam."""
 
+from hashlib import sha256
+
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -9,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from insurers.models import Advice, Insurer
 from insurers.throttle import Limit, is_over
+from lookup.kept_pages import blank, render_filled
 from lookup.public import public_form, public_page, too_often
 from notifications.models import ReportedChannel
 from notifications.models.suspicious import AT_MOST
@@ -123,13 +126,26 @@ def verify(request: HttpRequest) -> HttpResponse:
     if is_over(CHECKS, request):
         return too_often(request, CHECKS)
     form = ReferenceForm(request.POST)
-    context: dict[str, object] = {"form": form, "advice": _advice()}
-    if form.is_valid():
-        reference = form.cleaned_data["reference"]
-        found = find_message(reference=reference)
-        context |= {"form": ReferenceForm(), "reference": reference, "found": found}
-        context |= {"texts": _in_order(found), "report_form": _short_report_form(found)}
-    return render(request, "lookup/verify.html", context)
+    if not form.is_valid():
+        return render(request, "lookup/verify.html", {"form": form, "advice": _advice()})
+    reference = form.cleaned_data["reference"]
+    found = find_message(reference=reference)
+    if found is not None:
+        # Everybody who checks a message of a campaign sees the same page, but for this.
+        found = found.with_reference(reference, blank("reference"))
+    return render_filled(
+        request,
+        "lookup/verify.html",
+        lambda: {
+            "form": ReferenceForm(),
+            "advice": _advice(),
+            "found": found,
+            "texts": _in_order(found),
+            "report_form": _short_report_form(found),
+        },
+        kept_by=sha256(repr(found).encode()).hexdigest(),
+        texts={"reference": reference},
+    )
 
 
 @public_form

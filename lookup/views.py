@@ -40,7 +40,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return render_filled(
         request,
         "lookup/home.html",
-        context,
+        lambda: context,
         kept_by="search",
         texts={"query": str(found["query"])},
         html={"results": render_to_string("lookup/_results.html", found)},

@@ -8,6 +8,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import lru_cache
+from typing import Self
 
 from django.db import connection
 from django.utils import translation
@@ -31,6 +32,11 @@ class SentText:
     text: str
     sms: str
 
+    def with_reference(self, reference: str, other: str) -> Self:
+        """Return the same text with another one where the reference stands."""
+        text, sms = (one.replace(reference, other) for one in (self.text, self.sms))
+        return replace(self, text=text, sms=sms)
+
 
 @dataclass(frozen=True)
 class SentMessage:
@@ -44,6 +50,12 @@ class SentMessage:
     has_second_copy: bool
     texts: tuple[SentText, ...]
     is_answer: bool = False
+
+    def with_reference(self, reference: str, other: str) -> Self:
+        """Return the same message with another text where its reference stands."""
+        return replace(
+            self, texts=tuple(text.with_reference(reference, other) for text in self.texts)
+        )
 
 
 def find_message(*, reference: str) -> SentMessage | None:

@@ -46,10 +46,14 @@ def test_a_change_of_the_directory_makes_another(
 def test_what_is_typed_is_not_kept(client: Client) -> None:
     cast.phare()
     kept_pages._kept.clear()
-    client.get("/?q=phare")
     client.get(f"{PAGE}?anything")
     client.get("/organismes/personne/")
     assert not kept_pages._kept
+    pages = [client.get(f"/?q={typed}").content.decode() for typed in ("zzyzx", "%EE%80%80query")]
+    assert "« zzyzx » ne figure pas" in pages[0].replace("\u202f", " ").replace("\xa0", " ")
+    assert len(kept_pages._kept) == 1
+    assert b"zzyzx" not in next(iter(kept_pages._kept.values()))[0]
+    assert "\ue001" not in "".join(pages)
 
 
 def test_languages_are_kept_apart(client: Client) -> None:
