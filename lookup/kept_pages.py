@@ -65,7 +65,9 @@ def render_filled(
     `texts` are escaped, `html` is not. Both name a variable of the template, which must stand
     there as it is, without a filter or a condition.
     """
-    values = {name: escape(text) for name, text in (texts or {}).items()} | (html or {})
+    query = request.META.get("QUERY_STRING", "")
+    own = {"own_query": f"?{query}" if query else ""}
+    values = {name: escape(text) for name, text in (own | (texts or {})).items()} | (html or {})
     blanks = {name: blank(name) for name in values}
     tag = directory_tag()
     key = (tag or "", template, kept_by, request.build_absolute_uri(request.path))

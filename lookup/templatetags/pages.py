@@ -51,7 +51,12 @@ def other_language(context: Context) -> OtherLanguage | None:
     except NoReverseMatch:
         return None
     if request is not None and getattr(request, "resolver_match", None):
-        address = translate_url(request.get_full_path(), code)
+        address = translate_url(request.path, code)
+        # In a page that is kept the visitor's own query is a blank (`kept_pages.py`).
+        query = context.get("own_query")
+        if query is None and request.META.get("QUERY_STRING"):
+            query = f"?{request.META['QUERY_STRING']}"
+        address += query or ""
     return OtherLanguage(code, name, address)
 
 

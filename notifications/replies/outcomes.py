@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from notifications.channels import Outcome
+from notifications.channels.base import Outcome
 from notifications.models import (
     Channel,
     ProviderReference,
@@ -15,7 +15,6 @@ from notifications.models import (
     Suppression,
 )
 from notifications.references import derive, fingerprint
-from notifications.sending.pacing import account_and_pace
 from notifications.sending.retries import retry_delay
 from notifications.sending.suppression import LASTS, SUPPRESSING
 from notifications.states import FAILURES, after_receipt
@@ -37,11 +36,10 @@ def is_reply(number: int | None) -> bool:
     return number is not None and number >= FIRST_NUMBER
 
 
-def record(reply: Reply, outcome: Outcome, now: datetime) -> None:
+def record(reply: Reply, outcome: Outcome, *, sender: str, now: datetime) -> None:
     """Note what became of a message, and what follows: again later, or the next channel."""
     number = number_of(reply)
     if outcome.provider_reference:
-        sender, _pace = account_and_pace(insurer_id=reply.insurer_id, channel=reply.channels[0])
         ProviderReference.objects.bulk_create(
             [
                 ProviderReference(

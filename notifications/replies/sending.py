@@ -142,13 +142,14 @@ def _send(way: _Way) -> None:
     via = channel_for(way.channel, insurer_id=way.insurer_id)
     try:
         for outcome in via.send(way.messages()):
-            record(way.in_hand.pop(outcome.notification_id), outcome, timezone.now())
+            reply = way.in_hand.pop(outcome.notification_id)
+            record(reply, outcome, sender=way.sender, now=timezone.now())
     except (ChannelDownError, SenderRefusedError) as refusal:
         now = timezone.now()
         rest(sender=way.sender, until=now + DOWN_DELAY, now=now)
         for number, reply in way.in_hand.items():
             reason = DOWN if isinstance(refusal, ChannelDownError) else "sender_refused"
-            record(reply, Outcome(number, State.DEFERRED, reason), now)
+            record(reply, Outcome(number, State.DEFERRED, reason), sender=way.sender, now=now)
 
 
 def _claim(insurer_id: UUID, channel: Channel, now: datetime) -> Reply | None:

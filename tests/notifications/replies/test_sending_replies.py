@@ -265,7 +265,8 @@ def test_a_receipt_that_comes_before_the_answer_of_the_server_waits_for_it(mail:
     )
     reply.refresh_from_db()
     assert reply.state == State.SENDING
-    record(reply, Outcome(number_of(reply), State.ACCEPTED, "smtp-250"), timezone.now())
+    taken = Outcome(number_of(reply), State.ACCEPTED, "smtp-250")
+    record(reply, taken, sender="email:portal", now=timezone.now())
     reply.refresh_from_db()
     assert reply.state == State.BOUNCED
 

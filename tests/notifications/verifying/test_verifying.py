@@ -272,9 +272,9 @@ def test_every_function_with_its_owners_rights_is_written_down() -> None:
             " AND p.pronamespace = 'public'::regnamespace"
         )
         found = cursor.fetchall()
-    assert found == [
+    assert sorted(found) == [
         (name, OWNER, '{"search_path=pg_catalog, public, pg_temp"}', [role])
-        for name, role in CALLS.items()
+        for name, role in sorted(CALLS.items())
     ]
 
 
