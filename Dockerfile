@@ -23,4 +23,4 @@ RUN PORTAL_ROLE=owner PORTAL_URL=https://build.invalid SECRET_KEY=build REDIS_UR
     sh -c 'python manage.py collectstatic --noinput && python manage.py write_failure_page'
 USER portal
 EXPOSE 8000
-CMD ["granian", "--interface", "wsgi", "--no-ws", "--no-access-log", "--host", "0.0.0.0", "--port", "8000", "breachportal.wsgi:application"]
+CMD ["granian", "--interface", "wsgi", "--no-ws", "--no-access-log", "--blocking-threads", "8", "--host", "0.0.0.0", "--port", "8000", "breachportal.wsgi:application"]

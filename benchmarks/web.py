@@ -274,7 +274,8 @@ def web(stage: Stage) -> Iterator[int]:
     }
     command = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--no-access-log"),
-        *("--host", "127.0.0.1", "--port", str(port), "--workers", "2"),
+        *("--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", "2", "--blocking-threads", "8"),
         "breachportal.wsgi:application",
     ]
     with (stage.folder / "web.log").open("wb") as log:

@@ -18,6 +18,7 @@ from insurers.lists import identifiers, nir
 from insurers.lists.problems import Problem
 from insurers.models import Insurer
 from insurers.throttle import Limit, Room, room_for
+from lookup.insurer_field import InsurerField
 from lookup.kept_pages import render_filled
 from lookup.public import public_form
 from notifications.replies.questions import Question, ask, new_code
@@ -48,7 +49,7 @@ NOT_A_NIR = _(
 class CheckForm(forms.Form):
     """Whom somebody asks about: what identifies a person, and proves nothing."""
 
-    insurer = forms.ModelChoiceField(
+    insurer = InsurerField(
         label=_("Votre organisme complémentaire"),
         queryset=Insurer.objects.all(),
         empty_label=_("Choisissez dans la liste"),

@@ -177,7 +177,7 @@ class Demo:
     def _start_web(self) -> subprocess.Popen[bytes]:
         command = [
             *("granian", "--interface", "wsgi", "--no-ws", "--no-access-log"),
-            *("--host", "127.0.0.1", "--port", str(self.ports.portal)),
+            *("--host", "127.0.0.1", "--port", str(self.ports.portal), "--blocking-threads", "8"),
             "breachportal.wsgi:application",
         ]
         settings = self._settings("web")
