@@ -120,6 +120,8 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_sealedquestion": ("INSERT", "SELECT, UPDATE, DELETE"),
     "notifications_takenquestion": (None, WRITE),
     "notifications_reply": (None, WRITE),
+    "notifications_staffquestion": (APPEND, "SELECT, UPDATE, DELETE"),
+    "notifications_staffanswer": (READ, "SELECT, INSERT, DELETE"),
     "notifications_suspiciousmessage": (APPEND, "SELECT, DELETE"),
     # Addresses typed in are sealed by web, which reads none; how many wait is a view of counts.
     "lookup_waitingrequest": ("INSERT", "SELECT, UPDATE, DELETE"),
@@ -153,6 +155,7 @@ STAFF = "portal_role() = 'staff'"
 OPERATOR = "portal_role() = 'operator'"
 INVITED = "portal_role() = 'invited'"
 OWN_USER = "user_id::text = portal_user()"
+OWN_QUESTION = "asked_by_id::text = portal_user()"
 
 # table: (rows the web role sees, rows it may write). The worker and the owner see all.
 ROW_POLICIES: dict[str, tuple[str, str]] = {
@@ -238,6 +241,12 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
     ),
     "notifications_publication": (OWN, f"{OWN} AND {STAFF}"),
     "lookup_waitingtally": (f"{OWN} OR {OPERATOR}", "false"),
+    # One's own, as they were asked: what counts them is the worker's word.
+    "notifications_staffquestion": (
+        f"{OWN} AND {OWN_QUESTION}",
+        f"{OWN} AND {STAFF} AND {OWN_QUESTION} AND taken_at IS NULL AND outcome = ''",
+    ),
+    "notifications_staffanswer": (_of("notifications_staffquestion", "question_id"), "false"),
     "notifications_sendercheck": (
         f"identity_id IS NULL OR {_of('notifications_sendingidentity', 'identity_id')}",
         "false",

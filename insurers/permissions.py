@@ -108,6 +108,19 @@ def _read_scope(user: Any, now: datetime) -> StaffScope:
     return StaffScope(user.pk, "auditor" if mandated else "nobody", mandated=mandated)
 
 
+def is_still_staff(*, user_id: int, insurer_id: UUID) -> bool:
+    """Whether an account holds a role at an insurer now, whatever opened the page before."""
+    return Membership.objects.filter(
+        user=user_id,
+        insurer=insurer_id,
+        confirmed_at__isnull=False,
+        ended_at=None,
+        user__is_active=True,
+        user__is_staff=False,
+        user__is_superuser=False,
+    ).exists()
+
+
 @contextmanager
 def within(scope: StaffScope) -> Iterator[None]:
     """Open a transaction with this scope, in a view that manages its own."""

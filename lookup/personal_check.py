@@ -3,7 +3,6 @@
 The page cannot know the answer: the worker sends it to the contact that the insurer supplied.
 """
 
-from datetime import date
 from http import HTTPStatus
 
 from django import forms
@@ -14,8 +13,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from insurers.lists import identifiers, nir
-from insurers.lists.problems import Problem
+from insurers.lists.person_form import PersonForm, member_number_field
 from insurers.models import Insurer
 from insurers.throttle import Limit, Room, room_for
 from lookup.insurer_field import InsurerField
@@ -28,26 +26,19 @@ OF_NETWORK = Limit("personal-checks", at_most=300, seconds=600)
 # What the workers can answer in time; it depends on nothing secret.
 OF_ALL = Limit("personal-checks", at_most=settings.PERSONAL_CHECKS_PER_MINUTE, seconds=60)
 
-WORDS = {
-    Problem.MEMBER_NUMBER_CHARACTERS: _(
+
+class CheckForm(PersonForm):
+    """Whom somebody asks about, and of which insurer."""
+
+    field_order = ("insurer", "member_number", "birth_date", "birth_rank")
+    number_characters = _(
         "Un numéro d’adhérent n’a que des lettres et des chiffres, 40 au plus. Recopiez-le de"
         " votre carte."
-    ),
-    Problem.BIRTH_DATE_TWO_DIGIT_YEAR: _("Écrivez l’année en quatre chiffres, comme 12/03/1980."),
-    Problem.BIRTH_DATE_IMPOSSIBLE: _("Cette date n’existe pas."),
-    Problem.BIRTH_DATE_BEFORE_1900: _("Cette date est antérieure à 1900."),
-    Problem.BIRTH_DATE_FUTURE: _("Cette date est dans l’avenir."),
-}
-NUMBER_AS_ON_CARD = _("Tapez le numéro d’adhérent tel qu’il figure sur votre carte.")
-DATE_AS_EXAMPLE = _("Écrivez la date de naissance comme 12/03/1980.")
-NOT_A_NIR = _(
-    "C’est un numéro de Sécurité sociale : nous ne le demandons pas, ne le tapez pas ici. Tapez"
-    " votre numéro d’adhérent."
-)
-
-
-class CheckForm(forms.Form):
-    """Whom somebody asks about: what identifies a person, and proves nothing."""
+    )
+    not_a_nir = _(
+        "C’est un numéro de Sécurité sociale : nous ne le demandons pas, ne le tapez pas ici."
+        " Tapez votre numéro d’adhérent."
+    )
 
     insurer = InsurerField(
         label=_("Votre organisme complémentaire"),
@@ -59,48 +50,13 @@ class CheckForm(forms.Form):
             "invalid_choice": _("Choisissez un organisme de la liste."),
         },
     )
-    member_number = forms.CharField(
-        label=_("Numéro d’adhérent"),
+    member_number = member_number_field(
         help_text=_(
             "Sur votre carte de tiers payant. Espaces et tirets n’ont pas d’importance. Ce n’est"
             " pas votre numéro de Sécurité sociale."
         ),
-        max_length=100,
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
-        ),
-        error_messages={"required": NUMBER_AS_ON_CARD},
+        as_on_card=_("Tapez le numéro d’adhérent tel qu’il figure sur votre carte."),
     )
-    birth_date = forms.CharField(
-        label=_("Date de naissance"),
-        help_text=_("Jour, mois, année : 12/03/1980."),
-        max_length=30,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "numeric"}),
-        error_messages={"required": DATE_AS_EXAMPLE},
-    )
-    birth_rank = forms.ChoiceField(
-        label=_("Rang de naissance"),
-        help_text=_("Pour des jumeaux nés le même jour : il figure sur la carte (1, 2…)."),
-        required=False,
-        choices=[("", _("Sans objet")), *((str(rank), str(rank)) for rank in range(1, 10))],
-    )
-
-    def clean_member_number(self) -> str:
-        typed = self.cleaned_data["member_number"]
-        if nir.has_valid_key(typed):
-            raise forms.ValidationError(NOT_A_NIR, code="nir")
-        try:
-            return identifiers.member_number(typed)
-        except identifiers.BadValueError as error:
-            words = WORDS.get(error.problem, NUMBER_AS_ON_CARD)
-            raise forms.ValidationError(words, code=error.problem.value) from None
-
-    def clean_birth_date(self) -> str:
-        try:
-            return identifiers.birth_date(self.cleaned_data["birth_date"], _today())
-        except identifiers.BadValueError as error:
-            words = WORDS.get(error.problem, DATE_AS_EXAMPLE)
-            raise forms.ValidationError(words, code=error.problem.value) from None
 
 
 @public_form
@@ -147,7 +103,3 @@ def _no_room(request: HttpRequest, room: Room) -> HttpResponse:
     )
     response.headers["Retry-After"] = str(limit.seconds)
     return response
-
-
-def _today() -> date:
-    return timezone.localdate()

@@ -43,6 +43,7 @@ from notifications.receipts.sms import collect_sms_receipts
 from notifications.replies.answering import answer_questions, forget_old_questions
 from notifications.replies.outcomes import mark_in_doubt
 from notifications.replies.sending import send_replies
+from notifications.replies.staff_questions import answer_staff_questions, forget_staff_questions
 from notifications.sender_domains.checking import check_sender, senders_to_check
 from notifications.sending.dispatchers import dispatch_by_turns
 from notifications.sending.doubts import resolve_doubts
@@ -124,7 +125,8 @@ def send_trial(*, trial_id: int) -> None:
 
 @shared_task(expires=5)
 def answer() -> None:
-    """Answer what people asked of the portal, as long as questions keep coming."""
+    """Answer staff, then what people asked of the portal, as long as questions keep coming."""
+    answer_staff_questions(now=timezone.now())
     if answer_questions(seconds=SLICE_SECONDS):
         enqueue(reply, expires=60)
 
@@ -141,6 +143,7 @@ def reply() -> None:
 def forget_questions() -> None:
     """Erase what questions and answers leave once it counts no longer."""
     forget_old_questions(now=timezone.now())
+    forget_staff_questions(now=timezone.now())
 
 
 @shared_task(expires=60)

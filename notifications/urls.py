@@ -9,12 +9,15 @@ from notifications.notices import preview_views, version_views
 from notifications.notices import views as notice_views
 from notifications.receipts import webhook_views
 from notifications.register import views as register_views
+from notifications.replies import staff_views as staff_question_views
 from notifications.senders import views as identity_views
 from notifications.statements import views as statement_views
 from notifications.verifying import suspicious_views
 
 urlpatterns = [
     path("espace/", space_views.space, name="space"),
+    path("espace/question/", staff_question_views.staff_question, name="staff_question"),
+    path("espace/question/<uuid:number>/", staff_question_views.staff_answer, name="staff_answer"),
     path("espace/listes/<int:list_id>/avis/", notice_views.notice_create, name="notice_create"),
     path("espace/avis/<int:notice_id>/", notice_views.notice_edit, name="notice_edit"),
     path("espace/avis/<int:notice_id>/verifier/", notice_views.notice_check, name="notice_check"),

@@ -45,6 +45,7 @@ from notifications.models.sending import (
     Transport,
 )
 from notifications.models.sms import SmsPart
+from notifications.models.staff_questions import AskedOutcome, StaffAnswer, StaffQuestion
 from notifications.models.statements import (
     Publication,
     PublicationState,
@@ -60,6 +61,7 @@ __all__ = [
     "Acceptance",
     "AnswerExample",
     "Approval",
+    "AskedOutcome",
     "Campaign",
     "CampaignKind",
     "CampaignSample",
@@ -99,6 +101,8 @@ __all__ = [
     "SenderPace",
     "SendingIdentity",
     "SmsPart",
+    "StaffAnswer",
+    "StaffQuestion",
     "State",
     "Statement",
     "StatementGround",

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from insurers.lists.finding import Person, find_members
+from insurers.lists.finding import find_members, people_meant
 from insurers.lists.fingerprint_keys import UnknownKeyVersionError
 from insurers.lists.fingerprints import asked_about
 from insurers.lists.keystore import KeyNotFoundError, StoreUnreachableError, WrongKeyError
@@ -200,12 +200,6 @@ def related_insurers(insurer_id: UUID) -> list[UUID]:
     return related
 
 
-def _people(question: Question) -> list[Person]:
-    """Return whom the insurer may have listed: with the birth rank typed, or the usual one."""
-    ranks = ("", question.birth_rank or "1")
-    return [(question.member_number, question.birth_date, rank) for rank in ranks]
-
-
 def _listings_of(
     questions: Sequence[Question], insurers: Sequence[UUID], now: datetime
 ) -> list[list[Listing]]:
@@ -214,7 +208,15 @@ def _listings_of(
         insurer__in=insurers, state=ListState.ACCEPTED
     )
     places = accepted.order_by().values_list("breach_id", "insurer_id").distinct()
-    people = [person for question in questions for person in _people(question)]
+    people = [
+        person
+        for question in questions
+        for person in people_meant(
+            member_number=question.member_number,
+            birth_date=question.birth_date,
+            birth_rank=question.birth_rank,
+        )
+    ]
     found: list[set[tuple[int, int]]] = [set() for _ in questions]
     if people:
         each = len(people) // len(questions)

@@ -7,8 +7,10 @@ is sealed, so that a row which somebody copies, keeps, or takes from elsewhere, 
 import json
 import secrets
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -52,9 +54,7 @@ def new_code() -> str:
 def ask(question: Question, *, now: datetime) -> None:
     """Seal a question and leave it to the worker (the web process, always, whatever was typed)."""
     content = {
-        "purpose": PURPOSE,
         "number": str(question.number),
-        "asked_at": now.isoformat(),
         "insurer": str(question.insurer_id),
         "member_number": question.member_number,
         "birth_date": question.birth_date,
@@ -62,7 +62,7 @@ def ask(question: Question, *, now: datetime) -> None:
         "language": question.language,
         "code": question.code,
     }
-    sealed = seal(json.dumps(content).encode().ljust(SIZE))
+    sealed = seal_question(PURPOSE, content, now=now)
     # As it stands: whoever may only insert cannot have anything returned, as the ORM would.
     with connection.cursor() as cursor:
         cursor.execute(INSERT, [uuid.uuid4(), sealed])
@@ -70,11 +70,9 @@ def ask(question: Question, *, now: datetime) -> None:
 
 def open_question(sealed: bytes, *, now: datetime) -> Question:
     """Return what was asked (worker only), or raise QuestionRefused."""
+    content, asked_at = open_sealed_question(PURPOSE, sealed, now=now)
     try:
-        content = json.loads(open_sealed(sealed))
-        if content["purpose"] != PURPOSE:
-            raise QuestionRefused("foreign")
-        question = Question(
+        return Question(
             insurer_id=UUID(content["insurer"]),
             member_number=str(content["member_number"]),
             birth_date=str(content["birth_date"]),
@@ -82,11 +80,34 @@ def open_question(sealed: bytes, *, now: datetime) -> Question:
             language="en" if content["language"] == "en" else "fr",
             code=str(content["code"])[:10],
             number=UUID(content["number"]),
-            asked_at=datetime.fromisoformat(content["asked_at"]),
+            asked_at=asked_at,
         )
-        age = now - (question.asked_at or now)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise QuestionRefused("damaged") from None
+
+
+def seal_question(purpose: str, content: Mapping[str, str], *, now: datetime) -> bytes:
+    """Seal what is asked to the worker, for one purpose, at one size."""
+    whole = {"purpose": purpose, "asked_at": now.isoformat(), **content}
+    return seal(json.dumps(whole).encode().ljust(SIZE))
+
+
+def open_sealed_question(
+    purpose: str, sealed: bytes, *, now: datetime
+) -> tuple[dict[str, Any], datetime]:
+    """Return what was sealed for this purpose in the last hour, and when, or raise QuestionRefused.
+
+    Its values are as they came: the caller reads them.
+    """
+    try:
+        content = json.loads(open_sealed(sealed))
+        is_foreign = content["purpose"] != purpose
+        asked_at = datetime.fromisoformat(content["asked_at"])
+        age = now - asked_at
     except (DamagedError, ValueError, KeyError, TypeError, AttributeError):
         raise QuestionRefused("damaged") from None
+    if is_foreign:
+        raise QuestionRefused("foreign")
     if not -CLOCKS_DIFFER <= age <= ANSWERED_WITHIN:
         raise QuestionRefused("aged")
-    return question
+    return content, asked_at

@@ -1,13 +1,16 @@
 """Every page in real Chromium: axe without violations, nothing wider than 320 px."""
 
+import csv
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from breachportal.embedded.members import write_members
 from notifications.references import derive
-from tests.whole_way.conftest import Portal, reference_in, sign_in, visitor
+from tests.whole_way.conftest import MEMBERS, Portal, reference_in, sign_in, visitor
 from tests.whole_way.pages import PHARE, PUBLIC
 
 APPROVER = [
@@ -20,6 +23,7 @@ APPROVER = [
 ]
 STAFF = [
     "/espace/",
+    "/espace/question/",
     "/espace/listes/nouvelle/",
     "/espace/listes/1/",
     "/espace/listes/1/colonnes/",
@@ -109,6 +113,26 @@ def test_the_answers_of_checking_are_accessible(small: Page, portal: Portal) -> 
 @pytest.mark.parametrize("address", STAFF)
 def test_a_staff_page_is_accessible(paule: Page, address: str) -> None:
     check(paule, address)
+
+
+def test_the_answers_to_staff_are_accessible(paule: Page, tmp_path: Path) -> None:
+    """Asked and waited for in the browser, which renews the page until the worker has answered."""
+    write_members(tmp_path / "list.csv", rows=MEMBERS)
+    with (tmp_path / "list.csv").open(encoding="utf-8", newline="") as file:
+        listed = next(csv.DictReader(file, delimiter=";"))
+    for number, heading in (
+        (listed["Numéro adhérent"], "Sur 1 liste de votre organisme"),
+        ("999999999", "Sur aucune liste acceptée de votre organisme"),
+    ):
+        paule.goto("/espace/question/")
+        paule.fill("[name=member_number]", number)
+        paule.fill("[name=birth_date]", listed["Date de naissance"])
+        paule.keyboard.press("Enter")
+        paule.get_by_role("heading", name=heading).wait_for(timeout=20_000)
+        assert number not in paule.url
+        for scheme in ("light", "dark"):
+            paule.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            check_as_it_is(paule)
 
 
 def test_the_course_of_a_campaign_is_accessible_as_a_table(paule: Page) -> None:

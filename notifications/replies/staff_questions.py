@@ -1,0 +1,145 @@
+"""Questions of insurers' staff about one person on the phone: sealed, capped, each in the trail.
+
+The web process seals the question and reads the answer of whoever asked, and nothing else. The
+worker checks the role again, keeps the caps, and answers in a row that lasts five minutes
+(docs/security.md says what a compromised web process could do with it).
+"""
+
+import logging
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from audit.models import Outcome
+from audit.trail import account, insurer_scope, record
+from insurers.permissions import is_still_staff
+from notifications.models import AskedOutcome, StaffAnswer, StaffQuestion
+from notifications.replies.answering import KEY_TROUBLE
+from notifications.replies.questions import QuestionRefused, open_sealed_question, seal_question
+from notifications.replies.standing import ListingStanding, standing_of
+
+logger = logging.getLogger(__name__)
+
+PURPOSE = "staff-question"
+OF_PERSON, OF_INSURER = 30, 300
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SHOWN_FOR = timedelta(minutes=5)
+AT_ONCE = 100
+ANSWERING = 42  # the advisory lock of whoever takes these: they are counted one after the other
+
+
+@dataclass(frozen=True)
+class PersonAsked:
+    """Whom somebody asks about (normalised values)."""
+
+    member_number: str = field(repr=False)
+    birth_date: str = field(repr=False)
+    birth_rank: str = field(repr=False)
+
+
+def ask_as_staff(*, insurer_id: UUID, asked_by_id: int, person: PersonAsked, now: datetime) -> UUID:
+    """Seal a question and leave it to the worker (web process); return its number."""
+    number = uuid.uuid4()
+    content = {
+        "number": str(number),
+        "insurer": str(insurer_id),
+        "asked_by": str(asked_by_id),
+        "member_number": person.member_number,
+        "birth_date": person.birth_date,
+        "birth_rank": person.birth_rank,
+    }
+    StaffQuestion.objects.create(
+        id=number,
+        insurer_id=insurer_id,
+        asked_by_id=asked_by_id,
+        sealed=seal_question(PURPOSE, content, now=now),
+    )
+    return number
+
+
+def answer_staff_questions(*, now: datetime) -> int:
+    """Take what waits, and erase answers that lasted long enough; return how many were taken."""
+    StaffAnswer.objects.filter(made_at__lte=now - SHOWN_FOR).delete()
+    waiting = StaffQuestion.objects.filter(taken_at=None).order_by("asked_at")
+    return sum(_take(number, now) for number in waiting.values_list("pk", flat=True)[:AT_ONCE])
+
+
+def forget_staff_questions(*, now: datetime) -> None:
+    """Erase the questions that no cap counts any longer, with what is left of their answers."""
+    StaffQuestion.objects.filter(taken_at__lte=now - DAY).delete()
+
+
+@transaction.atomic
+def _take(number: UUID, now: datetime) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ANSWERING])
+    question = StaffQuestion.objects.filter(pk=number, taken_at=None).first()
+    if question is None:
+        return False
+    outcome, listings = _answer(question, now)
+    StaffQuestion.objects.filter(pk=number).update(taken_at=now, outcome=outcome, sealed=b"")
+    is_answered = outcome == AskedOutcome.ANSWERED
+    if is_answered:
+        StaffAnswer.objects.create(question=question, content={"listings": listings}, made_at=now)
+    record(
+        action="member.asked",
+        scope=insurer_scope(question.insurer_id),
+        actor=account(question.asked_by_id),
+        subject=f"question:{number}",
+        outcome=Outcome.DONE if is_answered else Outcome.REFUSED,
+        detail={"listings": len(listings)} if is_answered else {"code": outcome.value},
+    )
+    return True
+
+
+def _answer(question: StaffQuestion, now: datetime) -> tuple[AskedOutcome, list[ListingStanding]]:
+    try:
+        person = _opened(question, now)
+    except QuestionRefused as refusal:
+        return AskedOutcome(str(refusal)), []
+    if not is_still_staff(user_id=question.asked_by_id, insurer_id=question.insurer_id):
+        return AskedOutcome.NO_ROLE, []
+    if over := _over_a_cap(question, now):
+        return over, []
+    try:
+        with transaction.atomic():
+            listings = standing_of(
+                insurer_id=question.insurer_id,
+                member_number=person.member_number,
+                birth_date=person.birth_date,
+                birth_rank=person.birth_rank,
+            )
+    except KEY_TROUBLE:
+        logger.exception("a question of insurer %s lacks its keys", question.insurer_id)
+        return AskedOutcome.NO_KEYS, []
+    return AskedOutcome.ANSWERED, listings
+
+
+def _opened(question: StaffQuestion, now: datetime) -> PersonAsked:
+    """Return whom it is about; refuse what was not sealed for this very row."""
+    content, _asked_at = open_sealed_question(PURPOSE, bytes(question.sealed), now=now)
+    expected = (str(question.pk), str(question.insurer_id), str(question.asked_by_id))
+    try:
+        if (content["number"], content["insurer"], content["asked_by"]) != expected:
+            raise QuestionRefused("foreign")
+        return PersonAsked(
+            member_number=str(content["member_number"]),
+            birth_date=str(content["birth_date"]),
+            birth_rank=str(content["birth_rank"]),
+        )
+    except KeyError:
+        raise QuestionRefused("damaged") from None
+
+
+def _over_a_cap(question: StaffQuestion, now: datetime) -> AskedOutcome | None:
+    answered = StaffQuestion.objects.filter(outcome=AskedOutcome.ANSWERED)
+    of_person = answered.filter(asked_by=question.asked_by_id, taken_at__gt=now - HOUR)
+    if of_person.count() >= OF_PERSON:
+        return AskedOutcome.TOO_MANY_OF_PERSON
+    of_insurer = answered.filter(insurer=question.insurer_id, taken_at__gt=now - DAY)
+    if of_insurer.count() >= OF_INSURER:
+        return AskedOutcome.TOO_MANY_OF_INSURER
+    return None

@@ -1,0 +1,195 @@
+"""Where somebody stands for those who speak with them: on which lists, told when and how (worker).
+
+Codes, numbers of lists and times, as JSON: no name, no address, no number, no reference.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NotRequired, TypedDict
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Max, Min, Q
+
+from insurers.lists.finding import find_members, people_meant
+from insurers.models import AffectedList, AffectedMember, ListingMark, ListState
+from notifications.models import (
+    Campaign,
+    CampaignKind,
+    CampaignState,
+    Channel,
+    CoveredMember,
+    DeliveryEvent,
+    Notification,
+    State,
+    Told,
+)
+from notifications.outbox.planning import PLANNED
+
+# What a message has been through once its server had it.
+TAKEN = (
+    State.ACCEPTED,
+    State.DELIVERED,
+    State.UNCERTAIN,
+    State.BOUNCED,
+    State.COMPLAINED,
+    State.FAILED,
+)
+DEAD_ENDS = (State.BOUNCED, State.FAILED, State.SUPPRESSED)
+WHY_NONE = f"SELECT channel, lack FROM ({PLANNED} WHERE c.id = %s AND m.ordinal = %s) AS planned"
+
+
+class MessageStanding(TypedDict):
+    """What became of one message, times in ISO 8601; `first_at` is null until a server had it."""
+
+    campaign_id: int
+    kind: str
+    campaign_state: str
+    channel: str
+    state: str
+    reason: str
+    first_at: str | None
+    last_at: str | None
+
+
+class ListingStanding(TypedDict):
+    """A row of a list: `ended` is a code or "", `none` why there is no message."""
+
+    list_id: int
+    breach_id: int
+    accepted_at: str | None
+    operators: list[int]
+    ended: str
+    messages: list[MessageStanding]
+    none: NotRequired[str]
+
+
+def standing_of(
+    *, insurer_id: UUID, member_number: str, birth_date: str, birth_rank: str
+) -> list[ListingStanding]:
+    """Return where a person stands on this insurer's lists, the newest first; ended ones too.
+
+    Raises what `find_members` raises where a key is lost: that is not « not found ».
+    """
+    people = people_meant(member_number=member_number, birth_date=birth_date, birth_rank=birth_rank)
+    lists = AffectedList.objects.with_members().that_list_people().filter(insurer=insurer_id)
+    places: set[tuple[int, int]] = set()
+    for breach_id in lists.order_by().values_list("breach_id", flat=True).distinct():
+        for standing in find_members(
+            breach_id=breach_id, insurer_id=insurer_id, people=people, with_ended=True
+        ):
+            places |= {(found.list_id, found.ordinal) for found in standing}
+    by_id = lists.in_bulk({list_id for list_id, _ in places})
+    newest = sorted(places, key=lambda place: (-place[0], place[1]))
+    return [_listing(by_id[list_id], ordinal) for list_id, ordinal in newest if list_id in by_id]
+
+
+def _listing(affected_list: AffectedList, ordinal: int) -> ListingStanding:
+    place = {"list_id": affected_list.pk, "ordinal": ordinal}
+    member = AffectedMember.objects.get(**place)
+    listing = ListingStanding(
+        list_id=affected_list.pk,
+        breach_id=affected_list.breach_id,
+        accepted_at=_iso(affected_list.decided_at),
+        operators=affected_list.operator_ids,
+        ended=_ended(affected_list, ordinal),
+        messages=_messages(member),
+    )
+    if not listing["messages"]:
+        listing["none"] = _why_none(affected_list, member)
+    return listing
+
+
+def _ended(affected_list: AffectedList, ordinal: int) -> str:
+    mark = ListingMark.objects.filter(list_id=affected_list.pk, ordinal=ordinal).first()
+    if mark is not None and mark.ended:
+        return mark.ended
+    return "" if affected_list.state == ListState.ACCEPTED else ListState.WITHDRAWN.value
+
+
+def _messages(member: AffectedMember) -> list[MessageStanding]:
+    """Return what was made for a person, in the order in which it was: with what failed before."""
+    covering = CoveredMember.objects.filter(list_id=member.list_id, ordinal=member.ordinal)
+    numbers = list(covering.values_list("notification_id", flat=True))
+    covered = list(Notification.objects.filter(pk__in=numbers))
+    messages = {found.pk: found for found in covered}
+    for found in covered:
+        messages |= {earlier.pk: earlier for earlier in _failed_before(found, member)}
+    campaigns = Campaign.objects.in_bulk({found.campaign_id for found in messages.values()})
+    times = _times(messages)
+    return [
+        MessageStanding(
+            campaign_id=found.campaign_id,
+            kind=campaigns[found.campaign_id].kind,
+            campaign_state=campaigns[found.campaign_id].state,
+            channel=found.channel,
+            state=found.state,
+            reason=found.reason,
+            first_at=_iso(times.get(found.pk, (None, None))[0]),
+            last_at=_iso(times.get(found.pk, (None, None))[1]),
+        )
+        for _number, found in sorted(messages.items())
+    ]
+
+
+def _failed_before(message: Notification, member: AffectedMember) -> Iterable[Notification]:
+    """Return the messages of the same campaign that failed, and gave the person over to this one.
+
+    They cover the person no longer: they are found by the address, or by naming the person.
+    """
+    by_address = Q(pk=None)
+    for channel, address in (
+        (Channel.EMAIL, member.email_fingerprint),
+        (Channel.SMS, member.phone_fingerprint),
+    ):
+        if address is not None:
+            by_address |= Q(channel=channel, address_fingerprint=address)
+    of_campaign = Notification.objects.filter(campaign=message.campaign_id).exclude(
+        state=State.CANCELLED
+    )
+    named = Notification.objects.filter(
+        list_id=member.list_id, ordinal=member.ordinal, campaign=message.campaign_id
+    )
+    for earlier in (of_campaign.filter(by_address), named):
+        yield from earlier.filter(state__in=DEAD_ENDS).exclude(channel=message.channel)
+
+
+def _times(numbers: Iterable[int]) -> dict[int, tuple[datetime | None, datetime | None]]:
+    events = DeliveryEvent.objects.filter(notification_id__in=list(numbers))
+    rows = (
+        events.order_by()
+        .values_list("notification_id")
+        .annotate(first=Min("at", filter=Q(state__in=TAKEN)), last=Max("at"))
+    )
+    return {number: (first, last) for number, first, last in rows}
+
+
+def _why_none(affected_list: AffectedList, member: AffectedMember) -> str:
+    """Return the code of what keeps the person without a message."""
+    campaign = (
+        Campaign.objects.filter(affected_list=affected_list, kind=CampaignKind.NOTICE)
+        .exclude(state=CampaignState.RETURNED)
+        .first()
+    )
+    if campaign is None:
+        return "no_campaign"
+    if campaign.state in (CampaignState.SUBMITTED, CampaignState.APPROVED):
+        return f"campaign_{campaign.state}"
+    told = Told.objects.filter(
+        breach_id=affected_list.breach_id,
+        insurer_id=affected_list.insurer_id,
+        operator_id__in=affected_list.operator_ids,
+        fingerprint=member.fingerprint,
+    )
+    if told.exclude(list_id=member.list_id, ordinal=member.ordinal).exists():
+        return "told_already"
+    if campaign.state == CampaignState.CANCELLED:
+        return "campaign_cancelled"
+    with connection.cursor() as cursor:
+        cursor.execute(WHY_NONE, [campaign.pk, member.ordinal])
+        channel, lack = cursor.fetchone() or (None, "")
+    return "left_out" if channel else lack
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
