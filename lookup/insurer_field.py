@@ -10,7 +10,7 @@ from lookup.versions import directory_tag
 _kept: tuple[str, dict[str, Insurer]] = ("", {})
 
 
-class InsurerField(forms.ModelChoiceField):
+class InsurerField(forms.ModelChoiceField[Insurer]):
     """Knows the insurers of this version of the directory without asking the database."""
 
     def to_python(self, value: Any) -> Insurer | None:

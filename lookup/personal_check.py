@@ -5,7 +5,6 @@ The page cannot know the answer: the worker sends it to the contact that the ins
 
 from http import HTTPStatus
 
-from django import forms
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render

@@ -14,7 +14,7 @@ from django.utils import timezone
 from audit.models import AuditEntry, Outcome
 from breachportal.models import User
 from insurers.lists.keystore import KeyNotFoundError
-from insurers.models import Insurer, Membership
+from insurers.models import Insurer, Membership, Role
 from insurers.row_security import ScopeRole, row_scope
 from notifications.models import (
     AskedOutcome,
@@ -160,9 +160,9 @@ def test_the_publics_questions_and_those_of_staff_are_not_taken_for_each_other()
 def test_a_question_counts_in_its_own_row_only(changed: str) -> None:
     """Copied into another row, in another name or for another insurer, it is refused."""
     accepted_list([member(7, email="camille@example.fr")])
-    cast.member_of(cast.dune(), "paule", cast.Role.VIEWER)
+    cast.member_of(cast.dune(), "paule", Role.VIEWER)
     original = StaffQuestion.objects.get(pk=asked())
-    copy = {
+    copy: dict[str, Any] = {
         "id": uuid4(),
         "asked_by": original.asked_by,
         "insurer": original.insurer,
