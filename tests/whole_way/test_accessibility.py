@@ -138,7 +138,7 @@ def test_the_answers_to_staff_are_accessible(paule: Page, tmp_path: Path) -> Non
         paule.get_by_role("heading", name=heading).wait_for(timeout=20_000)
         assert number not in paule.url
         for scheme in ("light", "dark"):
-            paule.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            put_in(paule, scheme)
             check_as_it_is(paule)
 
 
