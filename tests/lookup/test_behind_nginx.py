@@ -41,7 +41,14 @@ READ = [
     "/verifier/expediteurs/",
     "/robots.txt",
 ]
-NOT_KEPT = ["/verifier/", "/verifier/signaler/", "/?q=mgp", "/recherche/suggestions/?q=mgp"]
+NOT_KEPT = [
+    "/suis-je-concerne/",
+    "/organismes/mgp/me-prevenir/",
+    "/verifier/",
+    "/verifier/signaler/",
+    "/?q=mgp",
+    "/recherche/suggestions/?q=mgp",
+]
 STAFF = ["/compte/login/", "/espace/", "/registre/", "/admin/", "/api/v1/docs", "/en/espace/"]
 FORM = {"Content_Type": "application/x-www-form-urlencoded", "Sec_Fetch_Site": "same-origin"}
 TYPED = "quelque-chose-de-tape"
@@ -168,6 +175,7 @@ def test_nothing_typed_and_no_address_is_written(site: Site, nginx: Nginx) -> No
     nginx.ask(f"/?q={TYPED}", Referer=f"https://{HOST}/?q={TYPED}")
     nginx.ask(f"/verifier/?reference={TYPED}")
     nginx.ask(f"/invitation/{TYPED}/")
+    nginx.ask(f"/en/attente/confirmer/{TYPED}/")
     site.up()
     nginx.ask(f"/compte/password/reset/key/1-{TYPED}/")
     nginx.ask("/verifier/", method="POST", body=f"reference={TYPED}".encode(), **FORM)
