@@ -14,6 +14,7 @@ from django.test import Client, override_settings
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
+from lookup import versions
 from tests import cast
 from tests.servers import TEMPLATE
 
@@ -72,6 +73,13 @@ def beginning(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iter
     with django_db_blocker.unblock():
         transaction.set_rollback(True)
         outside.__exit__(None, None, None)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have public pages ask for the directory's version each time, starting from nothing."""
+    monkeypatch.setattr(versions, "CHECK_EVERY", 0)
+    monkeypatch.setattr(versions, "_known", None)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import pytest
 
 from insurers.models import AmcNumber, Insurer, InsurerAlias
-from lookup import search, versions
+from lookup import search
 
 NAMES = {
     "ag2r-la-mondiale": ("AG2R La Mondiale", ["AG2R", "AG2RLM"]),
@@ -29,8 +29,6 @@ def _fresh_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask for the directory's version at every search, starting from nothing."""
     monkeypatch.setattr(search, "CHECK_EVERY", 0)
     monkeypatch.setattr(search, "_kept", None)
-    monkeypatch.setattr(versions, "CHECK_EVERY", 0)
-    monkeypatch.setattr(versions, "_known", None)
 
 
 @pytest.fixture
