@@ -15,6 +15,7 @@ from notifications.models import (
     CampaignState,
     CrowdedAddress,
     Notification,
+    Reply,
     State,
 )
 
@@ -102,3 +103,4 @@ def erase_addresses(*, affected_list: AffectedList) -> None:
             for start in range(first or 0, (last or -1) + 1, SLICE_MESSAGES):
                 cursor.execute(ERASE, [campaign_id, start, start + SLICE_MESSAGES])
         CrowdedAddress.objects.filter(campaign_id=campaign_id).delete()
+    Reply.objects.filter(list_id=affected_list.pk).update(address_fingerprint=None)

@@ -5,6 +5,7 @@ is sealed, so that a row which somebody copies, keeps, or takes from elsewhere, 
 """
 
 import json
+import re
 import secrets
 import uuid
 from collections.abc import Mapping
@@ -14,7 +15,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.utils import timezone
 
+from insurers.lists import identifiers
 from insurers.lists.sealing import DamagedError, open_sealed, seal
 from notifications.references import ALPHABET
 
@@ -25,6 +28,7 @@ INSERT = "INSERT INTO notifications_sealedquestion (id, sealed) VALUES (%s, %s)"
 SIZE = 512
 """Every question has as many bytes: what it holds cannot be told from its length."""
 CODE_SYMBOLS = 6
+_CODE = re.compile(f"[{ALPHABET}]{{3}}-[{ALPHABET}]{{3}}")
 
 
 class QuestionRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
@@ -74,11 +78,12 @@ def open_question(sealed: bytes, *, now: datetime) -> Question:
     try:
         return Question(
             insurer_id=UUID(content["insurer"]),
-            member_number=str(content["member_number"]),
-            birth_date=str(content["birth_date"]),
-            birth_rank=str(content["birth_rank"]),
+            # As the page cleans them: what else was sealed must not stop those that wait behind.
+            member_number=identifiers.member_number(str(content["member_number"])),
+            birth_date=identifiers.birth_date(str(content["birth_date"]), timezone.localdate(now)),
+            birth_rank=identifiers.birth_rank(str(content["birth_rank"])),
             language="en" if content["language"] == "en" else "fr",
-            code=str(content["code"])[:10],
+            code=_CODE.fullmatch(str(content["code"]))[0],  # type: ignore[index]
             number=UUID(content["number"]),
             asked_at=asked_at,
         )

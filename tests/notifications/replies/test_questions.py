@@ -4,6 +4,7 @@ import json
 from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -14,6 +15,7 @@ from nacl.public import PrivateKey
 
 from insurers.lists.sealing import seal
 from notifications.models import Reply, SealedQuestion
+from notifications.outbox.purged import erase_addresses
 from notifications.replies.questions import (
     SIZE,
     QuestionRefused,
@@ -154,3 +156,24 @@ def test_codes_are_short_and_differ() -> None:
 
 def test_a_question_says_nothing_of_whom_it_is_about() -> None:
     assert str(question(7).member_number) not in str(question(7))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"member_number": "9" * 300}, {"birth_date": "hier"}, {"birth_rank": "x"}, {"code": "\0"}],
+)
+def test_what_no_page_would_seal_stops_nobody(odd: dict[str, Any]) -> None:
+    accepted_list([member(7, email="camille@example.fr")])
+    asked(7, **odd)
+    asked(7)
+    assert answer() == 2
+    assert Reply.objects.count() == 1
+    assert rows() == []
+
+
+def test_a_purge_takes_what_stands_for_the_address() -> None:
+    found = accepted_list([member(7, email="camille@example.fr")])
+    asked(7)
+    answer()
+    erase_addresses(affected_list=found)
+    assert Reply.objects.get().address_fingerprint is None
