@@ -96,9 +96,10 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_covered": (None, READ),
     "notifications_crowdedaddress": (None, WRITE),
     "notifications_crowdedchoice": ("SELECT, UPDATE", WRITE),
-    "notifications_deliveryevent": (None, APPEND),
+    # Who a message was for is forgotten when its breach is closed, and nothing else changes.
+    "notifications_deliveryevent": (None, f"{APPEND}, UPDATE (notification_id)"),
     "notifications_told": (None, f"{WRITE}, MAINTAIN"),  # to ANALYZE it before it is wrapped
-    "notifications_providerreference": (None, APPEND),
+    "notifications_providerreference": (None, "SELECT, INSERT, DELETE"),
     "notifications_receipt": (None, WRITE),
     "notifications_senderpace": (None, WRITE),
     "notifications_dispatchticket": (None, WRITE),
@@ -123,6 +124,8 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_staffquestion": (APPEND, "SELECT, UPDATE, DELETE"),
     "notifications_staffanswer": (READ, "SELECT, INSERT, DELETE"),
     "notifications_suspiciousmessage": (APPEND, "SELECT, DELETE"),
+    "notifications_retentionperiod": (WRITE, READ),
+    "notifications_erasure": (READ, "SELECT, INSERT, UPDATE"),
     # Addresses typed in are sealed by web, which reads none; how many wait is a view of counts.
     "lookup_waitingrequest": ("INSERT", "SELECT, UPDATE, DELETE"),
     "lookup_waitingaddress": (None, WRITE),
@@ -240,6 +243,8 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
         f"{_of('notifications_statement', 'statement_id')} AND {STAFF}",
     ),
     "notifications_publication": (OWN, f"{OWN} AND {STAFF}"),
+    "notifications_retentionperiod": (f"insurer_id IS NULL OR {OWN} OR {OPERATOR}", OPERATOR),
+    "notifications_erasure": (f"insurer_id IS NULL OR {OWN} OR {OPERATOR}", "false"),
     "lookup_waitingtally": (f"{OWN} OR {OPERATOR}", "false"),
     # One's own, as they were asked: what counts them is the worker's word.
     "notifications_staffquestion": (

@@ -160,6 +160,7 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.read_mailbox": {"queue": "default"},
     "notifications.tasks.forget_suspicious": {"queue": "default"},
     "notifications.tasks.forget_questions": {"queue": "default"},
+    "notifications.tasks.apply_retention": {"queue": "default"},
     # Somebody waits for these: never behind a campaign.
     "notifications.tasks.answer": {"queue": "reply"},
     "notifications.tasks.reply": {"queue": "reply"},
@@ -179,6 +180,7 @@ CELERY_BEAT_SCHEDULE = {
     "forget-suspicious": {"task": "notifications.tasks.forget_suspicious", "schedule": 3600.0},
     "check-senders": {"task": "notifications.tasks.check_senders", "schedule": 60.0},
     "write-to-waiting": {"task": "lookup.tasks.write_to_waiting", "schedule": 10.0},
+    "apply-retention": {"task": "notifications.tasks.apply_retention", "schedule": 3600.0},
     "sms-receipts": {"task": "notifications.tasks.sms_receipts", "schedule": 30.0},
 }
 
@@ -283,6 +285,9 @@ ANYMAIL = {
 # A folder that stands in for an SMS provider; without one campaigns go by e-mail only.
 SMS_OUTBOX_DIR = Path(env.read("SMS_OUTBOX_DIR")) if env.read("SMS_OUTBOX_DIR", "") else None
 SMS_ACCOUNT = env.sms_account(with_secrets=ROLE == "worker")
+# How long what is kept of people stays, unless the operator says otherwise for a breach.
+RETENTION_CONTACTS_DAYS = int(env.read("RETENTION_CONTACTS_DAYS", "90"))
+RETENTION_PROBLEMS_DAYS = int(env.read("RETENTION_PROBLEMS_DAYS", "30"))
 # When nothing leaves, by the clock in Paris: "22:00-07:00"; "" is no quiet hours.
 QUIET_HOURS = read_quiet_hours(env.read("QUIET_HOURS", ""))
 # Messages a second and a day of one sender, by channel; None is no limit.

@@ -41,6 +41,7 @@ KINDS = {
     "identity": _("Identités d’envoi"),
     "sender": _("Domaines d’envoi"),
     "statement": _("Communications publiques"),
+    "retention": _("Effacements"),
 }
 ACTIONS = {
     "declaration.saved": _("Déclaration enregistrée"),
@@ -57,6 +58,8 @@ ACTIONS = {
     "fingerprint_key.announced": _("Nouvelle clé d’empreinte annoncée"),
     "fingerprint_key.started": _("Nouvelle clé d’empreinte : application commencée"),
     "fingerprint_key.finished": _("Nouvelle clé d’empreinte appliquée partout"),
+    "fingerprint_key.destroyed": _("Clés d’empreinte de la violation détruites"),
+    "retention.erased": _("Effacé : le temps de conservation est passé"),
     "sealing_key.rotated": _("Clés scellées à nouveau"),
     "list.columns_chosen": _("Colonnes de la liste indiquées"),
     "columns.forgotten": _("Colonne retenue oubliée"),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.admin import AuditedAdmin
 from audit.trail import PORTAL, account, record
 from insurers.queueing import enqueue
-from notifications.models import SenderCheck, SendingIdentity
+from notifications.models import RetentionPeriod, SenderCheck, SendingIdentity
 from notifications.sender_domains.findings import Findings
 from notifications.senders.identities import (
     IdentityRefused,
@@ -20,6 +20,16 @@ from notifications.senders.identities import (
     refuse_identity,
 )
 from notifications.tasks import check_sender_domain
+
+
+@admin.register(RetentionPeriod)
+class RetentionPeriodAdmin(AuditedAdmin):
+    """Days that differ from the portal's own, for a breach or one of its insurers."""
+
+    list_display = ("breach", "insurer", "contacts_days", "problems_days")
+    list_filter = ("breach",)
+    list_select_related = ("breach", "insurer")
+    autocomplete_fields = ("breach", "insurer")
 
 
 @admin.register(SendingIdentity)

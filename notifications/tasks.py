@@ -16,6 +16,7 @@ from django.utils import timezone
 from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList
 from insurers.queueing import enqueue
+from insurers.tasks import purge
 from notifications.campaigns.cancelling import cancel_messages, cancel_what_waits
 from notifications.campaigns.course import take_samples
 from notifications.letters.printing import make_pdf
@@ -44,6 +45,8 @@ from notifications.replies.answering import answer_questions, forget_old_questio
 from notifications.replies.outcomes import mark_in_doubt
 from notifications.replies.sending import send_replies
 from notifications.replies.staff_questions import answer_staff_questions, forget_staff_questions
+from notifications.retention.closing import close_what_is_due
+from notifications.retention.erasing import erase_what_is_due
 from notifications.sender_domains.checking import check_sender, senders_to_check
 from notifications.sending.dispatchers import dispatch_by_turns
 from notifications.sending.doubts import resolve_doubts
@@ -227,6 +230,15 @@ def read_mailbox(*, identity_id: str) -> None:
 def forget_suspicious() -> None:
     """Erase the reports of suspicious messages that are over a year old."""
     forget_old_reports(today=timezone.localdate())
+
+
+@shared_task(expires=3600)
+def apply_retention() -> None:
+    """Erase what has been kept as long as it may, and close the breaches that are over."""
+    now = timezone.now()
+    for list_purge in erase_what_is_due(now=now):
+        enqueue(purge, purge_id=list_purge.pk)
+    close_what_is_due(now=now)
 
 
 @shared_task(expires=50)

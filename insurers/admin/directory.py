@@ -201,7 +201,7 @@ class ImpactReportAdmin(CsvAdmin):
 @admin.register(Breach)
 class BreachAdmin(KeptAdmin):
     inlines = (BreachOperatorInline, TimelineInline, CaveatInline, ConflictInline)
-    list_display = ("name_fr", "slug", "announced_date", "people_min", "is_demo")
+    list_display = ("name_fr", "slug", "announced_date", "people_min", "closing_date", "is_demo")
     list_filter = ("is_demo",)
     search_fields = ("name_fr", "name_en", "slug")
     autocomplete_fields = ("sources",)

@@ -4,6 +4,7 @@ import csv
 import heapq
 import io
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cache
 from itertools import chain, islice
 from operator import itemgetter
@@ -15,6 +16,7 @@ from insurers.lists.spreadsheets import inert_cell
 from insurers.models import AffectedList, Severity
 
 LINES_AT_ONCE = 2_000
+ERASED_AT_ONCE = 10_000
 BOM = "\ufeff"
 
 Line = tuple[int, tuple[str, str, str]]
@@ -28,6 +30,20 @@ def error_file(affected_list: AffectedList) -> Iterator[str]:
     lines = heapq.merge(_problems(affected_list), _listed_already(affected_list), key=itemgetter(0))
     while some := list(islice(lines, LINES_AT_ONCE)):
         yield "".join(f"{row};{said(problem)}" for row, problem in some)
+
+
+def erase_problems(*, affected_list: AffectedList, now: datetime) -> int:
+    """Erase what the file is made of, some thousands of rows at a time; return how many.
+
+    How many of each kind there were stays with the list's report. Can be killed and run again.
+    """
+    erased = 0
+    for rows in (affected_list.problems, affected_list.listed_already):
+        while some := list(rows.order_by("pk").values_list("pk", flat=True)[:ERASED_AT_ONCE]):
+            erased += rows.filter(pk__in=some).delete()[0]
+    affected_list.problems_erased_at = now
+    affected_list.save(update_fields=["problems_erased_at"])
+    return erased
 
 
 def _said(problem: tuple[str, str, str]) -> str:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from audit.trail import insurer_scope, record
+from audit.trail import PORTAL, insurer_scope, record
 from insurers.lists.keystore import (
     KEY_BYTES,
     KeyDestroyedError,
@@ -108,6 +108,28 @@ def retire_address_key(*, insurer_id: UUID, now: datetime) -> bool:
     return True
 
 
+def destroy_breach_keys(*, breach_id: int, now: datetime) -> list[str]:
+    """Destroy every version of a breach's key, for good; return their names.
+
+    Nobody can be found on its lists, or compared with them, any more, whatever dump of the
+    database is restored. Can be killed and run again (worker only).
+    """
+    with transaction.atomic():
+        keys = FingerprintKey.objects.select_for_update().filter(breach_id=breach_id)
+        versions = list(keys.order_by("version").values_list("version", flat=True))
+        if keys.filter(destroyed_at=None).update(destroyed_at=now):
+            record(
+                action="fingerprint_key.destroyed",
+                scope=PORTAL,
+                subject=f"breach:{breach_id}",
+                detail={"versions": versions},
+            )
+    names = [breach_key_name(breach_id, version) for version in versions]
+    for name in names:
+        key_store().destroy(name)
+    return names
+
+
 def open_key(name: str, proof: bytes | memoryview | None) -> bytes:
     """Return the key of this name (worker only).
 
@@ -165,7 +187,7 @@ def breach_chain(*, breach_id: int, version: int) -> list[bytes]:
 
 def _in_use(breach_id: int) -> dict[int, bytes | memoryview | None]:
     """Return the proof of each version of a breach's key that rows may be under."""
-    keys = FingerprintKey.objects.filter(breach_id=breach_id, state__in=IN_USE)
+    keys = FingerprintKey.objects.filter(breach_id=breach_id, state__in=IN_USE, destroyed_at=None)
     return dict(keys.values_list("version", "proof"))
 
 

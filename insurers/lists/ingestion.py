@@ -66,7 +66,9 @@ class OperatorsNotAffiliatedError(Exception):
 
 
 def operators_for(*, breach: Breach, insurer: Insurer) -> list[Operator]:
-    """Return the operators of the breach that the insurer was affiliated to."""
+    """Return the operators of the breach that the insurer was affiliated to; none once closed."""
+    if breach.is_closed(timezone.localdate()):
+        return []
     return list(
         Operator.objects.filter(affiliations__insurer=insurer, breach_parts__breach=breach)
         .distinct()

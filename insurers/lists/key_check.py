@@ -144,9 +144,8 @@ def expected_keys() -> Iterator[str]:
 
 
 def _expected() -> Iterator[Expected]:
-    for breach_id, version, proof in FingerprintKey.objects.values_list(
-        "breach_id", "version", "proof"
-    ):
+    kept = FingerprintKey.objects.filter(destroyed_at=None)
+    for breach_id, version, proof in kept.values_list("breach_id", "version", "proof"):
         yield breach_key_name(breach_id, version), proof
     present = AddressKey.objects.filter(destroyed_at=None)
     for insurer_id, number, proof in present.values_list("insurer_id", "number", "proof"):

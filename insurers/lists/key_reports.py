@@ -32,9 +32,9 @@ def report_keys(*, worker: str, now: datetime) -> None:
     """Say which versions of breaches' keys this process can open."""
     names = [
         name
-        for breach_id, version, proof in FingerprintKey.objects.values_list(
-            "breach_id", "version", "proof"
-        )
+        for breach_id, version, proof in FingerprintKey.objects.filter(
+            destroyed_at=None
+        ).values_list("breach_id", "version", "proof")
         if _opens(name := breach_key_name(breach_id, version), proof)
     ]
     KeyReport.objects.update_or_create(worker=worker, defaults={"names": names, "reported_at": now})

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 from django.db.models import F
+from django.utils import timezone
 
 from audit.trail import SYSTEM, actor_of, insurer_scope, record
 from insurers.lists.ingestion import OperatorsNotAffiliatedError, operators_for, register_list
@@ -79,6 +80,8 @@ def start_upload(
     if not has_room_for(announced.size_bytes):
         raise UploadRefused(UploadProblem.NO_ROOM)
     is_program = isinstance(author, ApiToken)
+    if announced.breach.is_closed(timezone.localdate(now)):
+        raise UploadRefused(UploadProblem.BREACH_CLOSED)
     with _rows_of(announced.insurer.pk):
         possible = operators_for(breach=announced.breach, insurer=announced.insurer)
         if not announced.operators or not set(announced.operators) <= set(possible):

@@ -18,6 +18,7 @@ class UploadProblem(models.TextChoices):
         "not_affiliated",
         _("Aucun opérateur n’est donné, ou l’organisme n’est pas rattaché à l’un d’eux."),
     )
+    BREACH_CLOSED = "breach_closed", _("Le dossier de cette violation est clos.")
     LENGTH_UNKNOWN = "length_unknown", _("La requête ne dit pas combien d’octets elle apporte.")
     WRONG_KIND = "wrong_kind", _("Le corps de la requête n’est pas annoncé comme des octets.")
     OFFSET_UNKNOWN = "offset_unknown", _("La requête ne dit pas où cette partie commence.")
@@ -42,6 +43,7 @@ WHAT_TO_DO: dict[UploadProblem, object] = {
     UploadProblem.NOT_AFFILIATED: _(
         "Donnez les opérateurs de cette violation auxquels l’organisme est rattaché."
     ),
+    UploadProblem.BREACH_CLOSED: _("Écrivez à l’exploitant du portail s’il reste à informer."),
     UploadProblem.LENGTH_UNKNOWN: _("Donnez l’en-tête Content-Length."),
     UploadProblem.WRONG_KIND: _("Donnez l’en-tête Content-Type: application/octet-stream."),
     UploadProblem.OFFSET_UNKNOWN: _("Donnez l’en-tête Upload-Offset."),

@@ -118,6 +118,7 @@ def places_of(scope: StaffScope) -> list[tuple[Insurer, Breach]]:
         for breach in Breach.objects.filter(
             operator_parts__operator__affiliations__insurer=insurer
         ).distinct()
+        if not breach.is_closed(timezone.localdate())
     ]
 
 

@@ -5,6 +5,7 @@ Texts stand in French (`…_fr`) and English (`…_en`).
 """
 
 import uuid
+from datetime import date
 from typing import ClassVar
 
 from django.db import models
@@ -123,6 +124,15 @@ class Breach(models.Model):
         Source, blank=True, related_name="+", verbose_name=_("sources")
     )
     is_demo = models.BooleanField(_("fictive"), default=False)
+    closing_date = models.DateField(
+        _("dossier clos le"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "À cette date tout ce qui tient à une personne est effacé, sans retour : listes,"
+            " empreintes et leurs clés, messages un par un. Les nombres restent au registre."
+        ),
+    )
 
     class Meta:
         verbose_name = _("violation")
@@ -133,6 +143,10 @@ class Breach(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("breach", args=[self.slug])
+
+    def is_closed(self, today: date) -> bool:
+        """Whether nobody is listed or told for it any more."""
+        return self.closing_date is not None and self.closing_date <= today
 
 
 class BreachOperator(models.Model):

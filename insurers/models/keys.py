@@ -28,6 +28,7 @@ class FingerprintKey(models.Model):
     finished_at = models.DateTimeField(_("appliquée partout le"), null=True)
     proof = models.BinaryField(_("preuve"), null=True)  # `fingerprint_keys.proof_of`
     insurers_done = models.JSONField(_("organismes traités"), default=list)
+    destroyed_at = models.DateTimeField(_("détruite le"), null=True)
 
     class Meta:
         verbose_name = _("clé d’empreinte")

@@ -117,6 +117,7 @@ class AffectedList(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
     decided_at = models.DateTimeField(_("décidée le"), null=True)
+    problems_erased_at = models.DateTimeField(_("fichier des problèmes effacé le"), null=True)
     contacts_purged_at = models.DateTimeField(_("contacts effacés le"), null=True)
     purged_at = models.DateTimeField(_("effacée le"), null=True)
 
@@ -139,6 +140,11 @@ class AffectedList(models.Model):
 
     def __str__(self) -> str:
         return f"list {self.pk}"
+
+    @property
+    def everybody_left(self) -> bool:
+        """Whether nobody of it is to be told any more: withdrawn, replaced, or corrected."""
+        return self.state == ListState.WITHDRAWN or self.members_ended >= self.members
 
 
 class ListBlock(models.Model):

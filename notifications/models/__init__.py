@@ -29,6 +29,7 @@ from notifications.models.outbox import (
     Told,
 )
 from notifications.models.replies import Reply, SealedQuestion, TakenQuestion
+from notifications.models.retention import Erasure, ErasureKind, RetentionPeriod
 from notifications.models.sender_checks import (
     DeclaredName,
     DeclaredSender,
@@ -78,6 +79,8 @@ __all__ = [
     "DomainFinding",
     "DomainOutcome",
     "Encryption",
+    "Erasure",
+    "ErasureKind",
     "Heartbeat",
     "IdentityState",
     "LetterExport",
@@ -95,6 +98,7 @@ __all__ = [
     "ReceiptKind",
     "Reply",
     "ReportedChannel",
+    "RetentionPeriod",
     "SealedQuestion",
     "SealedReceipt",
     "SenderCheck",

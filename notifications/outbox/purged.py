@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from insurers.lists.contacts import EMAIL_SHARED, PHONE_SHARED
 from insurers.lists.purging import PurgeRefusedError
-from insurers.models import AffectedList, ListState
+from insurers.models import AffectedList
 from notifications.campaigns.steps import ENDED
 from notifications.models import (
     Campaign,
@@ -53,7 +53,7 @@ def refuse_purge_in_use(*, affected_list: AffectedList) -> None:
         )
     campaigns = Campaign.objects.filter(affected_list=affected_list, kind=CampaignKind.NOTICE)
     told = campaigns.filter(state=CampaignState.FINISHED).exists()
-    if affected_list.state != ListState.WITHDRAWN and not told:
+    if not affected_list.everybody_left and not told:
         raise PurgeRefusedError(
             _(
                 "Personne de cette liste n’a encore été informé : envoyez sa campagne, ou retirez"

@@ -138,6 +138,8 @@ class Command(BaseCommand):
     def _register(self, options: dict[str, Any]) -> AffectedList:
         breach = _one(Breach.objects.filter(slug=options["breach"]), "violation")
         insurer = _one(Insurer.objects.filter(slug=options["insurer"]), "organisme")
+        if breach.is_closed(timezone.localdate()):
+            raise CommandError("Le dossier de cette violation est clos.")
         population = _one(Population.objects.filter(code=options["population"]), "population")
         operators = operators_for(breach=breach, insurer=insurer)
         if codes := options["operator"]:
