@@ -126,6 +126,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_suspiciousmessage": (APPEND, "SELECT, DELETE"),
     "notifications_retentionperiod": (WRITE, READ),
     "notifications_erasure": (READ, "SELECT, INSERT, UPDATE"),
+    "notifications_sample": (APPEND, "SELECT, UPDATE, DELETE"),
     # Addresses typed in are sealed by web, which reads none; how many wait is a view of counts.
     "lookup_waitingrequest": ("INSERT", "SELECT, UPDATE, DELETE"),
     "lookup_waitingaddress": (None, WRITE),
@@ -245,6 +246,12 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
     "notifications_publication": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_retentionperiod": (f"insurer_id IS NULL OR {OWN} OR {OPERATOR}", OPERATOR),
     "notifications_erasure": (f"insurer_id IS NULL OR {OWN} OR {OPERATOR}", "false"),
+    # One's own; what it holds is the worker's word.
+    "notifications_sample": (
+        f"{OWN} AND asked_by_id::text = portal_user()",
+        f"{OWN} AND portal_role() = 'auditor' AND asked_by_id::text = portal_user()"
+        " AND made_at IS NULL",
+    ),
     "lookup_waitingtally": (f"{OWN} OR {OPERATOR}", "false"),
     # One's own, as they were asked: what counts them is the worker's word.
     "notifications_staffquestion": (

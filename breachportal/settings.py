@@ -161,6 +161,7 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.forget_suspicious": {"queue": "default"},
     "notifications.tasks.forget_questions": {"queue": "default"},
     "notifications.tasks.apply_retention": {"queue": "default"},
+    "notifications.tasks.draw_samples": {"queue": "default"},  # somebody waits for it
     # Somebody waits for these: never behind a campaign.
     "notifications.tasks.answer": {"queue": "reply"},
     "notifications.tasks.reply": {"queue": "reply"},
@@ -180,6 +181,7 @@ CELERY_BEAT_SCHEDULE = {
     "forget-suspicious": {"task": "notifications.tasks.forget_suspicious", "schedule": 3600.0},
     "check-senders": {"task": "notifications.tasks.check_senders", "schedule": 60.0},
     "write-to-waiting": {"task": "lookup.tasks.write_to_waiting", "schedule": 10.0},
+    "draw-samples": {"task": "notifications.tasks.draw_samples", "schedule": 30.0},
     "apply-retention": {"task": "notifications.tasks.apply_retention", "schedule": 3600.0},
     "sms-receipts": {"task": "notifications.tasks.sms_receipts", "schedule": 30.0},
 }

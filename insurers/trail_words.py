@@ -42,6 +42,7 @@ KINDS = {
     "sender": _("Domaines d’envoi"),
     "statement": _("Communications publiques"),
     "retention": _("Effacements"),
+    "sample": _("Échantillons"),
 }
 ACTIONS = {
     "declaration.saved": _("Déclaration enregistrée"),
@@ -59,6 +60,7 @@ ACTIONS = {
     "fingerprint_key.started": _("Nouvelle clé d’empreinte : application commencée"),
     "fingerprint_key.finished": _("Nouvelle clé d’empreinte appliquée partout"),
     "fingerprint_key.destroyed": _("Clés d’empreinte de la violation détruites"),
+    "sample.asked": _("Échantillon d’une liste demandé"),
     "retention.erased": _("Effacé : le temps de conservation est passé"),
     "sealing_key.rotated": _("Clés scellées à nouveau"),
     "list.columns_chosen": _("Colonnes de la liste indiquées"),
@@ -180,6 +182,7 @@ DETAILS = {
     "rows_already_listed": _("déjà sur une liste"),
     "rows_contact_changed": _("déjà sur une liste, autre contact"),
     "scopes": _("droits"),
+    "seed": _("graine"),
     "sender": _("domaine d’envoi"),
     "sender_overridden": _("envoi malgré un domaine non conforme"),
     "outcome": _("résultat"),

@@ -47,6 +47,7 @@ from notifications.replies.sending import send_replies
 from notifications.replies.staff_questions import answer_staff_questions, forget_staff_questions
 from notifications.retention.closing import close_what_is_due
 from notifications.retention.erasing import erase_what_is_due
+from notifications.samples.drawing import draw_what_waits
 from notifications.sender_domains.checking import check_sender, senders_to_check
 from notifications.sending.dispatchers import dispatch_by_turns
 from notifications.sending.doubts import resolve_doubts
@@ -230,6 +231,12 @@ def read_mailbox(*, identity_id: str) -> None:
 def forget_suspicious() -> None:
     """Erase the reports of suspicious messages that are over a year old."""
     forget_old_reports(today=timezone.localdate())
+
+
+@shared_task(expires=30)
+def draw_samples() -> None:
+    """Draw the samples that auditors asked for."""
+    draw_what_waits(now=timezone.now())
 
 
 @shared_task(expires=3600)

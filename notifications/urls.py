@@ -11,12 +11,17 @@ from notifications.receipts import webhook_views
 from notifications.register import views as register_views
 from notifications.replies import staff_views as staff_question_views
 from notifications.retention import views as retention_views
+from notifications.samples import views as sample_views
 from notifications.senders import views as identity_views
 from notifications.statements import views as statement_views
 from notifications.verifying import suspicious_views
 
 urlpatterns = [
     path("espace/", space_views.space, name="space"),
+    path(
+        "registre/listes/<int:list_id>/echantillon/", sample_views.sample_list, name="sample_list"
+    ),
+    path("registre/echantillons/<int:sample_id>/", sample_views.sample, name="sample"),
     path("espace/conservation/", retention_views.retention, name="retention"),
     path("espace/question/", staff_question_views.staff_question, name="staff_question"),
     path("espace/question/<uuid:number>/", staff_question_views.staff_answer, name="staff_answer"),

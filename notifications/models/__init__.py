@@ -30,6 +30,7 @@ from notifications.models.outbox import (
 )
 from notifications.models.replies import Reply, SealedQuestion, TakenQuestion
 from notifications.models.retention import Erasure, ErasureKind, RetentionPeriod
+from notifications.models.samples import Sample
 from notifications.models.sender_checks import (
     DeclaredName,
     DeclaredSender,
@@ -99,6 +100,7 @@ __all__ = [
     "Reply",
     "ReportedChannel",
     "RetentionPeriod",
+    "Sample",
     "SealedQuestion",
     "SealedReceipt",
     "SenderCheck",

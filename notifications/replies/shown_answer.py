@@ -81,10 +81,20 @@ def _listing(
         breach=breaches[listing["breach_id"]],
         operators=", ".join(operators[pk].name for pk in listing["operators"] if pk in operators),
         accepted_at=_moment(listing["accepted_at"]),
-        ended=str(ENDED.get(ended, ended)),
-        why_none=str(WHY_NONE.get(why, OTHERWISE)) if why and not ended else "",
+        ended=ended_words(ended),
+        why_none=none_words(why) if not ended else "",
         messages=[_message(message) for message in listing["messages"]],
     )
+
+
+def ended_words(code: str) -> str:
+    """Return why nothing more is sent to somebody from a list, "" where that is not so."""
+    return str(ENDED.get(code, code))
+
+
+def none_words(code: str) -> str:
+    """Return why there is no message for somebody, "" where there is one."""
+    return str(WHY_NONE.get(code, OTHERWISE)) if code else ""
 
 
 def _message(message: MessageStanding) -> ShownMessage:

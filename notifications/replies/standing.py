@@ -92,22 +92,23 @@ def _listing(affected_list: AffectedList, ordinal: int) -> ListingStanding:
         breach_id=affected_list.breach_id,
         accepted_at=_iso(affected_list.decided_at),
         operators=affected_list.operator_ids,
-        ended=_ended(affected_list, ordinal),
-        messages=_messages(member),
+        ended=why_ended(affected_list, ordinal),
+        messages=_standings(member),
     )
     if not listing["messages"]:
-        listing["none"] = _why_none(affected_list, member)
+        listing["none"] = why_none(affected_list, member)
     return listing
 
 
-def _ended(affected_list: AffectedList, ordinal: int) -> str:
+def why_ended(affected_list: AffectedList, ordinal: int) -> str:
+    """Return the code of why nothing more is sent to a person from this list, or ""."""
     mark = ListingMark.objects.filter(list_id=affected_list.pk, ordinal=ordinal).first()
     if mark is not None and mark.ended:
         return mark.ended
     return "" if affected_list.state == ListState.ACCEPTED else ListState.WITHDRAWN.value
 
 
-def _messages(member: AffectedMember) -> list[MessageStanding]:
+def messages_of(member: AffectedMember) -> dict[int, Notification]:
     """Return what was made for a person, in the order in which it was: with what failed before."""
     covering = CoveredMember.objects.filter(list_id=member.list_id, ordinal=member.ordinal)
     numbers = list(covering.values_list("notification_id", flat=True))
@@ -115,6 +116,11 @@ def _messages(member: AffectedMember) -> list[MessageStanding]:
     messages = {found.pk: found for found in covered}
     for found in covered:
         messages |= {earlier.pk: earlier for earlier in _failed_before(found, member)}
+    return dict(sorted(messages.items()))
+
+
+def _standings(member: AffectedMember) -> list[MessageStanding]:
+    messages = messages_of(member)
     campaigns = Campaign.objects.in_bulk({found.campaign_id for found in messages.values()})
     times = _times(messages)
     return [
@@ -128,7 +134,7 @@ def _messages(member: AffectedMember) -> list[MessageStanding]:
             first_at=_iso(times.get(found.pk, (None, None))[0]),
             last_at=_iso(times.get(found.pk, (None, None))[1]),
         )
-        for _number, found in sorted(messages.items())
+        for found in messages.values()
     ]
 
 
@@ -164,7 +170,7 @@ def _times(numbers: Iterable[int]) -> dict[int, tuple[datetime | None, datetime 
     return {number: (first, last) for number, first, last in rows}
 
 
-def _why_none(affected_list: AffectedList, member: AffectedMember) -> str:
+def why_none(affected_list: AffectedList, member: AffectedMember) -> str:
     """Return the code of what keeps the person without a message."""
     campaign = (
         Campaign.objects.filter(affected_list=affected_list, kind=CampaignKind.NOTICE)
