@@ -1,7 +1,7 @@
 """Every page and action, by every role, compared with the written table (docs/roles.md)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from http import HTTPStatus
@@ -152,7 +152,7 @@ def _made() -> World:
 
 def _browser(name: str) -> Client:
     browser = Client()
-    people = {
+    people: dict[str, Callable[[], Any]] = {
         "viewer": cast.vera,
         "preparer": cast.paule,
         "approver": cast.armand,
