@@ -28,6 +28,14 @@ from notifications.models.outbox import (
     Tally,
     Told,
 )
+from notifications.models.register import (
+    RecordVersion,
+    RecountDifference,
+    Recounted,
+    RecountResult,
+    RegisterSum,
+    TallyChange,
+)
 from notifications.models.replies import Reply, SealedQuestion, TakenQuestion
 from notifications.models.sender_checks import (
     DeclaredName,
@@ -93,6 +101,11 @@ __all__ = [
     "PublishedStatement",
     "Receipt",
     "ReceiptKind",
+    "RecordVersion",
+    "RecountDifference",
+    "RecountResult",
+    "Recounted",
+    "RegisterSum",
     "Reply",
     "ReportedChannel",
     "SealedQuestion",
@@ -111,6 +124,7 @@ __all__ = [
     "SuspiciousMessage",
     "TakenQuestion",
     "Tally",
+    "TallyChange",
     "Told",
     "Transport",
     "Trial",
