@@ -43,6 +43,7 @@ KINDS = {
     "statement": _("Communications publiques"),
     "retention": _("Effacements"),
     "sample": _("Échantillons"),
+    "record": _("Registres internes"),
 }
 ACTIONS = {
     "declaration.saved": _("Déclaration enregistrée"),
@@ -112,6 +113,7 @@ ACTIONS = {
     "statement.published": _("Communication publique approuvée et publiée"),
     "statement.returned": _("Communication publique renvoyée"),
     "statement.withdrawn": _("Communication publique retirée"),
+    "record.saved": _("Version du registre interne enregistrée"),
     "sender.check_asked": _("Vérification d’un domaine d’envoi demandée"),
 }
 # What the operator does in the administration, on any of its tables.

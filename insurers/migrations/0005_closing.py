@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('insurers', '0003_operators_hold_no_membership'),
+        ('insurers', '0004_authority_notification'),
     ]
 
     operations = [

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('insurers', '0005_closing'),
-        ('notifications', '0010_staff_questions'),
+        ('notifications', '0013_mark_changes'),
     ]
 
     operations = [

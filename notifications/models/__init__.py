@@ -28,6 +28,14 @@ from notifications.models.outbox import (
     Tally,
     Told,
 )
+from notifications.models.register import (
+    RecordVersion,
+    RecountDifference,
+    Recounted,
+    RecountResult,
+    RegisterSum,
+    TallyChange,
+)
 from notifications.models.replies import Reply, SealedQuestion, TakenQuestion
 from notifications.models.retention import Erasure, ErasureKind, RetentionPeriod
 from notifications.models.samples import Sample
@@ -97,6 +105,11 @@ __all__ = [
     "PublishedStatement",
     "Receipt",
     "ReceiptKind",
+    "RecordVersion",
+    "RecountDifference",
+    "RecountResult",
+    "Recounted",
+    "RegisterSum",
     "Reply",
     "ReportedChannel",
     "RetentionPeriod",
@@ -117,6 +130,7 @@ __all__ = [
     "SuspiciousMessage",
     "TakenQuestion",
     "Tally",
+    "TallyChange",
     "Told",
     "Transport",
     "Trial",
