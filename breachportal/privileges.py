@@ -131,6 +131,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_suspiciousmessage": (APPEND, "SELECT, DELETE"),
     "notifications_retentionperiod": (WRITE, READ),
     "notifications_erasure": (READ, "SELECT, INSERT, UPDATE"),
+    "notifications_alert": (READ, "SELECT, INSERT, UPDATE"),
     "notifications_sample": (APPEND, "SELECT, UPDATE, DELETE"),
     # Addresses typed in are sealed by web, which reads none; how many wait is a view of counts.
     "lookup_waitingrequest": ("INSERT", "SELECT, UPDATE, DELETE"),
@@ -255,6 +256,11 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
     "notifications_publication": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_retentionperiod": (f"insurer_id IS NULL OR {OWN} OR {OPERATOR}", OPERATOR),
     "notifications_erasure": (f"insurer_id IS NULL OR {OWN} OR {OPERATOR}", "false"),
+    "notifications_alert": (
+        f"{OWN} OR (is_for_operator AND {OPERATOR})"
+        " OR (insurer_id IS NULL AND portal_role() = 'auditor')",
+        "false",
+    ),
     # One's own; what it holds is the worker's word.
     "notifications_sample": (
         f"{OWN} AND asked_by_id::text = portal_user()",

@@ -161,6 +161,7 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.forget_suspicious": {"queue": "default"},
     "notifications.tasks.forget_questions": {"queue": "default"},
     "notifications.tasks.apply_retention": {"queue": "default"},
+    "notifications.tasks.look_for_alerts": {"queue": "default"},
     "notifications.tasks.draw_samples": {"queue": "default"},  # somebody waits for it
     # Somebody waits for these: never behind a campaign.
     "notifications.tasks.answer": {"queue": "reply"},
@@ -181,6 +182,7 @@ CELERY_BEAT_SCHEDULE = {
     "forget-suspicious": {"task": "notifications.tasks.forget_suspicious", "schedule": 3600.0},
     "check-senders": {"task": "notifications.tasks.check_senders", "schedule": 60.0},
     "write-to-waiting": {"task": "lookup.tasks.write_to_waiting", "schedule": 10.0},
+    "look-for-alerts": {"task": "notifications.tasks.look_for_alerts", "schedule": 600.0},
     "draw-samples": {"task": "notifications.tasks.draw_samples", "schedule": 30.0},
     "apply-retention": {"task": "notifications.tasks.apply_retention", "schedule": 3600.0},
     "sms-receipts": {"task": "notifications.tasks.sms_receipts", "schedule": 30.0},
@@ -287,6 +289,9 @@ ANYMAIL = {
 # A folder that stands in for an SMS provider; without one campaigns go by e-mail only.
 SMS_OUTBOX_DIR = Path(env.read("SMS_OUTBOX_DIR")) if env.read("SMS_OUTBOX_DIR", "") else None
 SMS_ACCOUNT = env.sms_account(with_secrets=ROLE == "worker")
+# When an alert is raised: an insurer that says nothing since the announcement, a key of that age.
+SILENT_AFTER_DAYS = int(env.read("SILENT_AFTER_DAYS", "14"))
+KEY_LASTS_DAYS = int(env.read("KEY_LASTS_DAYS", "365"))
 # How long what is kept of people stays, unless the operator says otherwise for a breach.
 RETENTION_CONTACTS_DAYS = int(env.read("RETENTION_CONTACTS_DAYS", "90"))
 RETENTION_PROBLEMS_DAYS = int(env.read("RETENTION_PROBLEMS_DAYS", "30"))

@@ -42,6 +42,7 @@ KINDS = {
     "sender": _("Domaines d’envoi"),
     "statement": _("Communications publiques"),
     "retention": _("Effacements"),
+    "alert": _("Alertes"),
     "sample": _("Échantillons"),
     "record": _("Registres internes"),
 }
@@ -62,6 +63,7 @@ ACTIONS = {
     "fingerprint_key.finished": _("Nouvelle clé d’empreinte appliquée partout"),
     "fingerprint_key.destroyed": _("Clés d’empreinte de la violation détruites"),
     "sample.asked": _("Échantillon d’une liste demandé"),
+    "alert.raised": _("Alerte levée"),
     "retention.erased": _("Effacé : le temps de conservation est passé"),
     "sealing_key.rotated": _("Clés scellées à nouveau"),
     "list.columns_chosen": _("Colonnes de la liste indiquées"),

@@ -17,6 +17,7 @@ from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList
 from insurers.queueing import enqueue
 from insurers.tasks import purge
+from notifications.alerts.raising import raise_alerts
 from notifications.campaigns.cancelling import cancel_messages, cancel_what_waits
 from notifications.campaigns.course import take_samples
 from notifications.letters.printing import make_pdf
@@ -237,6 +238,12 @@ def forget_suspicious() -> None:
 def draw_samples() -> None:
     """Draw the samples that auditors asked for."""
     draw_what_waits(now=timezone.now())
+
+
+@shared_task(expires=600)
+def look_for_alerts() -> None:
+    """Raise what is wrong, end what no longer is, and write to those concerned."""
+    raise_alerts(now=timezone.now())
 
 
 @shared_task(expires=3600)

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from notifications import space_views
+from notifications.alerts import views as alert_views
 from notifications.campaigns import crowded_views
 from notifications.campaigns import step_views as campaign_step_views
 from notifications.campaigns import views as campaign_views
@@ -23,6 +24,7 @@ urlpatterns = [
         "registre/listes/<int:list_id>/echantillon/", sample_views.sample_list, name="sample_list"
     ),
     path("registre/echantillons/<int:sample_id>/", sample_views.sample, name="sample"),
+    path("espace/alertes/", alert_views.alerts, name="alerts"),
     path("espace/conservation/", retention_views.retention, name="retention"),
     path("espace/question/", staff_question_views.staff_question, name="staff_question"),
     path("espace/question/<uuid:number>/", staff_question_views.staff_answer, name="staff_answer"),

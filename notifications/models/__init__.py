@@ -1,3 +1,4 @@
+from notifications.models.alerts import Alert, AlertKind
 from notifications.models.campaigns import (
     Approval,
     Campaign,
@@ -69,6 +70,8 @@ from notifications.models.watching import AnswerExample, CampaignSample, Heartbe
 
 __all__ = [
     "Acceptance",
+    "Alert",
+    "AlertKind",
     "AnswerExample",
     "Approval",
     "AskedOutcome",

@@ -1,0 +1,43 @@
+"""What somebody has to do something about, within the reader's reach."""
+
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from insurers.permissions import Refused, StaffScope, staff_of
+from notifications.alerts.words import shown
+from notifications.models import Alert
+
+ENDED_FOR = timedelta(days=30)
+
+
+@require_safe
+def alerts(request: HttpRequest) -> HttpResponse:
+    """Show what is wrong now, the latest first, and what was settled for thirty days."""
+    scope = staff_of(request)
+    if scope.role not in {"staff", "auditor", "operator"}:
+        raise Refused
+    mine = alerts_of(scope).select_related("insurer", "breach")
+    ended = mine.filter(ended_at__gte=timezone.now() - ENDED_FOR).order_by("-ended_at")
+    context = {
+        "running": [shown(alert) for alert in mine.filter(ended_at=None)],
+        "ended": [shown(alert) for alert in ended],
+    }
+    return render(request, "notifications/alerts.html", context)
+
+
+def alerts_of(scope: StaffScope) -> QuerySet[Alert]:
+    """Return the alerts that a person may read."""
+    if scope.role == "operator":
+        return Alert.objects.filter(is_for_operator=True)
+    if scope.role == "staff":
+        return Alert.objects.filter(insurer__in=scope.insurer_ids)
+    mandated = Q(insurer=None, breach=None) | Q(insurer=None, breach__in=scope.breach_ids)
+    for insurer_id, breach_ids in scope.mandated.items():
+        mandated |= Q(insurer=insurer_id, breach__in=breach_ids)
+        mandated |= Q(insurer=insurer_id, breach=None)
+    return Alert.objects.filter(mandated)

@@ -1,0 +1,63 @@
+"""An alert in words: what is wrong, and what to do."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from notifications.models import Alert, AlertKind
+
+TO_DO: dict[str, Promise] = {
+    AlertKind.CLOCK: _(
+        "Notifiez la CNIL sans attendre (article 33), puis inscrivez dans la déclaration la date et"
+        " le numéro de dossier, et dans le registre interne les motifs du retard."
+    ),
+    AlertKind.SILENT: _(
+        "L’organisme travaille avec un opérateur touché et n’a rien déclaré : il déclare s’il est"
+        " concerné, et envoie la liste des personnes s’il l’est."
+    ),
+    AlertKind.HALTED: _(
+        "L’envoi s’est arrêté de lui-même : lisez le motif sur la page de la campagne, corrigez,"
+        " puis un approbateur la reprend ou l’annule."
+    ),
+    AlertKind.RECOUNT: _(
+        "Un nombre du registre diffère de ce que donnent les événements : lancez `manage.py"
+        " recount`, et n’invoquez pas ce nombre avant d’en connaître la cause."
+    ),
+    AlertKind.TRAIL: _(
+        "Une entrée du journal ne suit pas la précédente : lancez `manage.py verify_trail"
+        " --against` avec les têtes signées gardées ailleurs, et conservez la base en l’état."
+    ),
+    AlertKind.KEY: _(
+        "La clé d’empreinte approche de son terme : lancez `manage.py rotate_fingerprint_key`."
+    ),
+    AlertKind.ERASURE: _(
+        "Ce qui devait être effacé ne l’est pas : vérifiez que le worker tourne et que"
+        " l’entrepôt de clés répond ; la page « Conservation » dit ce qui empêche."
+    ),
+}
+ADDRESSES = {"campaign": "campaign", "list": "list_detail"}
+
+
+@dataclass(frozen=True)
+class ShownAlert:
+    """One alert as pages and mails show it."""
+
+    alert: Alert
+    to_do: str
+    page: str
+    number: int | None
+
+    @property
+    def title(self) -> str:
+        """What is wrong, in a few words."""
+        return str(AlertKind(self.alert.kind).label)
+
+
+def shown(alert: Alert) -> ShownAlert:
+    """Return an alert in the reader's language, with the page it leads to, if there is one."""
+    kind, _colon, number = alert.subject.partition(":")
+    page = ADDRESSES.get(kind, "")
+    return ShownAlert(
+        alert, str(TO_DO[alert.kind]), page, int(number) if page and number.isdigit() else None
+    )

@@ -1,0 +1,135 @@
+"""Alerts: raised once, ended by themselves, mailed to those concerned and to nobody else."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.core import mail as outgoing
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from insurers.models import Breach, Declaration, FingerprintKey
+from notifications.alerts.raising import raise_alerts
+from notifications.campaigns.halting import halt_campaign
+from notifications.models import Alert, AlertKind, Campaign
+from tests import cast
+from tests.conftest import WebClient, as_role
+from tests.notifications.story import accepted_list, built, member, send
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+HOURS = timedelta(hours=72)
+
+
+Look = Callable[..., list[Alert]]
+
+
+@pytest.fixture
+def look(django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks) -> Look:
+    """Look for alerts as the worker does, and send their mails."""
+
+    def looking(after: timedelta = timedelta()) -> list[Alert]:
+        with django_capture_on_commit_callbacks(execute=True), as_role("worker"):
+            return raise_alerts(now=cast.NOW + after)
+
+    return looking
+
+
+def kinds() -> list[str]:
+    return sorted(Alert.objects.filter(ended_at=None).values_list("kind", flat=True))
+
+
+def test_a_clock_that_ran_out_is_told_once_and_ends(look: Look) -> None:
+    people = {cast.paule().email, cast.armand().email, cast.aude().email}
+    cast.vera(), cast.odile(), cast.didier()
+    declaration = cast.declaration()
+    assert look(HOURS) == []
+    (alert,) = look(HOURS + timedelta(seconds=1))
+    assert (alert.kind, alert.insurer_id) == (AlertKind.CLOCK, cast.phare().pk)
+    assert {message.to[0] for message in outgoing.outbox} == people - others
+    assert "Notifiez la CNIL" in str(outgoing.outbox[0].body)
+    assert look(HOURS + DAY) == []
+    assert len(outgoing.outbox) == len(people)
+    Declaration.objects.filter(pk=declaration.pk).update(
+        authority_notified_at=cast.NOW + HOURS + DAY
+    )
+    look(HOURS + 2 * DAY)
+    alert.refresh_from_db()
+    assert (alert.ended_at, alert.mailed) == (cast.NOW + HOURS + 2 * DAY, 3)
+
+
+def test_silence_is_told_to_the_operator_in_one_message(look: Look) -> None:
+    cast.odile(), cast.phare(), cast.dune()
+    Breach.objects.update(announced_date=cast.NOW.date() - 13 * DAY)
+    assert look() == []
+    assert {alert.insurer_id for alert in look(DAY)} == insurers
+    assert kinds() == ["silent", "silent"]
+    mailed = {message.to[0]: message.subject for message in outgoing.outbox}
+    assert len(mailed) == len(outgoing.outbox)
+    assert {mailed[person] for person in operators} == {"2 alertes sur le portail"}
+    cast.declaration(cast.dune())
+    look(2 * DAY)
+    assert Alert.objects.get(ended_at=None).insurer_id == cast.phare().pk
+
+
+def test_who_listed_people_is_not_silent(look: Look) -> None:
+    accepted_list([member(1)])
+    Breach.objects.update(announced_date=cast.NOW.date() - 20 * DAY)
+    assert look() == []
+
+
+def test_a_halted_campaign_is_shown_and_mailed_by_the_halt_alone(
+    look: Look, client: WebClient
+) -> None:
+    campaign = built([member(1, email="lise@example.fr")])
+    halt_campaign(campaign_id=campaign.pk, reason="failures", now=cast.NOW)
+    look()
+    assert kinds() == ["halted"]
+    assert outgoing.outbox == []
+    for person in (cast.vera(), cast.aude()):
+        text = cast.sign_in(client, person).get("/espace/alertes/").content.decode()
+        assert f"Campagne n° {campaign.pk}" in text
+    for person in (cast.didier(), cast.odile()):
+        text = cast.sign_in(client, person).get("/espace/alertes/").content.decode()
+        assert "Aucune alerte en cours." in text
+    assert client.get("/espace/alertes/").status_code == 200
+
+
+@pytest.mark.usefixtures("mail")
+def test_an_erasure_that_is_late_is_told(look: Look) -> None:
+    campaign = built([member(1, email="lise@example.fr")])
+    send(campaign)
+    Campaign.objects.update(finished_at=cast.NOW)
+    assert look(92 * DAY - timedelta(seconds=1)) == []
+    (alert,) = look(92 * DAY)
+    assert (alert.kind, alert.subject) == (
+        AlertKind.ERASURE,
+        f"list:{campaign.affected_list_id}",
+    )
+
+
+def test_a_breach_that_cannot_be_closed_is_told_to_the_operator(look: Look) -> None:
+    operators = {cast.odile().email, cast.user("olga").email}
+    accepted_list([member(1)])
+    Breach.objects.update(closing_date=cast.NOW.date())
+    assert look(DAY) == []
+    (alert,) = look(2 * DAY)
+    assert (alert.kind, alert.subject, alert.detail) == ("erasure", "breach", {"hindrances": 1})
+    assert {message.to[0] for message in outgoing.outbox} == operators
+
+
+def test_a_key_near_its_term_is_told(look: Look) -> None:
+    accepted_list([member(1)])
+    FingerprintKey.objects.update(created_at=cast.NOW)
+    assert look(334 * DAY) == []
+    (alert,) = look(335 * DAY)
+    assert (alert.kind, alert.subject) == (AlertKind.KEY, "key:1")
+
+
+def test_no_alert_or_mail_names_a_person(look: Look) -> None:
+    accepted_list([member(1, email="lise@example.fr")])
+    cast.declaration()
+    look(100 * DAY)
+    kept = str(list(Alert.objects.values())) + str([m.body for m in outgoing.outbox])
+    assert "lise" not in kept
+    assert "000000001" not in kept
