@@ -197,6 +197,35 @@ def test_an_aged_question_and_a_broken_one_are_refused() -> None:
     assert not StaffAnswer.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"number": "9" * 300}, {"number": "\ud800"}, {"birth_date": "hier"}, {"birth_rank": "\0"}],
+)
+def test_what_no_page_would_seal_stops_nobody(odd: dict[str, str]) -> None:
+    accepted_list([member(7, email="camille@example.fr")])
+    poison, behind = asked(**odd), asked()
+    assert answer() == 2
+    assert (outcome(poison), outcome(behind)) == (AskedOutcome.DAMAGED, AskedOutcome.ANSWERED)
+
+
+def test_what_cannot_be_answered_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    accepted_list([member(7, email="camille@example.fr")])
+    broken, behind = asked("000000008"), asked()
+    look_up = staff_questions.standing_of
+
+    def standing_of(*, member_number: str, **rest: Any) -> Any:
+        if member_number == "000000008":
+            raise RuntimeError(member_number)
+        return look_up(member_number=member_number, **rest)
+
+    monkeypatch.setattr(staff_questions, "standing_of", standing_of)
+    assert answer() == 2
+    assert (outcome(broken), outcome(behind)) == (AskedOutcome.DAMAGED, AskedOutcome.ANSWERED)
+    assert "000000008" not in caplog.text
+
+
 def test_thirty_an_hour_a_person() -> None:
     start = timezone.now()
     taken = [asked(now=start) for _ in range(OF_PERSON)]
