@@ -160,9 +160,8 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.read_mailbox": {"queue": "default"},
     "notifications.tasks.forget_suspicious": {"queue": "default"},
     "notifications.tasks.forget_questions": {"queue": "default"},
-    # Somebody waits for these: never behind a campaign.
+    # Somebody waits for this: never behind a campaign.
     "notifications.tasks.answer": {"queue": "reply"},
-    "notifications.tasks.reply": {"queue": "reply"},
     "notifications.tasks.check_senders": {"queue": "default"},
     "notifications.tasks.check_sender_domain": {"queue": "default"},
     "notifications.tasks.*": {"queue": "dispatch"},
@@ -172,7 +171,6 @@ CELERY_BEAT_SCHEDULE = {
     "read-mailboxes": {"task": "notifications.tasks.read_mailboxes", "schedule": 60.0},
     "resume-lists": {"task": "insurers.tasks.resume_lists", "schedule": 10.0},
     "answer": {"task": "notifications.tasks.answer", "schedule": 1.0},
-    "reply": {"task": "notifications.tasks.reply", "schedule": 10.0},
     "forget-questions": {"task": "notifications.tasks.forget_questions", "schedule": 3600.0},
     "watch": {"task": "notifications.tasks.watch", "schedule": 10.0},
     "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},

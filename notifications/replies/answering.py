@@ -65,6 +65,11 @@ def answer_questions(*, seconds: float) -> int:
     return total
 
 
+def questions_due(*, at_most: int) -> int:
+    """Return how many questions wait to be answered now, `at_most` so many."""
+    return _due()[:at_most].count()
+
+
 @transaction.atomic
 def _answer_some(now: datetime, at_once: int) -> int:
     with connection.cursor() as cursor:

@@ -34,9 +34,9 @@ def sms(settings: Settings, tmp_path: Path) -> Path:
     return tmp_path / "sms"
 
 
-def send() -> bool:
+def send(*channels: Channel) -> bool:
     with as_role("worker"):
-        return send_replies(seconds=5)
+        return send_replies(seconds=5, channels=channels or sending.SENT_BY)
 
 
 def body(message: EmailMessage, kind: str = "plain") -> str:
@@ -116,7 +116,7 @@ def test_an_answer_by_sms_has_the_code_and_the_reference(sms: Path) -> None:
 def test_a_refused_address_is_left_out_and_the_sms_follows(mail: Recorder, sms: Path) -> None:
     mail.answers["camille@example.fr"] = "550 5.1.1 no such user"
     reply = make(email="camille@example.fr", mobile="0639980007")
-    send()
+    send(Channel.EMAIL)
     reply.refresh_from_db()
     assert (reply.state, reply.channels) == (State.PENDING, [Channel.SMS])
     assert Suppression.objects.count() == 1
