@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from insurers.lists.contacts import Contact, ContactOpener, open_contacts
 from insurers.lists.keystore import KeyNotFoundError
-from insurers.models import AffectedList, AffectedMember, Breach, Insurer, ListState
+from insurers.models import AffectedList, Breach, Insurer, ListState
 from notifications.channels import (
     ChannelDownError,
     Outcome,
@@ -55,6 +55,8 @@ WHERE id = (
     ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING *
 """
+
+CONTACT = "SELECT contact FROM affected_member WHERE list_id = %(list)s AND ordinal = %(ordinal)s"
 
 
 @dataclass
@@ -95,11 +97,11 @@ class ListsInHand:
                 self._kept[reply.list_id] = _listed(reply.list_id)
             listed = self._kept[reply.list_id]
             layout = listed.layout(reply) if listed is not None else None
-        members = AffectedMember.objects.filter(list_id=reply.list_id, ordinal=reply.ordinal)
-        contact = members.values_list("contact", flat=True).first()
-        if listed is None or layout is None or contact is None:
+        place = {"list": reply.list_id, "ordinal": reply.ordinal}
+        member = first_row(CONTACT, place) if listed is not None else None
+        if listed is None or layout is None or member is None or member["contact"] is None:
             return None
-        opened = listed.contacts.open(reply.ordinal, contact)
+        opened = listed.contacts.open(reply.ordinal, member["contact"])
         return _message(reply, layout, listed.affected_list.insurer, opened)
 
 

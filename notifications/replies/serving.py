@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
+from django.conf import settings
 from django.db import connection
 
 from notifications.models import Channel
@@ -19,14 +20,15 @@ CONNECTIONS = 4
 
 def serve(*, seconds: float) -> bool:
     """Answer and send for about `seconds`; return whether more is to be done now."""
-    busy = questions_due(at_most=CONNECTIONS) + replies_due(at_most=CONNECTIONS)
+    at_most = min(CONNECTIONS, settings.SENDING_CONNECTIONS)
+    busy = questions_due(at_most=at_most) + replies_due(at_most=at_most)
     if not busy:
         return False
     lists, is_answered, end = ListsInHand(), Event(), time.monotonic() + seconds
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
+    with ThreadPoolExecutor(at_most) as pool:
         sending = [
             pool.submit(_send_beside, number, seconds, lists, is_answered)
-            for number in range(min(busy, CONNECTIONS))
+            for number in range(min(busy, at_most))
         ]
         try:
             answer_questions(seconds=seconds)
