@@ -96,7 +96,7 @@ def _postpone(rows: Collection[UUID]) -> int:
     return SealedQuestion.objects.filter(pk__in=rows).update(due_at=Now() + TRIED_AGAIN)
 
 
-def _opened(rows: Mapping[UUID, bytes], now: datetime) -> dict[UUID, Question]:
+def _opened(rows: Mapping[UUID, bytes | memoryview], now: datetime) -> dict[UUID, Question]:
     """Return the question of each row that holds one."""
     opened = {}
     refused: Counter[str] = Counter()

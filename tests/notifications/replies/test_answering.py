@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from insurers.lists import fingerprint_keys
+from insurers.lists.finding import people_meant
 from insurers.models import ListEffect
 from notifications.models import Channel, Reply, Suppression, TakenQuestion
 from notifications.replies import listings
@@ -240,12 +241,11 @@ def test_a_question_that_cannot_be_answered_stops_nobody(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     accepted_list([member(n, email=f"p{n}@example.fr") for n in (6, 7, 8)])
-    look_up = listings.people_meant
 
     def broken(*, member_number: str, **rest: str) -> object:
         if member_number == "000000007":
             raise RuntimeError(member_number)
-        return look_up(member_number=member_number, **rest)
+        return people_meant(member_number=member_number, **rest)
 
     monkeypatch.setattr(listings, "people_meant", broken)
     for number in (6, 7, 8):

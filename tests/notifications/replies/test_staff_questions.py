@@ -35,6 +35,7 @@ from notifications.replies.staff_questions import (
     ask_as_staff,
     forget_staff_questions,
 )
+from notifications.replies.standing import standing_of
 from notifications.tasks import answer as answer_task
 from tests import cast
 from tests.conftest import as_role
@@ -201,7 +202,7 @@ def test_an_aged_question_and_a_broken_one_are_refused() -> None:
     "odd",
     [{"number": "9" * 300}, {"number": "\ud800"}, {"birth_date": "hier"}, {"birth_rank": "\0"}],
 )
-def test_what_no_page_would_seal_stops_nobody(odd: dict[str, str]) -> None:
+def test_what_no_page_would_seal_stops_nobody(odd: dict[str, Any]) -> None:
     accepted_list([member(7, email="camille@example.fr")])
     poison, behind = asked(**odd), asked()
     assert answer() == 2
@@ -213,14 +214,13 @@ def test_what_cannot_be_answered_stops_nobody(
 ) -> None:
     accepted_list([member(7, email="camille@example.fr")])
     broken, behind = asked("000000008"), asked()
-    look_up = staff_questions.standing_of
 
-    def standing_of(*, member_number: str, **rest: Any) -> Any:
+    def broken_for_one(*, member_number: str, **rest: Any) -> Any:
         if member_number == "000000008":
             raise RuntimeError(member_number)
-        return look_up(member_number=member_number, **rest)
+        return standing_of(member_number=member_number, **rest)
 
-    monkeypatch.setattr(staff_questions, "standing_of", standing_of)
+    monkeypatch.setattr(staff_questions, "standing_of", broken_for_one)
     assert answer() == 2
     assert (outcome(broken), outcome(behind)) == (AskedOutcome.DAMAGED, AskedOutcome.ANSWERED)
     assert "000000008" not in caplog.text
