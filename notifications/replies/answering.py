@@ -33,6 +33,8 @@ from notifications.replies.questions import (
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 500
+MANY, GATHERED = 10, 0.2
+"""Where so many came at once more are coming: seconds for which they gather, for one batch."""
 TRIED_AGAIN = timedelta(minutes=1)
 ONCE_IN, THRICE_IN = timedelta(hours=24), timedelta(days=30)
 AT_MOST = 3
@@ -62,6 +64,8 @@ def answer_questions(*, seconds: float) -> int:
         if not taken:
             break
         total += taken
+        if MANY < taken < at_once:
+            time.sleep(GATHERED)
     return total
 
 

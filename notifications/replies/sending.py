@@ -34,12 +34,12 @@ from notifications.prepared import first_row
 from notifications.references import derive, message_id
 from notifications.replies.outcomes import DOWN, DOWN_DELAY, end, number_of, record
 from notifications.replies.texts import Subject, lay_out_reply, reply_email, reply_sms
-from notifications.sending.pacing import Pace, account_and_pace, reserve, rest
+from notifications.sending.pacing import Pace, account_and_pace, is_resting, reserve, rest
 
 IN_DOUBT_AFTER = timedelta(minutes=10)
 PATIENCE = 2.0  # seconds that a connection waits for its pace
 TURN = 1.0  # seconds, after which the next insurer has a connection
-LOOKED_EVERY = 0.1  # seconds, while questions are being answered
+LOOKED_EVERY = 0.2  # seconds, while questions are being answered
 SENT_BY = (Channel.EMAIL, Channel.SMS)
 
 DUE = """
@@ -119,8 +119,9 @@ class _Way:
     def messages(self) -> Iterator[Outgoing]:
         """Yield what is due, each claimed just before it leaves."""
         self.sender, pace = account_and_pace(insurer_id=self.insurer_id, channel=self.channel)
-        # Without a pace there is no slot to wait for: only a rest is looked for, at first.
-        is_free = pace == Pace() and self._may_go(pace)
+        is_free = pace == Pace()  # No slot is to be waited for then.
+        if is_free and is_resting(sender=self.sender, now=timezone.now()):
+            return
         while time.monotonic() < self.until and (is_free or self._may_go(Pace(pace.per_second))):
             reply = _claim(self.insurer_id, self.channel, timezone.now())
             if reply is None:
