@@ -163,9 +163,8 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.apply_retention": {"queue": "default"},
     "notifications.tasks.look_for_alerts": {"queue": "default"},
     "notifications.tasks.draw_samples": {"queue": "default"},  # somebody waits for it
-    # Somebody waits for these: never behind a campaign.
+    # Somebody waits for this: never behind a campaign.
     "notifications.tasks.answer": {"queue": "reply"},
-    "notifications.tasks.reply": {"queue": "reply"},
     "notifications.tasks.check_senders": {"queue": "default"},
     "notifications.tasks.check_sender_domain": {"queue": "default"},
     "notifications.tasks.*": {"queue": "dispatch"},
@@ -175,7 +174,6 @@ CELERY_BEAT_SCHEDULE = {
     "read-mailboxes": {"task": "notifications.tasks.read_mailboxes", "schedule": 60.0},
     "resume-lists": {"task": "insurers.tasks.resume_lists", "schedule": 10.0},
     "answer": {"task": "notifications.tasks.answer", "schedule": 1.0},
-    "reply": {"task": "notifications.tasks.reply", "schedule": 10.0},
     "forget-questions": {"task": "notifications.tasks.forget_questions", "schedule": 3600.0},
     "watch": {"task": "notifications.tasks.watch", "schedule": 10.0},
     "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},
