@@ -271,7 +271,8 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
     # One's own, as they were asked: what counts them is the worker's word.
     "notifications_staffquestion": (
         f"{OWN} AND {OWN_QUESTION}",
-        f"{OWN} AND {STAFF} AND {OWN_QUESTION} AND taken_at IS NULL AND outcome = ''",
+        f"{OWN} AND {OWN_QUESTION} AND taken_at IS NULL AND outcome = ''"
+        f" AND CASE WHEN asked = 'match' THEN portal_role() = 'auditor' ELSE {STAFF} END",
     ),
     "notifications_staffanswer": (_of("notifications_staffquestion", "question_id"), "false"),
     "notifications_sendercheck": (

@@ -4,10 +4,10 @@
 security holds the same set of insurers underneath.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -108,17 +108,31 @@ def _read_scope(user: Any, now: datetime) -> StaffScope:
     return StaffScope(user.pk, "auditor" if mandated else "nobody", mandated=mandated)
 
 
-def is_still_staff(*, user_id: int, insurer_id: UUID) -> bool:
+def is_still_staff(*, user_id: int, insurer_id: UUID, roles: Iterable[Role] = EVERY_ROLE) -> bool:
     """Whether an account holds a role at an insurer now, whatever opened the page before."""
     return Membership.objects.filter(
         user=user_id,
         insurer=insurer_id,
+        role__in=list(roles),
         confirmed_at__isnull=False,
         ended_at=None,
         user__is_active=True,
         user__is_staff=False,
         user__is_superuser=False,
     ).exists()
+
+
+def breaches_mandated(*, user_id: int, insurer_id: UUID, today: date) -> list[int]:
+    """Return the breaches in which an account may review an insurer now; none without mandate."""
+    mandates = Mandate.objects.filter(
+        user=user_id,
+        insurers=insurer_id,
+        until_date__gte=today,
+        user__is_active=True,
+        user__is_staff=False,
+        user__is_superuser=False,
+    )
+    return sorted(set(mandates.values_list("breaches", flat=True)) - {None})
 
 
 @contextmanager

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('insurers', '0004_authority_notification'),
-        ('notifications', '0010_staff_questions'),
+        ('notifications', '0011_receipts_of_replies'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

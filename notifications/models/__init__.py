@@ -56,7 +56,12 @@ from notifications.models.sending import (
     Transport,
 )
 from notifications.models.sms import SmsPart
-from notifications.models.staff_questions import AskedOutcome, StaffAnswer, StaffQuestion
+from notifications.models.staff_questions import (
+    Asked,
+    AskedOutcome,
+    StaffAnswer,
+    StaffQuestion,
+)
 from notifications.models.statements import (
     Publication,
     PublicationState,
@@ -74,6 +79,7 @@ __all__ = [
     "AlertKind",
     "AnswerExample",
     "Approval",
+    "Asked",
     "AskedOutcome",
     "Campaign",
     "CampaignKind",

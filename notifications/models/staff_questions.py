@@ -21,6 +21,16 @@ class AskedOutcome(models.TextChoices):
     AGED = "aged"
     FOREIGN = "foreign"
     DAMAGED = "damaged"
+    IN_USE = "in_use"
+
+
+class Asked(models.TextChoices):
+    """What somebody wants to know, or to be done, of one person."""
+
+    STANDING = "standing"  # staff, for the member on the phone
+    MATCH = "match"  # an auditor: is this the person of that row?
+    ACCESS = "access"  # an approver: what is held (Article 15)
+    ERASURE = "erasure"  # an approver: erase the contact (Article 17)
 
 
 class StaffQuestion(models.Model):
@@ -34,6 +44,8 @@ class StaffQuestion(models.Model):
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False
     )
+    asked = models.CharField(max_length=10, choices=Asked.choices, default=Asked.STANDING)
+    reason = models.CharField(max_length=500, blank=True)
     sealed = models.BinaryField(default=bytes)
     asked_at = models.DateTimeField(db_default=Now())
     taken_at = models.DateTimeField(null=True)
@@ -45,6 +57,9 @@ class StaffQuestion(models.Model):
                 condition=Q(taken_at=None, outcome="")
                 | (Q(taken_at__isnull=False, sealed=b"") & ~Q(outcome="")),
                 name="a_taken_staff_question_is_emptied",
+            ),
+            models.CheckConstraint(
+                condition=~Q(asked="match") | ~Q(reason=""), name="a_match_has_a_reason"
             ),
         )
         indexes = (

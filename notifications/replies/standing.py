@@ -3,7 +3,7 @@
 Codes, numbers of lists and times, as JSON: no name, no address, no number, no reference.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NotRequired, TypedDict
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Max, Min, Q
 
-from insurers.lists.finding import find_members, people_meant
+from insurers.lists.finding import Found, find_members, people_meant
 from insurers.models import AffectedList, AffectedMember, ListingMark, ListState
 from notifications.models import (
     Campaign,
@@ -71,17 +71,41 @@ def standing_of(
 
     Raises what `find_members` raises where a key is lost: that is not « not found ».
     """
+    places = places_of(
+        insurer_id=insurer_id,
+        member_number=member_number,
+        birth_date=birth_date,
+        birth_rank=birth_rank,
+    )
+    by_id = AffectedList.objects.in_bulk({place.list_id for place in places})
+    return [_listing(by_id[place.list_id], place.ordinal) for place in places]
+
+
+def places_of(
+    *,
+    insurer_id: UUID,
+    member_number: str,
+    birth_date: str,
+    birth_rank: str,
+    breach_ids: Collection[int] | None = None,
+) -> list[Found]:
+    """Return the rows of an insurer's lists that are a person, the newest first; ended ones too.
+
+    Of some breaches only, where they are given. Raises what `find_members` raises.
+    """
     people = people_meant(member_number=member_number, birth_date=birth_date, birth_rank=birth_rank)
     lists = AffectedList.objects.with_members().that_list_people().filter(insurer=insurer_id)
-    places: set[tuple[int, int]] = set()
+    if breach_ids is not None:
+        lists = lists.filter(breach__in=breach_ids)
+    places: set[Found] = set()
     for breach_id in lists.order_by().values_list("breach_id", flat=True).distinct():
         for standing in find_members(
             breach_id=breach_id, insurer_id=insurer_id, people=people, with_ended=True
         ):
-            places |= {(found.list_id, found.ordinal) for found in standing}
-    by_id = lists.in_bulk({list_id for list_id, _ in places})
-    newest = sorted(places, key=lambda place: (-place[0], place[1]))
-    return [_listing(by_id[list_id], ordinal) for list_id, ordinal in newest if list_id in by_id]
+            places |= set(standing)
+    there = set(lists.values_list("pk", flat=True))
+    found = [place for place in places if place.list_id in there]
+    return sorted(found, key=lambda place: (-place.list_id, place.ordinal))
 
 
 def _listing(affected_list: AffectedList, ordinal: int) -> ListingStanding:
