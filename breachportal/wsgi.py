@@ -10,6 +10,8 @@ os.environ.setdefault("PORTAL_ROLE", "web")
 
 application = get_wsgi_application()
 
-# What was loaded stays: going through it again at each collection would make people wait.
+# What was loaded stays: going through it again at each collection would make people wait. And a
+# request leaves few cycles, but makes thousands of objects, each 700 of which start a collection.
 gc.collect()
 gc.freeze()
+gc.set_threshold(20_000, 10, 10)

@@ -5,7 +5,6 @@ the sender's network is unknown, since everybody would share it, and none while 
 These limits spare the database, they protect no secret.
 """
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -19,8 +18,6 @@ from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-# Some proxies write the port of the connection too: `192.0.2.1:4711`, `[2001:db8::1]:4711`.
-_PORT = re.compile(r"^\[?([\d.]+|[\da-fA-F:.]+(?=\]))\]?(?::\d+)?$")
 # Loopback, private, shared (RFC 6598) and link-local.
 _PRIVATE = [
     ip_network(network)
@@ -107,7 +104,8 @@ def _count(limits: dict[str, Limit]) -> list[int]:
 @lru_cache(maxsize=1)
 def _store(address: str) -> redis.Redis:
     """Return one way to the server for all threads; Django's makes a client for each command."""
-    return redis.Redis.from_url(address)
+    # By the older protocol, which has no messages in between to look for.
+    return redis.Redis.from_url(address, protocol=2)
 
 
 def _network(request: HttpRequest) -> str | None:
@@ -116,7 +114,7 @@ def _network(request: HttpRequest) -> str | None:
     A private address is that of a proxy (`TRUSTED_PROXY_COUNT` is too low): all come from it.
     """
     try:
-        address = ip_address(_PORT.sub(r"\1", get_adapter().get_client_ip(request)))
+        address = ip_address(get_adapter().get_client_ip(request))
     except (PermissionDenied, ValueError):
         return None
     address = getattr(address, "ipv4_mapped", None) or address
