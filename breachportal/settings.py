@@ -117,7 +117,7 @@ DATABASES["default"]["OPTIONS"]["options"] = "-c search_path=public,members"
 if ROLE == "web":
     # A connection that PostgreSQL's restart broke is not handed out, and a long absence does not
     # make the next attempt wait for minutes (the pool doubles its delays until it gives up).
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["ENGINE"] = "breachportal.pooled_postgresql"
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": 8,

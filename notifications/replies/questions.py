@@ -51,7 +51,8 @@ class Question:
 
 def new_code() -> str:
     """Return a code for the page and the answer: 30 random bits, easy to read to somebody."""
-    symbols = "".join(secrets.choice(ALPHABET) for _ in range(CODE_SYMBOLS))
+    number = secrets.randbits(5 * CODE_SYMBOLS)
+    symbols = "".join([ALPHABET[number >> 5 * place & 31] for place in range(CODE_SYMBOLS)])
     return f"{symbols[:3]}-{symbols[3:]}"
 
 
