@@ -62,6 +62,11 @@ class StaffScope:
         """Whether the person may send a list for at least one insurer."""
         return any(roles & {Role.PREPARER, Role.APPROVER} for roles in self.roles.values())
 
+    @property
+    def approves_somewhere(self) -> bool:
+        """Whether the person is an approver of at least one insurer."""
+        return any(Role.APPROVER in roles for roles in self.roles.values())
+
     def has_role(self, insurer_id: UUID, *roles: Role) -> bool:
         """Whether the person holds one of these roles there (any role, if none is named)."""
         return bool(self.roles.get(insurer_id, frozenset()) & frozenset(roles or EVERY_ROLE))

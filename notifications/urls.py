@@ -13,6 +13,7 @@ from notifications.register import record_views
 from notifications.register import views as register_views
 from notifications.replies import staff_views as staff_question_views
 from notifications.retention import views as retention_views
+from notifications.rights import views as rights_views
 from notifications.samples import views as sample_views
 from notifications.senders import views as identity_views
 from notifications.statements import views as statement_views
@@ -26,6 +27,9 @@ urlpatterns = [
     path("registre/echantillons/<int:sample_id>/", sample_views.sample, name="sample"),
     path("espace/alertes/", alert_views.alerts, name="alerts"),
     path("espace/conservation/", retention_views.retention, name="retention"),
+    path("espace/droits/", rights_views.rights, name="rights"),
+    path("registre/personne/", rights_views.match, name="match"),
+    path("registre/personne/<uuid:number>/", rights_views.person_answer, name="person_answer"),
     path("espace/question/", staff_question_views.staff_question, name="staff_question"),
     path("espace/question/<uuid:number>/", staff_question_views.staff_answer, name="staff_answer"),
     path("espace/listes/<int:list_id>/avis/", notice_views.notice_create, name="notice_create"),

@@ -164,11 +164,12 @@ def _answer(question: StaffQuestion, now: datetime) -> tuple[AskedOutcome, dict[
 
 def _breaches(question: StaffQuestion, now: datetime) -> list[int] | None:
     """Return the breaches about which somebody may ask this: None is all, [] none."""
-    mine = {"user_id": question.asked_by_id, "insurer_id": question.insurer_id}
+    user_id, insurer_id = question.asked_by_id, question.insurer_id
     if question.asked == Asked.MATCH:
-        return breaches_mandated(**mine, today=timezone.localdate(now))
+        today = timezone.localdate(now)
+        return breaches_mandated(user_id=user_id, insurer_id=insurer_id, today=today)
     roles = EVERY_ROLE if question.asked == Asked.STANDING else (Role.APPROVER,)
-    return None if is_still_staff(**mine, roles=roles) else []
+    return None if is_still_staff(user_id=user_id, insurer_id=insurer_id, roles=roles) else []
 
 
 def _content(

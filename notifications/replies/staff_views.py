@@ -1,88 +1,39 @@
 """Insurer staff ask about the member on the phone; the worker answers, for five minutes."""
 
 from http import HTTPStatus
-from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from insurers.lists.person_form import MemberNumberField, PersonForm
 from insurers.models import Insurer
 from insurers.permissions import Refused, StaffScope, require_role, staff_of
-from notifications.models import AskedOutcome, StaffAnswer, StaffQuestion
+from notifications.models import Asked, AskedOutcome, StaffAnswer, StaffQuestion
 from notifications.replies.shown_answer import shown
+from notifications.replies.staff_forms import StaffQuestionForm
 from notifications.replies.staff_questions import (
     OF_INSURER,
     OF_PERSON,
     SHOWN_FOR,
-    PersonAsked,
     ask_as_staff,
 )
-
-
-class StaffQuestionForm(PersonForm):
-    """Whom the person on the phone is; the insurer only where there is a choice."""
-
-    field_order = ("insurer", "member_number", "birth_date", "birth_rank")
-
-    insurer = forms.ModelChoiceField(
-        label=_("Organisme"),
-        queryset=Insurer.objects.none(),
-        to_field_name="slug",
-        error_messages={
-            "required": _("Choisissez l’organisme."),
-            "invalid_choice": _("Choisissez un organisme de la liste."),
-        },
-    )
-    member_number = MemberNumberField(
-        help_text=_(
-            "Sur la carte de tiers payant de la personne, ou dans vos dossiers. Espaces et tirets"
-            " n’ont pas d’importance. Jamais le numéro de Sécurité sociale."
-        ),
-        error_messages={
-            "required": _("Tapez le numéro d’adhérent tel qu’il figure sur la carte."),
-            "characters": _(
-                "Un numéro d’adhérent n’a que des lettres et des chiffres, 40 au plus. Faites-le"
-                " relire sur la carte."
-            ),
-            "nir": _(
-                "C’est un numéro de Sécurité sociale : ne le demandez pas, ne le tapez pas ici."
-                " Demandez le numéro d’adhérent."
-            ),
-        },
-    )
-
-    def __init__(self, *args: Any, scope: StaffScope, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        insurers = Insurer.objects.filter(pk__in=scope.roles).order_by("name")
-        self.the_one = insurers[0] if len(insurers) == 1 else None
-        if self.the_one:
-            del self.fields["insurer"]
-        else:
-            self.fields["insurer"].queryset = insurers  # type: ignore[attr-defined]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def staff_question(request: HttpRequest) -> HttpResponse:
     """Take a question and leave it, sealed, to the worker; its address holds a number alone."""
     scope = _staff(request)
-    form = StaffQuestionForm(request.POST or None, scope=scope)
+    form = StaffQuestionForm(
+        request.POST or None, insurers=Insurer.objects.filter(pk__in=scope.roles)
+    )
     if request.method == "POST" and form.is_valid():
-        insurer: Insurer = form.the_one or form.cleaned_data["insurer"]
-        require_role(scope, insurer.pk)
+        require_role(scope, form.insurer_meant.pk)
         number = ask_as_staff(
-            insurer_id=insurer.pk,
+            insurer_id=form.insurer_meant.pk,
             asked_by_id=scope.user_id,
-            person=PersonAsked(
-                member_number=form.cleaned_data["member_number"],
-                birth_date=form.cleaned_data["birth_date"],
-                birth_rank=form.cleaned_data["birth_rank"],
-            ),
+            person=form.person,
             now=timezone.now(),
         )
         return redirect("staff_answer", number)
@@ -100,6 +51,7 @@ def staff_answer(request: HttpRequest, number: UUID) -> HttpResponse:
     question = get_object_or_404(
         StaffQuestion.objects.select_related("insurer"),
         pk=number,
+        asked=Asked.STANDING,
         asked_by=scope.user_id,
         insurer__in=scope.roles,
     )

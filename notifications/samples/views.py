@@ -1,10 +1,7 @@
 """An auditor draws people of a list at random, and reads what became of each."""
 
 import secrets
-from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
@@ -16,12 +13,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from insurers.models import AffectedList
 from insurers.permissions import Refused, StaffScope, readable, staff_of
 from insurers.queueing import enqueue
-from notifications.models import Channel, ReceiptKind, Sample, State
+from notifications.models import Sample
 from notifications.models.samples import LARGEST
-from notifications.reasons import reason_label
-from notifications.replies.shown_answer import ended_words, none_words
 from notifications.samples.drawing import SEED, SampleRefused, ask_sample
-from notifications.samples.histories import Happening, History
+from notifications.samples.shown_history import shown_history
 from notifications.tasks import draw_samples
 
 
@@ -39,15 +34,6 @@ class SampleForm(forms.Form):
         help_text=_("Laissez vide pour un tirage nouveau. La même graine redonne le même tirage."),
         error_messages={"invalid": _("Lettres sans accent, chiffres et tirets, 40 au plus.")},
     )
-
-
-@dataclass(frozen=True)
-class ShownEvent:
-    """One thing that happened to a message."""
-
-    at: datetime
-    what: str
-    said: str
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -96,7 +82,7 @@ def sample(request: HttpRequest, sample_id: int) -> HttpResponse:
     context = {
         "sample": found,
         "is_live": found.made_at is None,
-        "rows": [_shown(history) for history in found.rows],
+        "rows": [shown_history(history) for history in found.rows],
     }
     return render(request, "notifications/sample.html", context)
 
@@ -111,30 +97,3 @@ def _auditor(request: HttpRequest) -> StaffScope:
 def _list_of(scope: StaffScope, list_id: int) -> AffectedList:
     lists = AffectedList.objects.select_related("insurer", "breach")
     return get_object_or_404(readable(scope, lists), pk=list_id)
-
-
-def _shown(history: History) -> dict[str, Any]:
-    return {
-        "row": history["row"],
-        "ended": ended_words(history["ended"]),
-        "none": none_words(history["none"]) if not history["ended"] else "",
-        "messages": [
-            {
-                "campaign_id": message["campaign_id"],
-                "channel": Channel(message["channel"]).label,
-                "state": State(message["state"]).label,
-                "reason": reason_label(message["reason"]) if message["reason"] else "",
-                "events": [_event(event) for event in message["events"]],
-            }
-            for message in history["messages"]
-        ],
-    }
-
-
-def _event(event: Happening) -> ShownEvent:
-    at = datetime.fromisoformat(event["at"])
-    if event["state"]:
-        why = f" ({reason_label(event['reason'])})" if event["reason"] else ""
-        return ShownEvent(at, f"{State(event['state']).label}{why}", "")
-    what = _("réponse du prestataire : %(kind)s") % {"kind": ReceiptKind(event["reason"]).label}
-    return ShownEvent(at, what, event["said"])

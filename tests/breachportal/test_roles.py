@@ -7,13 +7,14 @@ from datetime import date, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from breachportal.models import User
 from insurers.api.tokens import create_token
 from insurers.models import (
     Mandate,
@@ -25,7 +26,7 @@ from insurers.models import (
     UploadState,
 )
 from insurers.team.memberships import Joining, invite, token_of
-from notifications.models import Channel, Sample
+from notifications.models import Asked, Channel, Sample
 from notifications.replies.staff_questions import PersonAsked, ask_as_staff
 from tests import cast
 from tests.conftest import Writing, as_role
@@ -113,12 +114,6 @@ def _made() -> World:
         asked_by=cast.aude(),
         asked_at=cast.NOW,
     )
-    question = ask_as_staff(
-        insurer_id=cast.phare().pk,
-        asked_by_id=cast.paule().pk,
-        person=PersonAsked("1", "1980-03-12", ""),
-        now=cast.NOW,
-    )
     membership = Membership.objects.create(
         user=cast.user("nadia"),
         insurer=cast.phare(),
@@ -144,10 +139,21 @@ def _made() -> World:
         "remembered_id": remembered.pk,
         "sample_id": sample.pk,
         # Where one address needs another object than its name says.
-        ("staff_answer", "number"): question,
+        ("staff_answer", "number"): _asked(cast.paule(), Asked.STANDING),
+        ("person_answer", "number"): _asked(cast.armand(), Asked.ACCESS),
         ("sample_list", "list_id"): campaign.affected_list_id,
     }
     return World(values, {name: _browser(name) for name in (*ROLES.values(), *NOBODY)})
+
+
+def _asked(person: User, asked: Asked) -> UUID:
+    return ask_as_staff(
+        insurer_id=cast.phare().pk,
+        asked_by_id=person.pk,
+        person=PersonAsked("1", "1980-03-12", ""),
+        asked=asked,
+        now=cast.NOW,
+    )
 
 
 def _browser(name: str) -> Client:
@@ -259,4 +265,4 @@ def test_an_auditor_changes_nothing_but_what_is_the_auditors_own() -> None:
         for (name, method), roles in written().items()
         if method != "GET" and "auditor" in roles
     }
-    assert changing == {"sample_list"}
+    assert changing == {"match", "sample_list"}
