@@ -18,6 +18,7 @@ from insurers.models import AffectedList
 from insurers.queueing import enqueue
 from notifications.campaigns.cancelling import cancel_messages, cancel_what_waits
 from notifications.campaigns.course import take_samples
+from notifications.evidence import heads
 from notifications.letters.printing import make_pdf
 from notifications.letters.rows import make_rows
 from notifications.models import (
@@ -227,6 +228,12 @@ def read_mailbox(*, identity_id: str) -> None:
 def forget_suspicious() -> None:
     """Erase the reports of suspicious messages that are over a year old."""
     forget_old_reports(today=timezone.localdate())
+
+
+@shared_task(expires=50)
+def let_heads_leave() -> None:
+    """Let the trail's signed heads leave the database, once an hour."""
+    heads.let_heads_leave(now=timezone.now())
 
 
 @shared_task(expires=50)

@@ -8,6 +8,7 @@ from notifications.models.campaigns import (
     NoticeVersion,
     Trial,
 )
+from notifications.models.evidence import EvidenceKey, EvidencePack, KeptHeads, PackState
 from notifications.models.letters import LetterExport, LetterKind
 from notifications.models.outbox import (
     Acceptance,
@@ -78,8 +79,11 @@ __all__ = [
     "DomainFinding",
     "DomainOutcome",
     "Encryption",
+    "EvidenceKey",
+    "EvidencePack",
     "Heartbeat",
     "IdentityState",
+    "KeptHeads",
     "LetterExport",
     "LetterKind",
     "ListReach",
@@ -87,6 +91,7 @@ __all__ = [
     "NoticeVersion",
     "Notification",
     "NotificationMember",
+    "PackState",
     "ProviderReference",
     "Publication",
     "PublicationState",

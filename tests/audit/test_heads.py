@@ -1,4 +1,4 @@
-"""A trail against heads that were signed and kept elsewhere: what the database alone cannot tell."""
+"""A trail against heads signed and kept elsewhere: what the database alone cannot tell."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
