@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
-import io
 import json
 import re
 import struct
@@ -43,10 +42,14 @@ MANIFEST, SIGNATURE, KEY, REGISTER = (
 LONGEST_LINE = 1 << 20
 MOST_OF_MANIFEST = 1 << 28
 PIECE = 1 << 16
-# What every entry of a pack has: no date, no comment, an ordinary file that was deflated.
+# How Python's zipfile writes the entries of a pack: without a date, ordinary files, deflated.
 LOCAL = struct.Struct("<4sHHHHHIIIHH")
 LOCAL_EXTRA = struct.Struct("<HHQQ")
-END = struct.Struct("<4sHHHHIIH")
+CENTRAL = struct.Struct("<4s4B4HL2L5H2L")
+END = struct.Struct("<4s4H2LH")
+END_64 = struct.Struct("<4sQ2H2L4Q")
+ZIP_45, ZIP_16, ZIP_32, LIMIT_32 = 45, 0xFFFF, 0xFFFFFFFF, 0x7FFFFFFF
+PLAIN_FILE = 0o100644 << 16
 
 
 class CannotCheck(Exception):  # noqa: N818 (says what it is)
@@ -118,39 +121,60 @@ def fingerprint_of(pem: bytes) -> str:
 
 
 def check_layout(pack: zipfile.ZipFile, file: Any) -> Iterator[str]:
-    """Yield what stands in the ZIP beside its files: everything there is determined."""
-    at = 0
-    entries = sorted(pack.infolist(), key=lambda info: info.header_offset)
-    for info in entries:
+    """Yield what stands in the ZIP beside the content of its files: every byte is determined."""
+    at, directory = 0, b""
+    for info in sorted(pack.infolist(), key=lambda info: info.header_offset):
         if info.header_offset != at:
             yield f"le fichier ZIP : des octets qui ne sont d’aucun fichier avant {info.filename}"
-        name = info.filename.encode()
-        extra = LOCAL_EXTRA.pack(1, 16, info.file_size, info.compress_size)
-        sizes = (0xFFFFFFFF, 0xFFFFFFFF, len(name), len(extra))
-        version = info.extract_version
-        # Since zipfile writes sizes last, the flag of a name in UTF-8 is all that may differ.
-        flags = 0 if info.filename.isascii() else 0x800
-        head = LOCAL.pack(b"PK\3\4", version, flags, 8, 0, 33, info.CRC, *sizes) + name + extra
+        head = local_header(info)
         file.seek(info.header_offset)
-        is_plain = (
-            (info.date_time, info.external_attr) == ((1980, 1, 1, 0, 0, 0), 0o100644 << 16)
-            and (info.compress_type, info.flag_bits, info.create_system) == (8, flags, 3)
-            and (version, info.create_version, info.reserved) == (45, 45, 0)
-            and (info.volume, info.internal_attr, info.comment) == (0, 0, b"")
-        )
-        if file.read(len(head)) != head or not is_plain:
+        if file.read(len(head)) != head:
             yield f"{info.filename} : son entête dans le ZIP a été changé"
+        directory += central_header(info)
         at = info.header_offset + len(head) + info.compress_size
-    start = pack.start_dir
-    if start != at or pack.comment:
-        yield "le fichier ZIP : des octets qui ne sont d’aucun fichier à la fin"
-    size = file.seek(0, io.SEEK_END)
-    if start < 0xFFFFFFFF and len(entries) < 0xFFFF:
-        file.seek(size - END.size)
-        length = size - END.size - start
-        end = END.pack(b"PK\5\6", 0, 0, len(entries), len(entries), length, start, 0)
-        if file.read() != end:
-            yield "le fichier ZIP : sa fin a été changée"
+    directory += end_of_directory(len(pack.infolist()), at, len(directory))
+    file.seek(at)
+    if file.read(len(directory) + 1) != directory:
+        yield "le fichier ZIP : son répertoire, à la fin, a été changé"
+
+
+def local_header(info: zipfile.ZipInfo) -> bytes:
+    """Return what has to stand before a file of a pack: sizes in 64 bits, no date."""
+    name = info.filename.encode()
+    extra = LOCAL_EXTRA.pack(1, 16, info.file_size, info.compress_size)
+    sizes = (ZIP_32, ZIP_32, len(name), len(extra))
+    flags = _flags(info)
+    return LOCAL.pack(b"PK\3\4", ZIP_45, flags, 8, 0, 33, info.CRC, *sizes) + name + extra
+
+
+def central_header(info: zipfile.ZipInfo) -> bytes:
+    """Return what has to stand in the directory for a file of a pack."""
+    name, large = info.filename.encode(), []
+    sizes = [info.compress_size, info.file_size]
+    if max(sizes) > LIMIT_32:
+        large, sizes = [info.file_size, info.compress_size], [ZIP_32, ZIP_32]
+    offset = info.header_offset
+    if offset > LIMIT_32:
+        large, offset = [*large, offset], ZIP_32
+    extra = struct.pack(f"<HH{len(large)}Q", 1, 8 * len(large), *large) if large else b""
+    head = (b"PK\1\2", ZIP_45, 3, ZIP_45, 0, _flags(info), 8, 0, 33, info.CRC, *sizes)
+    lengths = (len(name), len(extra), 0, 0, 0, PLAIN_FILE, offset)
+    return CENTRAL.pack(*head, *lengths) + name + extra
+
+
+def end_of_directory(count: int, start: int, length: int) -> bytes:
+    """Return what has to stand at the end of a pack; in 64 bits too where it is large."""
+    large = b""
+    if max(start, length) > LIMIT_32 or count > ZIP_16:
+        large = END_64.pack(b"PK\6\6", 44, ZIP_45, ZIP_45, 0, 0, count, count, length, start)
+        large += struct.pack("<4sLQL", b"PK\6\7", 0, start + length, 1)
+    count = min(count, ZIP_16)
+    end = (0, 0, count, count, min(length, ZIP_32), min(start, ZIP_32), 0)
+    return large + END.pack(b"PK\5\6", *end)
+
+
+def _flags(info: zipfile.ZipInfo) -> int:
+    return 0 if info.filename.isascii() else 0x800
 
 
 def check_content(pack: zipfile.ZipFile, fingerprint: str) -> Iterator[str]:

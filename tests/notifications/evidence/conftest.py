@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from zipfile import ZipFile
@@ -28,7 +27,7 @@ from tests.notifications.story import accepted_list, built, member
 from tests.smtp import smtp_server
 
 EMAILS = [f"personne{number}@example.fr" for number in range(1, 8)]
-MEMBERS = [member(number, email=email) for number, email in enumerate(EMAILS, 1)]
+MEMBERS = [member(437_512_010 + n, email=email) for n, email in enumerate(EMAILS)]
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,9 @@ class Packed:
 def tell_the_story() -> list[str]:
     """Tell people of a list by e-mail, two bounce, and contacts go; return what identifies them."""
     cast.declaration()
-    campaign = built([*MEMBERS, member(8)])
+    campaign = built([*MEMBERS, member(437_512_020)])
     with smtp_server() as mail, override_settings(EMAIL_HOST="127.0.0.1", EMAIL_PORT=mail.port):
-        mail.answers = {email: "550 5.1.1 unknown" for email in EMAILS[:2]}
+        mail.answers = dict.fromkeys(EMAILS[:2], "550 5.1.1 unknown")
         with as_role("worker"):
             dispatch_campaign(campaign_id=campaign.pk, seconds=30)
     accepted_list([member(20, email="autre@example.fr")])
@@ -87,7 +86,7 @@ def packed(
     tmp_path_factory: pytest.TempPathFactory,
     django_db_setup: None,
     django_db_blocker: DjangoDbBlocker,
-) -> Iterator[Packed]:
+) -> Packed:
     folder = tmp_path_factory.mktemp("evidence")
     name = f"evidence_{os.getpid()}_{uuid.uuid4().hex[:6]}"
     with django_db_blocker.unblock(), own_database(name, folder):
@@ -95,8 +94,7 @@ def packed(
         pack = make_one()
         kept = folder / "pack.zip"
         file_of(pack).rename(kept)
-        found = Packed(kept, bytes(pack.sha256).hex(), published_keys()[0].fingerprint, secrets)
-    yield found
+        return Packed(kept, bytes(pack.sha256).hex(), published_keys()[0].fingerprint, secrets)
 
 
 def verified(path: Path, *, key: str, sha256: str = "") -> tuple[int, str]:
