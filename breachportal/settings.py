@@ -324,6 +324,8 @@ REFERENCE_KEY = env.read("REFERENCE_KEY", None if ROLE == "worker" else "")
 PERSONAL_CHECKS_PER_MINUTE = int(env.read("PERSONAL_CHECKS_PER_MINUTE", "60000"))
 
 # Rules that may change by decision or by law.
+# How long after its awareness an insurer may notify the authority (GDPR, article 33(1)), in hours.
+AUTHORITY_HOURS = int(env.read("AUTHORITY_HOURS", "72"))
 NIR_ALLOWED = env.flag("NIR_ALLOWED")
 UPLOAD_MAX_BYTES = int(env.read("UPLOAD_MAX_BYTES", str(4 * 1024**3)))
 EXPANDED_MAX_BYTES = int(env.read("EXPANDED_MAX_BYTES", str(UPLOAD_MAX_BYTES)))

@@ -15,16 +15,25 @@ from audit.trail import account, insurer_scope, record
 from insurers.models import Breach, Declaration, Role
 from insurers.permissions import readable_insurers, require_role, staff_of
 
+MOMENTS = ("operator_notice_at", "awareness_at", "authority_notified_at")
+
 
 class DeclarationForm(forms.ModelForm[Declaration]):
-    """Concerned or not, since when known, how many people are expected."""
+    """Concerned or not, since when known, how many people, when the authority was notified."""
 
     class Meta:
         model = Declaration
-        fields = ("is_concerned", "operator_notice_at", "awareness_at", "expected_people")
+        fields = (
+            "is_concerned",
+            "operator_notice_at",
+            "awareness_at",
+            "expected_people",
+            "authority_notified_at",
+            "authority_reference",
+        )
         widgets: ClassVar = {
             name: forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-            for name in ("operator_notice_at", "awareness_at")
+            for name in MOMENTS
         }
         labels: ClassVar = {
             "is_concerned": gettext_lazy("Des personnes que nous assurons sont concernées")
@@ -37,7 +46,11 @@ class DeclarationForm(forms.ModelForm[Declaration]):
                 "awareness_at",
                 _("Donnez la date à laquelle vous avez su que des personnes sont concernées."),
             )
-        for name in ("operator_notice_at", "awareness_at"):
+        if cleaned.get("authority_reference") and not cleaned.get("authority_notified_at"):
+            self.add_error(
+                "authority_notified_at", _("Donnez la date de la notification à l’autorité.")
+            )
+        for name in MOMENTS:
             if cleaned.get(name) and cleaned[name] > timezone.now():
                 self.add_error(name, _("Cette date est dans l’avenir : corrigez-la."))
         return cleaned

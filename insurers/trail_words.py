@@ -41,6 +41,7 @@ KINDS = {
     "identity": _("Identités d’envoi"),
     "sender": _("Domaines d’envoi"),
     "statement": _("Communications publiques"),
+    "record": _("Registres internes"),
 }
 ACTIONS = {
     "declaration.saved": _("Déclaration enregistrée"),
@@ -107,6 +108,7 @@ ACTIONS = {
     "statement.published": _("Communication publique approuvée et publiée"),
     "statement.returned": _("Communication publique renvoyée"),
     "statement.withdrawn": _("Communication publique retirée"),
+    "record.saved": _("Version du registre interne enregistrée"),
     "sender.check_asked": _("Vérification d’un domaine d’envoi demandée"),
 }
 # What the operator does in the administration, on any of its tables.

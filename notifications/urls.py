@@ -8,6 +8,7 @@ from notifications.letters import views as letter_views
 from notifications.notices import preview_views, version_views
 from notifications.notices import views as notice_views
 from notifications.receipts import webhook_views
+from notifications.register import record_views
 from notifications.register import views as register_views
 from notifications.replies import staff_views as staff_question_views
 from notifications.senders import views as identity_views
@@ -147,6 +148,16 @@ urlpatterns = [
         "espace/publications/<int:publication_id>/retirer/",
         statement_views.statement_withdraw,
         name="statement_withdraw",
+    ),
+    path(
+        "espace/registre/<slug:breach_slug>/<slug:insurer_slug>/",
+        record_views.record_edit,
+        name="record_edit",
+    ),
+    path(
+        "registre/<slug:breach_slug>/<slug:insurer_slug>/article-33/",
+        record_views.register_record,
+        name="register_record",
     ),
     path("registre/", register_views.register, name="register"),
     path(

@@ -136,6 +136,12 @@ class Declaration(models.Model):
     expected_people = models.PositiveBigIntegerField(
         _("nombre de personnes attendu"), null=True, blank=True
     )
+    authority_notified_at = models.DateTimeField(
+        _("autorité de contrôle (CNIL) notifiée le"), null=True, blank=True
+    )
+    authority_reference = models.CharField(
+        _("numéro de dossier auprès de l’autorité"), max_length=60, blank=True
+    )
     declared_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     declared_at = models.DateTimeField(_("déclaré le"))
 
@@ -148,6 +154,10 @@ class Declaration(models.Model):
             models.CheckConstraint(
                 condition=Q(is_concerned=False) | Q(awareness_at__isnull=False),
                 name="concerned_declaration_dates_its_awareness",
+            ),
+            models.CheckConstraint(
+                condition=Q(authority_reference="") | Q(authority_notified_at__isnull=False),
+                name="a_file_number_has_its_notification",
             ),
         )
 

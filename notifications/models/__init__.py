@@ -29,6 +29,14 @@ from notifications.models.outbox import (
     Tally,
     Told,
 )
+from notifications.models.register import (
+    RecordVersion,
+    RecountDifference,
+    Recounted,
+    RecountResult,
+    RegisterSum,
+    TallyChange,
+)
 from notifications.models.replies import Reply, SealedQuestion, TakenQuestion
 from notifications.models.sender_checks import (
     DeclaredName,
@@ -98,6 +106,11 @@ __all__ = [
     "PublishedStatement",
     "Receipt",
     "ReceiptKind",
+    "RecordVersion",
+    "RecountDifference",
+    "RecountResult",
+    "Recounted",
+    "RegisterSum",
     "Reply",
     "ReportedChannel",
     "SealedQuestion",
@@ -116,6 +129,7 @@ __all__ = [
     "SuspiciousMessage",
     "TakenQuestion",
     "Tally",
+    "TallyChange",
     "Told",
     "Transport",
     "Trial",

@@ -1,15 +1,14 @@
 """The register: who was told, when, how, with which text, and who was not."""
 
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from insurers.models import Breach
-from insurers.permissions import StaffScope, readable_insurers, require_reader, staff_of
+from insurers.permissions import readable_insurers, require_reader, staff_of
 from notifications.notices.content import NoticeContent
 from notifications.notices.previews import preview
 from notifications.register.figures import register_lines
+from notifications.register.reach import readable_breaches
 from notifications.register.statements import statements_ever_public
 
 
@@ -19,7 +18,7 @@ def register(request: HttpRequest) -> HttpResponse:
     scope = staff_of(request)
     insurers = list(readable_insurers(scope))
     breaches = []
-    for breach in _breaches(scope):
+    for breach in readable_breaches(scope):
         mandated = [found for found in insurers if scope.may_read(found.pk, breach.pk)]
         breaches.append((breach, register_lines(breach=breach, insurers=mandated)))
     return render(request, "notifications/register.html", {"breaches": breaches})
@@ -29,7 +28,7 @@ def register(request: HttpRequest) -> HttpResponse:
 def register_insurer(request: HttpRequest, breach_slug: str, insurer_slug: str) -> HttpResponse:
     """Show one insurer's lists, campaigns and notices as sent, with the figures by reason."""
     scope = staff_of(request)
-    breach = get_object_or_404(_breaches(scope), slug=breach_slug)
+    breach = get_object_or_404(readable_breaches(scope), slug=breach_slug)
     insurer = get_object_or_404(readable_insurers(scope), slug=insurer_slug)
     require_reader(scope, insurer.pk, breach.pk)
     lines = register_lines(breach=breach, insurers=[insurer])
@@ -53,12 +52,3 @@ def register_insurer(request: HttpRequest, breach_slug: str, insurer_slug: str) 
             ],
         },
     )
-
-
-def _breaches(scope: StaffScope) -> QuerySet[Breach]:
-    """Return the breaches of an auditor's mandates, or all that touch the person's insurers."""
-    if scope.role == "auditor":
-        return Breach.objects.filter(pk__in=scope.breach_ids)
-    return Breach.objects.filter(
-        operator_parts__operator__affiliations__insurer__in=scope.insurer_ids
-    ).distinct()

@@ -1,0 +1,64 @@
+"""The clock of Article 33(1): from the insurer's awareness to its notification of the authority."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from insurers.models import Declaration
+
+
+class ClockState(models.TextChoices):
+    """In the order of what an inspector looks at first."""
+
+    LATE = "late", _("en retard")
+    UNKNOWN = "unknown", _("pas de date")
+    RUNNING = "running", _("en cours")
+    MET = "met", _("respecté")
+    NOT_DUE = "not_due", _("sans objet")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where the clock stands: `margin` is what was left, or is left now; negative, how late."""
+
+    state: ClockState
+    deadline_at: datetime | None = None
+    notified_at: datetime | None = None
+    margin: timedelta = timedelta()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the authority was notified."""
+        return self.notified_at is not None
+
+    @property
+    def days(self) -> int:
+        """Whole days of the margin, whichever its sign."""
+        return abs(self.margin).days
+
+    @property
+    def hours(self) -> int:
+        """Whole hours beside the days."""
+        return abs(self.margin).seconds // 3600
+
+
+def clock_of(*, declaration: Declaration | None, now: datetime) -> Clock:
+    """Return the clock of a declaration; unknown while it dates no awareness.
+
+    An insurer that declared itself not concerned has nothing to notify.
+    """
+    if declaration is not None and not declaration.is_concerned:
+        return Clock(ClockState.NOT_DUE)
+    if declaration is None or declaration.awareness_at is None:
+        return Clock(ClockState.UNKNOWN)
+    deadline = declaration.awareness_at + timedelta(hours=settings.AUTHORITY_HOURS)
+    notified = declaration.authority_notified_at
+    margin = deadline - (notified or now)
+    if margin < timedelta():
+        state = ClockState.LATE
+    else:
+        state = ClockState.MET if notified else ClockState.RUNNING
+    return Clock(state, deadline, notified, margin)
