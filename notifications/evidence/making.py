@@ -27,6 +27,7 @@ from notifications.evidence.events import count_events, write_events
 from notifications.evidence.keys import pseudonym_key, public_pem, signing_key
 from notifications.evidence.notices import write_notices
 from notifications.evidence.packs import count_failure, file_of, keep_pack
+from notifications.evidence.record_files import write_record
 from notifications.evidence.register_files import (
     write_actors,
     write_approvals,
@@ -38,6 +39,7 @@ from notifications.evidence.register_files import (
 from notifications.evidence.trail_extract import moment, write_trail
 from notifications.models import EvidencePack, PackState
 from notifications.register.figures import BUILT, register_lines
+from notifications.register.record import record_of
 
 LOCK_SPACE = 38  # first half of the advisory lock's key; the second is of the pack
 Progress = Callable[[int, int], None]
@@ -84,6 +86,7 @@ def _write_files(
     lists = AffectedList.objects.filter(breach=pack.breach, insurer=pack.insurer)
     own_lists = list(lists.select_related("population").order_by("pk"))
     write_register(archive, line)
+    write_record(archive, record_of(breach=pack.breach, insurer=pack.insurer))
     write_lists(archive, own_lists)
     write_approvals(archive, line.campaigns)
     write_purges(archive, own_lists)

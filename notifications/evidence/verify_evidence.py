@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import errno
 import hashlib
 import json
 import re
@@ -96,9 +97,11 @@ def check(path: Path, *, key: str, sha256: str | None = None) -> Iterator[str]:
                 yield from check_layout(pack, file)
                 yield from check_content(pack, fingerprint)
     except OSError as error:
-        raise CannotCheck(f"{path.name} : {error.strerror or 'illisible'}") from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error) as error:
-        yield f"le fichier ZIP est endommagé ({type(error).__name__})"
+        if error.errno != errno.EINVAL:  # The ZIP says that a file begins before it does.
+            raise CannotCheck(f"{path.name} : {error.strerror or 'illisible'}") from error
+        yield "le fichier ZIP est endommagé"
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, struct.error):
+        yield "le fichier ZIP est endommagé"
 
 
 def expected_fingerprint(key: str) -> str:

@@ -104,21 +104,26 @@ def letter_pages(layout: LetterLayout, letter: Letter) -> list[bytes]:
     return _typst(layout, [letter], ppi=_PPI)
 
 
-def _asked(layout: LetterLayout, letters: Sequence[Letter], *, ppi: int) -> dict[str, Any]:
+def _typst(layout: LetterLayout, letters: Sequence[Letter], *, ppi: int) -> list[bytes]:
     given = {
         "title": layout.title,
         "author": layout.author,
         "lang": layout.languages["fr"]["lang"],
         "letters": [_filled(layout, letter) for letter in letters],
     }
-    return {"template": str(TEMPLATE), "ppi": ppi, "letters": _printable(given)}
+    return typeset(TEMPLATE, given, ppi=ppi)
 
 
-def _typst(layout: LetterLayout, letters: Sequence[Letter], *, ppi: int) -> list[bytes]:
+def typeset(template: Path, given: dict[str, Any], *, ppi: int = 0) -> list[bytes]:
+    """Have typst lay texts out by a template, as one PDF, or as pages of PNG. Raises LetterError.
+
+    The template finds what is given in `sys.inputs.letters`; nothing of it is read as markup.
+    """
+    asked = {"template": str(template), "ppi": ppi, "letters": _printable(given)}
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(Path(child.__file__))],
-            input=json.dumps(_asked(layout, letters, ppi=ppi)).encode(),
+            input=json.dumps(asked).encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # It would name the text that it stumbled over.
             env={},

@@ -83,6 +83,8 @@ def test_it_holds_what_an_inspector_asks_for(packed: Packed) -> None:
     assert {
         "register.csv",
         "register.json",
+        "record-33-5.pdf",
+        "record-33-5.json",
         "approvals.json",
         "lists.csv",
         "list-problems.csv",
@@ -102,6 +104,8 @@ def test_it_holds_what_an_inspector_asks_for(packed: Packed) -> None:
     people = json.loads(files["register.json"])["people"]
     assert (people["listed"], people["told"], people["unreachable"]) == (9, 5, 3)
     assert files[f"{notice}/fr.pdf"].startswith(b"%PDF-")
+    assert files["record-33-5.pdf"].startswith(b"%PDF-")
+    assert "cause" in json.loads(files["record-33-5.json"])["missing"]
     (purge,) = csv.DictReader(io.StringIO(files["purges.csv"].decode()))
     assert purge["key_destroyed"].startswith("list/")
     assert purge["key_destroyed_at"]
@@ -230,7 +234,7 @@ def test_a_pack_signed_by_another_key_names_that_key(packed: Packed, tmp_path: P
 def test_every_byte_counts(packed: Packed, tmp_path: Path) -> None:
     """Bytes anywhere in the ZIP: contents, its entries, its directory, its end."""
     content = packed.path.read_bytes()
-    places = random.Random(7).sample(range(len(content)), 40)
+    places = random.Random(7).sample(range(len(content)), 25)
     places += [*range(0, 40, 7), *range(len(content) - 60, len(content), 9)]
     changed = tmp_path / "changed.zip"
     for place in places:
