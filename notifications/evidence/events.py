@@ -30,7 +30,8 @@ COLUMNS = (
 _EVENTS = """
 COPY (
     SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), notification_id,
-        channel, previous_state, previous_reason, state, reason, people, messages, uncounted
+        concat_ws(chr(31), channel, previous_state, previous_reason, state, reason, people,
+            messages, uncounted)
     FROM notifications_deliveryevent WHERE campaign_id = {campaign} ORDER BY id
 ) TO STDOUT
 """
@@ -99,13 +100,13 @@ def _lines(campaign_id: int, key: bytes) -> Iterator[bytes]:
         connection.cursor() as cursor,
         cursor.copy(_EVENTS.format(campaign=int(campaign_id))) as copy,
     ):
-        for at, message, *others in copy.rows():
+        for at, message, others in copy.rows():
             shown = pseudonym(int(message), key) if message is not None else ""
-            yield b"%b,%b,%b" % (at.encode(), shown.encode(), rest(*others))
+            yield b"%b,%b,%b" % (at.encode(), shown.encode(), rest(others))
 
 
-def _rest(*cells: str) -> bytes:
-    return csv_line(cells)
+def _rest(cells: str) -> bytes:
+    return csv_line(cells.split("\x1f"))
 
 
 def pseudonym(notification_id: int, key: bytes) -> str:

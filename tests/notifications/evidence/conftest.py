@@ -6,7 +6,7 @@ import sys
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pytest
 from django.test import override_settings
@@ -95,6 +95,26 @@ def packed(
         kept = folder / "pack.zip"
         file_of(pack).rename(kept)
         return Packed(kept, bytes(pack.sha256).hex(), published_keys()[0].fingerprint, secrets)
+
+
+def plain_entry(name: str) -> ZipInfo:
+    """Return the entry of a file as packs have them."""
+    about = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    about.compress_type, about.create_system = ZIP_DEFLATED, 3
+    about.external_attr = 0o100644 << 16
+    return about
+
+
+def repack_without_an_event(path: Path, into: Path, *, rank: int) -> Path:
+    """Copy a pack, as a stream, without the event of this rank; nothing else differs."""
+    with ZipFile(path) as pack, ZipFile(into, "w") as other:
+        for name in pack.namelist():
+            with (
+                pack.open(name) as source,
+                other.open(plain_entry(name), "w", force_zip64=True) as copy,
+            ):
+                copy.writelines(line for line in source if not line.startswith(b"%d," % rank))
+    return into
 
 
 def verified(path: Path, *, key: str, sha256: str = "") -> tuple[int, str]:

@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZipFile
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from notifications.evidence.archive import json_bytes
 from notifications.evidence.keys import public_pem
 from notifications.evidence.verify_evidence import check, fingerprint_of
-from tests.notifications.evidence.conftest import EMAILS, Packed, verified
+from tests.notifications.evidence.conftest import EMAILS, Packed, plain_entry, verified
 
 Files = dict[str, bytes]
 
@@ -34,10 +34,7 @@ def repacked(files: Files, path: Path) -> Path:
     """Make a ZIP as packs are, so that nothing but the contents differs."""
     with ZipFile(path, "w") as pack:
         for name, content in files.items():
-            about = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            about.compress_type, about.create_system = ZIP_DEFLATED, 3
-            about.external_attr = 0o100644 << 16
-            with pack.open(about, "w", force_zip64=True) as into:
+            with pack.open(plain_entry(name), "w", force_zip64=True) as into:
                 into.write(content)
     return path
 
