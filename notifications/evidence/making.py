@@ -9,8 +9,9 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from io import BufferedRandom
 from pathlib import Path
-from typing import IO
+from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
@@ -45,7 +46,7 @@ LOCK_SPACE = 38  # first half of the advisory lock's key; the second is of the p
 Progress = Callable[[int, int], None]
 
 
-def make_pack(*, pack_id: object, now: datetime) -> None:
+def make_pack(*, pack_id: UUID | str, now: datetime) -> None:
     """Make a pack that was asked for; of one that somebody makes, or made, nothing (worker only).
 
     What fails raises, and counts: after three times nobody tries by himself.
@@ -65,7 +66,7 @@ def make_pack(*, pack_id: object, now: datetime) -> None:
         keep_pack(pack_id=pack.pk, size_bytes=size, sha256=digest, now=now)
 
 
-def _write(pack: EvidencePack, draft: IO[bytes], now: datetime) -> None:
+def _write(pack: EvidencePack, draft: BufferedRandom, now: datetime) -> None:
     key = signing_key(now=now)
     names = pseudonym_key(breach_id=pack.breach_id, insurer_id=pack.insurer_id, now=now)
     archive = Archive(draft)
@@ -158,7 +159,7 @@ def _progress_of(pack: EvidencePack) -> Iterator[Progress]:
 
 
 @contextmanager
-def _draft(pack: EvidencePack) -> Iterator[IO[bytes]]:
+def _draft(pack: EvidencePack) -> Iterator[BufferedRandom]:
     """Open a file without a pack's name; what another maker left of it is overwritten."""
     path = file_of(pack).with_suffix(".draft")
     path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -171,7 +172,7 @@ def _draft(pack: EvidencePack) -> Iterator[IO[bytes]]:
             path.unlink()
 
 
-def _settle(draft: IO[bytes], path: Path) -> tuple[int, bytes]:
+def _settle(draft: BufferedRandom, path: Path) -> tuple[int, bytes]:
     """Have the disk keep a draft under its pack's name; return its size and SHA-256."""
     draft.flush()
     os.fsync(draft.fileno())

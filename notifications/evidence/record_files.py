@@ -38,7 +38,7 @@ def write_record(archive: Archive, record: Record33) -> None:
 
 def record_pdf(record: Record33) -> bytes:
     """Return the record as a PDF (PDF/UA-1), in the language that is active."""
-    (pdf,) = typeset(
+    return typeset(
         TEMPLATE,
         {
             "title": _("Registre des violations (RGPD, art. 33, § 5)"),
@@ -60,7 +60,6 @@ def record_pdf(record: Record33) -> bytes:
             ],
         },
     )
-    return pdf
 
 
 def _footer(record: Record33) -> str:

@@ -104,22 +104,30 @@ def letter_pages(layout: LetterLayout, letter: Letter) -> list[bytes]:
     return _typst(layout, [letter], ppi=_PPI)
 
 
-def _typst(layout: LetterLayout, letters: Sequence[Letter], *, ppi: int) -> list[bytes]:
+def typeset(template: Path, given: dict[str, Any]) -> bytes:
+    """Have typst lay texts out by a template, as a PDF. Raises LetterError.
+
+    The template finds what is given in `sys.inputs.letters`; nothing of it is read as markup.
+    """
+    (pdf,) = _made({"template": str(template), "ppi": 0, "letters": _printable(given)})
+    return pdf
+
+
+def _asked(layout: LetterLayout, letters: Sequence[Letter], *, ppi: int) -> dict[str, Any]:
     given = {
         "title": layout.title,
         "author": layout.author,
         "lang": layout.languages["fr"]["lang"],
         "letters": [_filled(layout, letter) for letter in letters],
     }
-    return typeset(TEMPLATE, given, ppi=ppi)
+    return {"template": str(TEMPLATE), "ppi": ppi, "letters": _printable(given)}
 
 
-def typeset(template: Path, given: dict[str, Any], *, ppi: int = 0) -> list[bytes]:
-    """Have typst lay texts out by a template, as one PDF, or as pages of PNG. Raises LetterError.
+def _typst(layout: LetterLayout, letters: Sequence[Letter], *, ppi: int) -> list[bytes]:
+    return _made(_asked(layout, letters, ppi=ppi))
 
-    The template finds what is given in `sys.inputs.letters`; nothing of it is read as markup.
-    """
-    asked = {"template": str(template), "ppi": ppi, "letters": _printable(given)}
+
+def _made(asked: dict[str, Any]) -> list[bytes]:
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(Path(child.__file__))],
