@@ -10,7 +10,7 @@ RUN python -m venv /venv \
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /portal portal \
-    && install -d -o portal -g portal /data/keys /data/uploads
+    && install -d -o portal -g portal /data/keys /data/uploads /data/heads
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 \
     STATIC_ROOT=/portal/staticfiles KEY_STORE_DIR=/data/keys UPLOAD_DIR=/data/uploads
 WORKDIR /portal

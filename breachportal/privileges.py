@@ -112,9 +112,9 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_letterexport": ("SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE"),
     "notifications_sendingidentity": ("SELECT, INSERT, UPDATE", READ),
     "notifications_sendercheck": (READ, WRITE),
-    "notifications_statement": (APPEND, None),
-    "notifications_statementversion": (APPEND, None),
-    "notifications_publication": ("SELECT, INSERT, UPDATE", None),
+    "notifications_statement": (APPEND, READ),
+    "notifications_statementversion": (APPEND, READ),
+    "notifications_publication": ("SELECT, INSERT, UPDATE", READ),
     # What everybody may read of these: views of the owner's, with nothing else in them.
     "notifications_publishedstatement": (READ, READ),
     "notifications_declaredsender": (READ, None),
@@ -128,6 +128,9 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_reply": (None, WRITE),
     "notifications_staffquestion": (APPEND, "SELECT, UPDATE, DELETE"),
     "notifications_staffanswer": (READ, "SELECT, INSERT, DELETE"),
+    "notifications_evidencekey": (READ, APPEND),
+    "notifications_keptheads": (READ, "SELECT, INSERT, UPDATE"),
+    "notifications_evidencepack": (APPEND, "SELECT, UPDATE"),
     "notifications_suspiciousmessage": (APPEND, "SELECT, DELETE"),
     "notifications_retentionperiod": (WRITE, READ),
     "notifications_erasure": (READ, "SELECT, INSERT, UPDATE"),
@@ -240,6 +243,12 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
     "notifications_answerexample": (_of("notifications_campaign", "campaign_id"), "false"),
     "notifications_letterexport": (OWN, f"{OWN} AND {STAFF}"),
     "notifications_listreach": (_of("insurers_affectedlist", "affected_list_id"), "false"),
+    # An auditor asks for evidence too, within a mandate.
+    "notifications_evidencepack": (
+        OWN,
+        f"{OWN} AND portal_role() IN ('staff', 'auditor')"
+        " AND requested_by_id::text = portal_user() AND state = 'asked'",
+    ),
     # A provider's webhook sees the identity it names, to check its signature, and no other. What
     # the operator approved, the insurer's staff no longer change.
     "notifications_sendingidentity": (

@@ -167,6 +167,8 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.answer": {"queue": "reply"},
     "notifications.tasks.check_senders": {"queue": "default"},
     "notifications.tasks.check_sender_domain": {"queue": "default"},
+    "notifications.tasks.let_heads_leave": {"queue": "default"},
+    "notifications.tasks.make_evidence": {"queue": "default"},
     "notifications.tasks.*": {"queue": "dispatch"},
 }
 CELERY_BEAT_SCHEDULE = {
@@ -179,6 +181,7 @@ CELERY_BEAT_SCHEDULE = {
     "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},
     "forget-suspicious": {"task": "notifications.tasks.forget_suspicious", "schedule": 3600.0},
     "check-senders": {"task": "notifications.tasks.check_senders", "schedule": 60.0},
+    "let-heads-leave": {"task": "notifications.tasks.let_heads_leave", "schedule": 60.0},
     "write-to-waiting": {"task": "lookup.tasks.write_to_waiting", "schedule": 10.0},
     "look-for-alerts": {"task": "notifications.tasks.look_for_alerts", "schedule": 600.0},
     "draw-samples": {"task": "notifications.tasks.draw_samples", "schedule": 30.0},
@@ -309,6 +312,10 @@ SENDING_CONNECTIONS = int(env.read("SENDING_CONNECTIONS", "8"))
 
 # Sealing and keys (docs/security.md). The web process seals and cannot open.
 UPLOAD_DIR = Path(env.read("UPLOAD_DIR", "" if ROLE == "owner" else None))
+# Where workers leave packs of evidence for web to give out, for a few days; neither backed up.
+EVIDENCE_DIR = Path(env.read("EVIDENCE_DIR", str(UPLOAD_DIR / "evidence")))
+# Where workers leave the trail's signed heads, each hour: best another machine's disk.
+TRAIL_HEADS_DIR = Path(env.read("TRAIL_HEADS_DIR")) if env.read("TRAIL_HEADS_DIR", "") else None
 # `file:///folder` or `wrapped:///folder`; without it, the folder KEY_STORE_DIR.
 KEY_STORE_URL = env.read("KEY_STORE_URL", "")
 KEY_STORE_DIR = Path(

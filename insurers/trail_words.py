@@ -45,6 +45,7 @@ KINDS = {
     "alert": _("Alertes"),
     "sample": _("Échantillons"),
     "record": _("Registres internes"),
+    "evidence": _("Preuves"),
 }
 ACTIONS = {
     "declaration.saved": _("Déclaration enregistrée"),
@@ -119,6 +120,10 @@ ACTIONS = {
     "statement.returned": _("Communication publique renvoyée"),
     "statement.withdrawn": _("Communication publique retirée"),
     "record.saved": _("Version du registre interne enregistrée"),
+    "evidence.asked": _("Dossier de preuves demandé"),
+    "evidence.made": _("Dossier de preuves prêt"),
+    "evidence.failed": _("Dossier de preuves impossible à préparer"),
+    "evidence.downloaded": _("Dossier de preuves téléchargé"),
     "sender.check_asked": _("Vérification d’un domaine d’envoi demandée"),
 }
 # What the operator does in the administration, on any of its tables.
@@ -174,6 +179,7 @@ DETAILS = {
     "method": _("méthode"),
     "ended": _("messages terminés"),
     "failed": _("messages en échec"),
+    "pack": _("dossier"),
     "people": _("personnes"),
     "people_told": _("personnes prévenues"),
     "unanswered": _("messages sans réponse"),

@@ -19,7 +19,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest
 
 from insurers.models import directory
-from notifications.models import PublishedStatement
+from notifications.models import EvidenceKey, PublishedStatement
 
 CHECK_EVERY = 1.0  # seconds
 SOFTWARE = ("audit", "insurers", "notifications", "lookup", "breachportal", "templates", "locale")
@@ -117,9 +117,13 @@ def _version_query() -> str:
 
 
 def _directory_tables() -> set[str]:
-    """Return the tables of the directory, those of many-to-many relations included."""
+    """Return the tables of the directory, those of many-to-many relations included.
+
+    And that of the keys that evidence is signed with: the legal page shows them.
+    """
     models = apps.get_app_config("insurers").get_models(include_auto_created=True)
-    return {one._meta.db_table for one in models if one.__module__ == directory.__name__}
+    own = {one._meta.db_table for one in models if one.__module__ == directory.__name__}
+    return own | {EvidenceKey._meta.db_table}
 
 
 @cache

@@ -21,6 +21,7 @@ from lookup.search import QUERY_MAX, normalise, search_insurers
 from lookup.statements import statements_of
 from lookup.waiting.answered import is_answered
 from lookup.waiting.forms import WaitingForm
+from notifications.evidence.keys import published_keys
 
 INSURED = "insured_people"
 PROFESSIONALS = "health_professionals"
@@ -129,8 +130,8 @@ def advice(request: HttpRequest) -> HttpResponse:
 
 @directory_page
 def legal(request: HttpRequest) -> HttpResponse:
-    """Name who publishes and hosts this installation."""
-    return render(request, "lookup/legal.html")
+    """Name who publishes and hosts this installation, and the key that it signs evidence with."""
+    return render(request, "lookup/legal.html", {"evidence_keys": published_keys()})
 
 
 @directory_page

@@ -13,6 +13,7 @@ class NotificationsConfig(AppConfig):
             contacts_going,
             contacts_gone,
             fingerprints_wrapped,
+            keys_expected,
             leaving_foreseen,
             list_accepted,
             listings_changed,
@@ -26,6 +27,7 @@ class NotificationsConfig(AppConfig):
         purge_asked.connect(refuse_purge_in_use, dispatch_uid="notifications.refuse_purge")
         contacts_going.connect(note_shared, dispatch_uid="notifications.note_shared")
         address_key_destroyed.connect(forget_bounces, dispatch_uid="notifications.forget_bounces")
+        keys_expected.connect(expect_evidence_keys, dispatch_uid="notifications.evidence_keys")
         contacts_gone.connect(erase_addresses_of, dispatch_uid="notifications.erase_addresses")
 
 
@@ -92,3 +94,10 @@ def forget_bounces(*, insurer_id: Any, **kwargs: Any) -> None:
     from notifications.sending.suppression import forget_suppressions
 
     forget_suppressions(insurer_id=insurer_id)
+
+
+def expect_evidence_keys(**kwargs: Any) -> list[tuple[str, bytes | memoryview | None]]:
+    """Name the keys that evidence is signed with."""
+    from notifications.evidence.keys import expected_keys
+
+    return list(expected_keys())

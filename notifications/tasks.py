@@ -20,6 +20,9 @@ from insurers.tasks import purge
 from notifications.alerts.raising import raise_alerts
 from notifications.campaigns.cancelling import cancel_messages, cancel_what_waits
 from notifications.campaigns.course import take_samples
+from notifications.evidence import heads
+from notifications.evidence.making import make_pack
+from notifications.evidence.packs import erase_old_packs, packs_to_make
 from notifications.letters.printing import make_pdf
 from notifications.letters.rows import make_rows
 from notifications.models import (
@@ -64,6 +67,7 @@ from notifications.watching.heartbeats import note_heartbeat
 logger = logging.getLogger(__name__)
 
 SLICE_SECONDS = 5.0  # then other tasks have their turn
+SWEPT_FOR = 30.0  # seconds that what a sweep queues is worth; the next one queues it again
 
 
 @shared_task
@@ -167,6 +171,9 @@ def resume_campaigns() -> None:
         enqueue(reach, list_id=list_id)
     for export_id in LetterExport.objects.filter(made_at=None).values_list("pk", flat=True):
         enqueue(make_letters, export_id=export_id)
+    for pack_id in packs_to_make():
+        enqueue(make_evidence, expires=SWEPT_FOR, pack_id=str(pack_id))
+    erase_old_packs(now=timezone.now())
     for campaign in Campaign.objects.filter(state=CampaignState.APPROVED):
         enqueue(start_campaign, campaign_id=campaign.pk)
     for campaign in Campaign.objects.filter(state=CampaignState.SENDING):
@@ -246,6 +253,18 @@ def apply_retention() -> None:
     for list_purge in erase_what_is_due(now=now):
         enqueue(purge, purge_id=list_purge.pk)
     close_what_is_due(now=now)
+
+
+@shared_task(expires=50)
+def let_heads_leave() -> None:
+    """Let the trail's signed heads leave the database, once an hour."""
+    heads.let_heads_leave(now=timezone.now())
+
+
+@shared_task
+def make_evidence(*, pack_id: str) -> None:
+    """Make a pack of evidence that somebody asked for."""
+    make_pack(pack_id=pack_id, now=timezone.now())
 
 
 @shared_task(expires=50)

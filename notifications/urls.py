@@ -5,6 +5,7 @@ from notifications.alerts import views as alert_views
 from notifications.campaigns import crowded_views
 from notifications.campaigns import step_views as campaign_step_views
 from notifications.campaigns import views as campaign_views
+from notifications.evidence import views as evidence_views
 from notifications.letters import views as letter_views
 from notifications.notices import preview_views, version_views
 from notifications.notices import views as notice_views
@@ -173,6 +174,26 @@ urlpatterns = [
         name="register_record",
     ),
     path("registre/", register_views.register, name="register"),
+    path(
+        "registre/<slug:breach_slug>/<slug:insurer_slug>/preuves/",
+        evidence_views.evidence,
+        name="evidence",
+    ),
+    path(
+        "registre/<slug:breach_slug>/<slug:insurer_slug>/preuves/avancement/",
+        evidence_views.evidence_progress,
+        name="evidence_progress",
+    ),
+    path(
+        "registre/<slug:breach_slug>/<slug:insurer_slug>/preuves/demander/",
+        evidence_views.evidence_ask,
+        name="evidence_ask",
+    ),
+    path(
+        "registre/preuves/<uuid:pack_id>/telecharger/",
+        evidence_views.evidence_download,
+        name="evidence_download",
+    ),
     path(
         "registre/<slug:breach_slug>/<slug:insurer_slug>/",
         register_views.register_insurer,

@@ -23,6 +23,7 @@ def production_environment(folder: str) -> dict[str, str]:
         "UPLOAD_DIR": folder,
         "KEY_STORE_DIR": folder,
         "SMS_OUTBOX_DIR": folder,
+        "TRAIL_HEADS_DIR": folder,
         "STATIC_ROOT": folder,
         "TRUSTED_PROXY_COUNT": "1",
         "EMAIL_HOST": "smtp.example.fr",

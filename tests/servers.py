@@ -37,6 +37,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "UPLOAD_DIR": str(folder / "uploads"),
         "KEY_STORE_DIR": str(folder / "keys"),
         "SMS_OUTBOX_DIR": str(folder / "sms"),
+        "TRAIL_HEADS_DIR": str(folder / "heads"),
         "SEALING_PRIVATE_KEY": sealing.encode(Base64Encoder).decode(),
         "SEALING_PUBLIC_KEY": sealing.public_key.encode(Base64Encoder).decode(),
         "REFERENCE_KEY": "cmVmZXJlbmNlLWtleS1mb3ItdGVzdHMtb25seS0wMDE=",
@@ -49,7 +50,7 @@ if "PORTAL_TEST_FOLDER" not in os.environ:
 
 if process := os.environ.get("PYTEST_XDIST_WORKER"):
     # A database of its own, hence keys and uploads of its own.
-    for name in ("UPLOAD_DIR", "KEY_STORE_DIR", "SMS_OUTBOX_DIR"):
+    for name in ("UPLOAD_DIR", "KEY_STORE_DIR", "SMS_OUTBOX_DIR", "TRAIL_HEADS_DIR"):
         os.environ[name] = f"{os.environ[name]}-{process}"
     number = 1 + int(process.removeprefix("gw"))
     os.environ["REDIS_URL"] = os.environ["REDIS_URL"].replace("?db=0", f"?db={number}")

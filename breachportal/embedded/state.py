@@ -26,7 +26,7 @@ PLAIN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "/._-")
 
 OWN_ENTRIES = (
     *("postgres", "postgres.new", "redis", "uploads", "keys", "sms", "static", "mail", "logs"),
-    *("beat", "demo.json", "secrets.json", "secrets.new", "lock"),
+    *("beat", "heads", "demo.json", "secrets.json", "secrets.new", "lock"),
 )
 
 
@@ -53,6 +53,10 @@ class State:
         return self.folder / "sms"
 
     @property
+    def heads(self) -> Path:
+        return self.folder / "heads"
+
+    @property
     def static(self) -> Path:
         return self.folder / "static"
 
@@ -71,7 +75,8 @@ class State:
     def create(self) -> None:
         """Create the folders that are missing."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.uploads, self.keys, self.sms, self.static, self.mail, self.beat):
+        own = (self.uploads, self.keys, self.sms, self.heads, self.static, self.mail, self.beat)
+        for folder in own:
             folder.mkdir(mode=0o700, exist_ok=True)
 
     def clear(self) -> None:
@@ -169,6 +174,7 @@ def environment(
         "KEY_STORE_DIR": str(state.keys),
         "UPLOAD_DIR": str(state.uploads),
         "SMS_OUTBOX_DIR": str(state.sms),
+        "TRAIL_HEADS_DIR": str(state.heads),
         "STATIC_ROOT": str(state.static),
         "DEMO_STATE_FILE": str(state.demo_file),
     }

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from audit.kept_files import drafted, keep_new_file, sync_folder
 from insurers.lists.sealing import DamagedError, is_sealed_to_present_key, open_sealed, seal
 
 KEY_BYTES = 32
@@ -103,14 +104,12 @@ class _FileStore(ABC):
             raise ValueError(f"a key has {KEY_BYTES} bytes")
         path = self._path(name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._draft(path, name, key) as draft:
-            try:
-                # A link, unlike a rename, never replaces what is there.
-                os.link(draft, path)
-            except FileExistsError as error:
-                raise KeyExistsError(name) from error
+        try:
+            keep_new_file(path, self._protect(name.encode() + b"\0" + key))
+        except FileExistsError as error:
+            raise KeyExistsError(name) from error
         _tombstone(path).unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
     def get(self, name: str) -> bytes:
         try:
@@ -132,7 +131,7 @@ class _FileStore(ABC):
                 if path.exists():
                     _tombstone(path).touch(mode=0o600)
                 path.unlink()
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
 
     def names(self) -> Iterator[str]:
         for path in sorted(self._folder.rglob("*")):
@@ -146,9 +145,11 @@ class _FileStore(ABC):
     def rewrap(self, name: str) -> None:
         path = self._path(name)
         # A key that is destroyed meanwhile must not come back.
-        with self._alone(), self._draft(path, name, self.get(name)) as draft:
-            draft.rename(path)
-            _sync_folder(path.parent)
+        with self._alone():
+            content = name.encode() + b"\0" + self.get(name)
+            with drafted(path, self._protect(content)) as draft:
+                draft.rename(path)
+                sync_folder(path.parent)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -159,15 +160,6 @@ class _FileStore(ABC):
             yield
         finally:
             os.close(descriptor)
-
-    @contextlib.contextmanager
-    def _draft(self, path: Path, name: str, key: bytes) -> Iterator[Path]:
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        try:
-            _write(draft, self._protect(name.encode() + b"\0" + key))
-            yield draft
-        finally:
-            draft.unlink(missing_ok=True)
 
     def _read(self, name: str) -> bytes:
         path = self._path(name)
@@ -248,19 +240,3 @@ def key_store() -> KeyStore:
 
 def _tombstone(path: Path) -> Path:
     return path.with_name(f".{path.name}.destroyed")
-
-
-def _write(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

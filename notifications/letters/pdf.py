@@ -104,6 +104,15 @@ def letter_pages(layout: LetterLayout, letter: Letter) -> list[bytes]:
     return _typst(layout, [letter], ppi=_PPI)
 
 
+def typeset(template: Path, given: dict[str, Any]) -> bytes:
+    """Have typst lay texts out by a template, as a PDF. Raises LetterError.
+
+    The template finds what is given in `sys.inputs.letters`; nothing of it is read as markup.
+    """
+    (pdf,) = _made({"template": str(template), "ppi": 0, "letters": _printable(given)})
+    return pdf
+
+
 def _asked(layout: LetterLayout, letters: Sequence[Letter], *, ppi: int) -> dict[str, Any]:
     given = {
         "title": layout.title,
@@ -115,10 +124,14 @@ def _asked(layout: LetterLayout, letters: Sequence[Letter], *, ppi: int) -> dict
 
 
 def _typst(layout: LetterLayout, letters: Sequence[Letter], *, ppi: int) -> list[bytes]:
+    return _made(_asked(layout, letters, ppi=ppi))
+
+
+def _made(asked: dict[str, Any]) -> list[bytes]:
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(Path(child.__file__))],
-            input=json.dumps(_asked(layout, letters, ppi=ppi)).encode(),
+            input=json.dumps(asked).encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # It would name the text that it stumbled over.
             env={},

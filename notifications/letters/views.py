@@ -24,11 +24,9 @@ from notifications.letters.pdf import (
 from notifications.letters.progress import letters_shown
 from notifications.models import Campaign, LetterExport, LetterKind
 from notifications.notices.content import NoticeContent
-from notifications.notices.previews import BY_CODE, RECIPIENTS
+from notifications.notices.previews import BY_CODE, RECIPIENTS, SAMPLE_ADDRESS
 from notifications.notices.requests import notice_of, version_of
 from notifications.tasks import make_letters
-
-SAMPLE_ADDRESS = "Appartement 12\n8 rue de l’Exemple\n75000 Paris\n"
 
 
 @require_POST

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('insurers', '0005_closing'),
-        ('notifications', '0013_mark_changes'),
+        ('notifications', '0014_evidence'),
     ]
 
     operations = [

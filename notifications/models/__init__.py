@@ -9,6 +9,7 @@ from notifications.models.campaigns import (
     NoticeVersion,
     Trial,
 )
+from notifications.models.evidence import EvidenceKey, EvidencePack, KeptHeads, PackState
 from notifications.models.letters import LetterExport, LetterKind
 from notifications.models.outbox import (
     Acceptance,
@@ -99,8 +100,11 @@ __all__ = [
     "Encryption",
     "Erasure",
     "ErasureKind",
+    "EvidenceKey",
+    "EvidencePack",
     "Heartbeat",
     "IdentityState",
+    "KeptHeads",
     "LetterExport",
     "LetterKind",
     "ListReach",
@@ -108,6 +112,7 @@ __all__ = [
     "NoticeVersion",
     "Notification",
     "NotificationMember",
+    "PackState",
     "ProviderReference",
     "Publication",
     "PublicationState",

@@ -36,6 +36,7 @@ RECIPIENTS = (
     ),
     Recipient("english", _("Une personne qui lit l’anglais"), Contact("Alex", "Sample"), 1, "en"),
 )
+SAMPLE_ADDRESS = "Appartement 12\n8 rue de l’Exemple\n75000 Paris\n"
 BY_CODE = {recipient.code: recipient for recipient in RECIPIENTS}
 
 

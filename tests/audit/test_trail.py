@@ -1,7 +1,5 @@
 """The trail: chained by the database, closed to every change, and checked from the outside."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import StringIO
 
 import pytest
@@ -10,6 +8,7 @@ from django.db import DatabaseError, connection, transaction
 
 from audit.models import AuditEntry
 from audit.trail import PORTAL, account, insurer_scope, record, scopes, verify
+from tests.audit.tampering import behind_its_back, execute
 from tests.conftest import as_role
 
 pytestmark = pytest.mark.django_db
@@ -21,20 +20,6 @@ PHARE = insurer_scope("0c7b5a52-6b4e-4c07-9a55-5f3d2a3d9f01")
 def _three_entries() -> None:
     for number in (1, 2, 3):
         record(action="list.accepted", scope=PHARE, actor=account(number), detail={"rows": number})
-
-
-@contextmanager
-def behind_its_back() -> Iterator[None]:
-    """Act as the cluster's superuser, with the trail's triggers off."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        yield
-        cursor.execute("SET LOCAL session_replication_role = origin")
-
-
-def execute(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
 
 
 @pytest.mark.usefixtures("_three_entries")

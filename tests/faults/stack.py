@@ -161,7 +161,7 @@ class Stack:
 
 
 def _folders(folder: Path) -> dict[str, str]:
-    names = ("UPLOAD_DIR", "KEY_STORE_DIR", "SMS_OUTBOX_DIR")
+    names = ("UPLOAD_DIR", "KEY_STORE_DIR", "SMS_OUTBOX_DIR", "EVIDENCE_DIR", "TRAIL_HEADS_DIR")
     return {name: str(folder / name.lower()) for name in names}
 
 

@@ -1,0 +1,105 @@
+"""The trail's heads leave the database: each hour into a folder, each day to the auditors.
+
+Why both, and why the mail is daily: docs/decisions/0025-evidence.md.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from audit.heads import read_heads, signed_heads
+from audit.kept_files import keep_new_file
+from insurers.lists.locks import session_lock
+from insurers.staff_mail import send_staff_mail, staff_message
+from notifications.evidence.keys import published_keys, signing_key
+from notifications.models import KeptHeads
+
+LOCK_SPACE = 37  # first half of the advisory lock's key
+EVERY = timedelta(hours=1)
+MAILED_EVERY = timedelta(days=1)
+FOLDER = "notifications/messages/trail_heads"
+
+
+def let_heads_leave(*, now: datetime) -> bool:
+    """Sign the heads and let them leave, once an hour is over; return whether they left (worker).
+
+    A folder that cannot be written is an OSError: nothing is noted, and the next call tries again.
+    """
+    with session_lock(LOCK_SPACE, 0) as is_ours:
+        last = KeptHeads.objects.first()
+        if not is_ours or (last is not None and now - last.signed_at < EVERY):
+            return False
+        mailed = KeptHeads.objects.exclude(mailed_at=None).first()
+        heads = read_heads()
+        number, before = _next(last)
+        content = signed_heads(
+            heads,
+            portal=settings.PORTAL_URL,
+            number=number,
+            previous_sha256=before,
+            key=signing_key(now=now),
+            now=now,
+        )
+        name = file_name(number, now)
+        if settings.TRAIL_HEADS_DIR is not None:
+            settings.TRAIL_HEADS_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+            keep_new_file(settings.TRAIL_HEADS_DIR / name, content)
+        kept = KeptHeads.objects.create(
+            number=number,
+            sha256=hashlib.sha256(content).digest(),
+            chains=len(heads),
+            signed_at=now,
+        )
+        is_due = mailed is None or mailed.mailed_at is None or now - mailed.mailed_at > MAILED_EVERY
+        if is_due and _mail(kept, name, content, now):
+            kept.mailed_at = now
+            kept.save(update_fields=["mailed_at"])
+        return True
+
+
+def file_name(number: int, now: datetime) -> str:
+    """Return what a file of heads is called: they sort in the order of their numbers."""
+    return f"trail-{number:08d}-{now:%Y%m%dT%H%M%SZ}.heads"
+
+
+def _next(last: KeptHeads | None) -> tuple[int, str]:
+    """Return the next number, and the SHA-256 of the file before it.
+
+    The folder's word counts more than the database's: a worker that is killed between the two
+    leaves a file without a row, and somebody who rewrites the database would start at 1 again.
+    """
+    number, before = (last.number, bytes(last.sha256).hex()) if last else (0, "")
+    newest = _newest_file()
+    if newest is not None and (found := int(newest.name.split("-")[1])) >= number:
+        number, before = found, hashlib.sha256(newest.read_bytes()).hexdigest()
+    return number + 1, before
+
+
+def _newest_file() -> Path | None:
+    if settings.TRAIL_HEADS_DIR is None:
+        return None
+    return max(settings.TRAIL_HEADS_DIR.glob("trail-*.heads"), default=None)
+
+
+def _mail(kept: KeptHeads, name: str, content: bytes, now: datetime) -> bool:
+    """Mail a file to every auditor whose mandate runs; whether the server took it, for somebody."""
+    people = get_user_model().objects.filter(
+        is_active=True, mandates__until_date__gte=timezone.localdate(now)
+    )
+    context = {
+        "kept": kept,
+        "sha256": bytes(kept.sha256).hex(),
+        "fingerprint": published_keys()[0].fingerprint,
+        "portal": settings.PORTAL_URL,
+    }
+    mails = [
+        staff_message(folder=FOLDER, context=context, to=email)
+        for email in people.order_by("email").values_list("email", flat=True).distinct()
+    ]
+    for mail in mails:
+        mail.attach(name, content, "application/octet-stream")
+    return bool(mails) and send_staff_mail(mails)

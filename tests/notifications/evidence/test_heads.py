@@ -1,0 +1,117 @@
+"""The trail's heads leave: hourly into a folder, daily to the auditors whose mandate runs."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.mail import EmailMessage
+from django.core.management import call_command
+from django.test import override_settings
+
+from audit.trail import PORTAL, record
+from insurers.lists.key_check import expected_keys, faults_of_store
+from insurers.lists.keystore import key_store
+from insurers.models import Mandate
+from notifications.evidence.heads import let_heads_leave
+from notifications.models import KeptHeads
+from tests import cast
+from tests.conftest import as_role
+
+pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    with override_settings(TRAIL_HEADS_DIR=tmp_path / "heads"):
+        yield tmp_path / "heads"
+
+
+def leave(*, hours: int) -> bool:
+    with as_role("worker"):
+        return let_heads_leave(now=cast.NOW + hours * HOUR)
+
+
+def test_heads_leave_once_an_hour_and_are_never_replaced(folder: Path) -> None:
+    record(action="user.changed", scope=PORTAL)
+    assert [leave(hours=hours) for hours in (0, 0, 1)] == [True, False, True]
+    first, second = sorted(folder.iterdir())
+    assert first.name == "trail-00000001-20260302T100000Z.heads"
+    told = json.loads(second.read_bytes().splitlines()[0])
+    assert told["previous_sha256"] == hashlib.sha256(first.read_bytes()).hexdigest()
+    assert {bytes(one.sha256).hex() for one in KeptHeads.objects.all()} == {
+        hashlib.sha256(one.read_bytes()).hexdigest() for one in (first, second)
+    }
+
+
+def test_the_command_finds_them_good_with_the_fingerprint_that_is_published(
+    folder: Path,
+) -> None:
+    record(action="user.changed", scope=PORTAL)
+    leave(hours=0)
+    printed, said = StringIO(), StringIO()
+    call_command("evidence_key", stdout=printed)
+    fingerprint = printed.getvalue().split()[2]
+    call_command("verify_trail", against=[folder], key=fingerprint, stdout=said)
+    assert "1 signed files of heads agree" in said.getvalue()
+
+
+def test_a_database_that_forgot_its_files_does_not_begin_anew(folder: Path) -> None:
+    leave(hours=0)
+    KeptHeads.objects.all().delete()
+    leave(hours=1)
+    assert [one.name[:14] for one in sorted(folder.iterdir())] == [
+        "trail-00000001",
+        "trail-00000002",
+    ]
+
+
+def test_auditors_get_them_daily_while_their_mandate_runs(
+    folder: Path, mailoutbox: list[EmailMessage]
+) -> None:
+    cast.aude()
+    Mandate.objects.create(user=cast.vera(), until_date=cast.NOW.date(), created_at=cast.NOW)
+    for hours in (0, 1, 23, 25):
+        leave(hours=hours)
+    assert [letter.to[0] for letter in mailoutbox] == [
+        "aude@phare.example.fr",
+        "vera@phare.example.fr",
+        "aude@phare.example.fr",
+    ]
+    (attached,) = mailoutbox[0].attachments
+    assert attached[1] == min(folder.iterdir()).read_bytes()
+
+
+def test_mail_that_no_server_takes_leaves_the_file_and_is_sent_the_hour_after(
+    folder: Path,
+) -> None:
+    cast.aude()
+    smtp = "django.core.mail.backends.smtp.EmailBackend"
+    with override_settings(EMAIL_BACKEND=smtp, EMAIL_HOST="127.0.0.1", EMAIL_PORT=1):
+        assert leave(hours=0)
+    assert len(list(folder.iterdir())) == 1
+    assert KeptHeads.objects.get().mailed_at is None
+
+
+def test_a_folder_that_is_full_leaves_nothing_noted(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with override_settings(TRAIL_HEADS_DIR=blocked / "heads"), pytest.raises(OSError):  # noqa: PT011
+        leave(hours=0)
+    assert not KeptHeads.objects.exists()
+
+
+def test_its_key_is_looked_for_like_the_others(folder: Path) -> None:
+    leave(hours=0)
+    assert "evidence/1" in expected_keys()
+    assert faults_of_store() == []
+    kept = key_store().get("evidence/1")
+    key_store().destroy("evidence/1")
+    key_store().put("evidence/1", bytes(32))
+    assert [fault.name for fault in faults_of_store()] == ["evidence/1"]
+    key_store().destroy("evidence/1")
+    key_store().put("evidence/1", kept)

@@ -1,0 +1,166 @@
+"""Who may ask for evidence and download it; what the trail says of it; how long it is kept."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.test import Client, override_settings
+
+from audit.models import AuditEntry
+from breachportal.models import User
+from insurers.models import Mandate
+from notifications.evidence.keys import published_keys, signing_key
+from notifications.evidence.packs import erase_old_packs, file_of, keep_pack
+from notifications.models import EvidencePack, PackState
+from tests import cast
+from tests.conftest import as_role
+
+pytestmark = pytest.mark.django_db
+
+PLACE = "/registre/alphapay-betapay-2026/mutuelle-du-phare/preuves/"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path) -> Iterator[Path]:
+    with override_settings(EVIDENCE_DIR=tmp_path):
+        yield tmp_path
+
+
+def ready_pack(*, minutes: int = 0) -> EvidencePack:
+    content, now = b"PK evidence", cast.NOW + timedelta(minutes=minutes)
+    pack = EvidencePack.objects.create(
+        breach=cast.breach(),
+        insurer=cast.phare(),
+        requested_by=cast.paule(),
+        requested_at=cast.NOW,
+    )
+    file_of(pack).write_bytes(content)
+    with as_role("worker"):
+        keep_pack(pack_id=pack.pk, size_bytes=len(content), sha256=bytes(32), now=now)
+    pack.refresh_from_db()
+    return pack
+
+
+def actions() -> list[tuple[str, str, str]]:
+    found = AuditEntry.objects.filter(action__startswith="evidence.").order_by("pk")
+    return list(found.values_list("action", "actor", "outcome"))
+
+
+@pytest.mark.parametrize("person", [cast.aude, cast.vera, cast.paule])
+def test_auditors_within_their_mandate_and_own_staff_ask_and_download(
+    client: Client, person: Callable[[], User]
+) -> None:
+    someone = person()
+    cast.sign_in(client, someone)
+    assert client.post(f"{PLACE}demander/").status_code == 302
+    (pack,) = EvidencePack.objects.all()
+    assert (pack.state, pack.requested_by) == (PackState.ASKED, someone)
+    assert "en préparation" in client.get(PLACE).content.decode()
+    assert "hx-get" in client.get(f"{PLACE}avancement/").content.decode()
+
+    file_of(pack).write_bytes(b"PK evidence")
+    with as_role("worker"):
+        keep_pack(pack_id=pack.pk, size_bytes=11, sha256=bytes(32), now=cast.NOW)
+    answer = client.post(f"/registre/preuves/{pack.pk}/telecharger/")
+    assert b"".join(answer.streaming_content) == b"PK evidence"  # type: ignore[attr-defined]
+    assert answer["Content-Disposition"].startswith('attachment; filename="preuves-alphapay')
+    assert answer["Cache-Control"] == "no-store"
+    own = f"account:{someone.pk}"
+    assert actions() == [
+        ("evidence.asked", own, "done"),
+        ("evidence.made", "system", "done"),
+        ("evidence.downloaded", own, "done"),
+    ]
+
+
+def nobody() -> User:
+    return cast.user("nobody")
+
+
+def auditor_whose_mandate_ended() -> User:
+    person = cast.aude()
+    Mandate.objects.filter(user=person).update(until_date=cast.NOW.date() - timedelta(days=900))
+    return person
+
+
+def auditor_of_another_breach() -> User:
+    person = cast.aude()
+    Mandate.objects.get(user=person).breaches.clear()
+    return person
+
+
+def auditor_of_another_insurer() -> User:
+    person = cast.aude()
+    Mandate.objects.get(user=person).insurers.set([cast.dune()])
+    return person
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        nobody,
+        cast.didier,
+        cast.odile,
+        auditor_whose_mandate_ended,
+        auditor_of_another_breach,
+        auditor_of_another_insurer,
+    ],
+)
+def test_nobody_else_sees_asks_or_downloads(client: Client, person: Callable[[], User]) -> None:
+    pack = ready_pack()
+    cast.sign_in(client, person())
+    answers = [
+        client.get(PLACE),
+        client.get(f"{PLACE}avancement/"),
+        client.post(f"{PLACE}demander/"),
+        client.post(f"/registre/preuves/{pack.pk}/telecharger/"),
+    ]
+    assert {answer.status_code for answer in answers} <= {403, 404}
+    assert EvidencePack.objects.count() == 1
+    assert [action for action, *_ in actions()] == ["evidence.made"]
+
+
+def test_reading_changes_nothing(client: Client) -> None:
+    pack = ready_pack()
+    cast.sign_in(client, cast.aude())
+    assert client.get(f"{PLACE}demander/").status_code == 405
+    assert client.get(f"/registre/preuves/{pack.pk}/telecharger/").status_code == 405
+
+
+def test_a_second_request_waits_for_the_first(client: Client) -> None:
+    cast.sign_in(client, cast.aude())
+    client.post(f"{PLACE}demander/")
+    page = client.post(f"{PLACE}demander/", follow=True)
+    assert "Un dossier est déjà en préparation" in page.content.decode()
+    assert [outcome for _, _, outcome in actions()] == ["done", "refused"]
+
+
+def test_a_pack_that_is_erased_or_lost_is_not_offered(client: Client) -> None:
+    pack = ready_pack()
+    cast.sign_in(client, cast.aude())
+    file_of(pack).unlink()
+    page = client.post(f"/registre/preuves/{pack.pk}/telecharger/", follow=True)
+    assert "plus gardé" in page.content.decode()
+    EvidencePack.objects.update(state=PackState.ERASED)
+    assert "effacé" in client.get(PLACE).content.decode()
+
+
+def test_packs_go_after_a_week_and_what_no_pack_offers_at_once(folder: Path) -> None:
+    _old, *others = (ready_pack(minutes=minutes) for minutes in range(4))
+    (folder / "left.draft").write_bytes(b"half")
+    with as_role("worker"):
+        erase_old_packs(now=cast.NOW + timedelta(minutes=5))
+    assert {path.stem for path in folder.iterdir()} == {str(pack.pk) for pack in others}
+    with as_role("worker"):
+        erase_old_packs(now=cast.NOW + timedelta(days=8))
+    assert list(folder.iterdir()) == []
+    assert set(EvidencePack.objects.values_list("state", flat=True)) == {PackState.ERASED}
+
+
+def test_the_fingerprint_is_public(client: Client) -> None:
+    before = client.get("/mentions-legales/")
+    with as_role("worker"):
+        signing_key(now=cast.NOW)
+    after = client.get("/mentions-legales/", headers={"If-None-Match": before["ETag"]})
+    assert published_keys()[0].fingerprint in after.content.decode()
