@@ -148,8 +148,12 @@ class _Seen:
 
 @dataclass
 class Comparison:
-    """A trail beside files of heads, the oldest first; a few figures for each scope are kept."""
+    """A trail beside files of heads, the oldest first; a few figures for each scope are kept.
 
+    `dropped` says up to which entry each chain was dropped, by checkpoints that were signed.
+    """
+
+    dropped: Mapping[str, int] = field(default_factory=dict)
     _seen: dict[str, _Seen] = field(default_factory=dict)
 
     def add(self, signed: SignedHeads) -> None:
@@ -157,7 +161,8 @@ class Comparison:
         open_heads = {
             head.scope: head
             for head in signed.heads
-            if head.sequence and not self._seen.setdefault(head.scope, _Seen()).bad
+            if head.sequence > self.dropped.get(head.scope, 0)
+            and not self._seen.setdefault(head.scope, self._unseen(head.scope)).bad
         }
         with connection.cursor() as cursor:
             numbers = [head.sequence for head in open_heads.values()]
@@ -169,6 +174,9 @@ class Comparison:
                 else:
                     seen.bad, seen.signed_at = head, signed.signed_at
                     seen.is_there, seen.last = found is not None, last or 0
+
+    def _unseen(self, scope: str) -> _Seen:
+        return _Seen(agreed=self.dropped.get(scope, 0))
 
     def faults(self) -> Iterator[Fault]:
         """Yield, for each scope that differs, the first bad entry as far as it can be known."""

@@ -44,3 +44,30 @@ class TrailHead(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope}#{self.sequence}"
+
+
+class TrailCheckpoint(models.Model):
+    """The last entry of a scope that may be dropped, signed before it was (`audit/expiry.py`).
+
+    `signed` is a file of heads that holds it. The worker writes it, the owner role drops what
+    stands before and dates `dropped_at`: from then on the chain begins after it.
+    """
+
+    scope = models.TextField(_("périmètre"))
+    sequence = models.BigIntegerField(_("dernier rang"))
+    hash = models.BinaryField(_("empreinte"))
+    kept_from_date = models.DateField(_("gardé depuis le"))
+    signed = models.BinaryField(_("fichier signé"))
+    signed_at = models.DateTimeField(_("signé le"))
+    dropped_at = models.DateTimeField(_("entrées ôtées le"), null=True)
+
+    class Meta:
+        verbose_name = _("terme du journal")
+        verbose_name_plural = _("termes du journal")
+        ordering = ("scope", "sequence")
+        constraints = (
+            models.UniqueConstraint(fields=("scope", "sequence"), name="each_checkpoint_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.scope}#{self.sequence} checkpoint"

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from audit.models import AuditEntry, Outcome, TrailHead
+from audit.models import AuditEntry, Outcome, TrailCheckpoint, TrailHead
 
 PORTAL = "portal"
 SYSTEM = "system"
@@ -88,8 +88,11 @@ class Fault:
 
 
 def verify(*, scope: str) -> Fault | None:
-    """Walk a scope's chain from its start; return the first fault, or None."""
-    expected, previous = 1, b""
+    """Walk a scope's chain from its start, or from where old months were dropped.
+
+    Returns the first fault, or None.
+    """
+    expected, previous = chain_start(scope)
     entries: Iterator[AuditEntry] = (
         AuditEntry.objects.filter(scope=scope).order_by("sequence", "pk").iterator(chunk_size=2000)
     )
@@ -109,6 +112,13 @@ def verify(*, scope: str) -> Fault | None:
     if head is None or head.sequence != expected - 1 or bytes(head.hash) != previous:
         return Fault(scope, expected, "the end of the chain was cut")
     return None
+
+
+def chain_start(scope: str) -> tuple[int, bytes]:
+    """Return the first rank that a chain still has, and the hash before it."""
+    dropped = TrailCheckpoint.objects.filter(scope=scope).exclude(dropped_at=None)
+    last = dropped.order_by("-sequence").first()
+    return (last.sequence + 1, bytes(last.hash)) if last else (1, b"")
 
 
 def scopes() -> list[str]:

@@ -60,6 +60,7 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "django_migrations": (READ, READ),
     "audit_auditentry": (APPEND, APPEND),
     "audit_trailhead": (None, READ),
+    "audit_trailcheckpoint": (None, APPEND),
     "insurers_membership": (WRITE, READ),
     "insurers_mandate": (WRITE, READ),
     "insurers_mandate_breaches": (WRITE, READ),

@@ -162,6 +162,8 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.forget_questions": {"queue": "default"},
     "notifications.tasks.apply_retention": {"queue": "default"},
     "notifications.tasks.look_for_alerts": {"queue": "default"},
+    "notifications.tasks.check_trail": {"queue": "default"},
+    "notifications.tasks.sign_expiry": {"queue": "default"},
     "notifications.tasks.draw_samples": {"queue": "default"},  # somebody waits for it
     # Somebody waits for this: never behind a campaign.
     "notifications.tasks.answer": {"queue": "reply"},
@@ -184,6 +186,8 @@ CELERY_BEAT_SCHEDULE = {
     "let-heads-leave": {"task": "notifications.tasks.let_heads_leave", "schedule": 60.0},
     "write-to-waiting": {"task": "lookup.tasks.write_to_waiting", "schedule": 10.0},
     "look-for-alerts": {"task": "notifications.tasks.look_for_alerts", "schedule": 600.0},
+    "check-trail": {"task": "notifications.tasks.check_trail", "schedule": 86400.0},
+    "sign-expiry": {"task": "notifications.tasks.sign_expiry", "schedule": 86400.0},
     "draw-samples": {"task": "notifications.tasks.draw_samples", "schedule": 30.0},
     "apply-retention": {"task": "notifications.tasks.apply_retention", "schedule": 3600.0},
     "sms-receipts": {"task": "notifications.tasks.sms_receipts", "schedule": 30.0},
@@ -295,6 +299,7 @@ SILENT_AFTER_DAYS = int(env.read("SILENT_AFTER_DAYS", "14"))
 KEY_LASTS_DAYS = int(env.read("KEY_LASTS_DAYS", "365"))
 # How long what is kept of people stays, unless the operator says otherwise for a breach.
 RETENTION_CONTACTS_DAYS = int(env.read("RETENTION_CONTACTS_DAYS", "90"))
+TRAIL_MONTHS = int(env.read("TRAIL_MONTHS", "36"))
 RETENTION_PROBLEMS_DAYS = int(env.read("RETENTION_PROBLEMS_DAYS", "30"))
 # When nothing leaves, by the clock in Paris: "22:00-07:00"; "" is no quiet hours.
 QUIET_HOURS = read_quiet_hours(env.read("QUIET_HOURS", ""))

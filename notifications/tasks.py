@@ -17,6 +17,7 @@ from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList
 from insurers.queueing import enqueue
 from insurers.tasks import purge
+from notifications.alerts.conditions import SLOW
 from notifications.alerts.raising import raise_alerts
 from notifications.campaigns.cancelling import cancel_messages, cancel_what_waits
 from notifications.campaigns.course import take_samples
@@ -247,6 +248,12 @@ def look_for_alerts() -> None:
 
 
 @shared_task(expires=3600)
+def check_trail() -> None:
+    """Read every chain of the trail from its start; raise what was changed."""
+    raise_alerts(now=timezone.now(), kinds=SLOW)
+
+
+@shared_task(expires=3600)
 def apply_retention() -> None:
     """Erase what has been kept as long as it may, and close the breaches that are over."""
     now = timezone.now()
@@ -259,6 +266,12 @@ def apply_retention() -> None:
 def let_heads_leave() -> None:
     """Let the trail's signed heads leave the database, once an hour."""
     heads.let_heads_leave(now=timezone.now())
+
+
+@shared_task(expires=3600)
+def sign_expiry() -> None:
+    """Sign for the months of the trail that are over, before the owner role drops them."""
+    heads.sign_expiry(now=timezone.now())
 
 
 @shared_task

@@ -1,6 +1,6 @@
 """What is wrong now (worker only): each function looks at one kind of thing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from audit.trail import scopes, verify
 from insurers.models import (
     AffectedList,
     Breach,
@@ -18,7 +19,7 @@ from insurers.models import (
     KeyState,
     ListPurge,
 )
-from notifications.models import AlertKind, Campaign, CampaignState
+from notifications.models import AlertKind, Campaign, CampaignState, RecountResult
 from notifications.register.clock import ClockState, clock_of
 from notifications.retention.closing import hindrances
 from notifications.retention.due import due_of
@@ -43,9 +44,9 @@ class Condition:
         return self.kind, self.insurer_id, self.breach_id, self.subject
 
 
-def conditions(*, now: datetime) -> list[Condition]:
-    """Return everything that is wrong."""
-    return [found for look in LOOKED_AT for found in look(now)]
+def conditions(kinds: Iterable[AlertKind], *, now: datetime) -> list[Condition]:
+    """Return everything of these kinds that is wrong."""
+    return [found for kind in kinds for found in LOOKS[kind](now)]
 
 
 def _overdue_clocks(now: datetime) -> Iterator[Condition]:
@@ -133,10 +134,37 @@ def _late_list(affected_list: AffectedList) -> Condition:
     )
 
 
-LOOKED_AT: tuple[Callable[[datetime], Iterator[Condition]], ...] = (
-    _overdue_clocks,
-    _silent_insurers,
-    _halted_campaigns,
-    _old_keys,
-    _late_erasures,
-)
+def _differing_figures(now: datetime) -> Iterator[Condition]:
+    """What the last recount did not find again, by insurer and breach."""
+    last = RecountResult.objects.first()
+    if last is not None and last.differences:
+        places = last.found.order_by().values_list("insurer", "breach").distinct()
+        for insurer_id, breach_id in places:
+            yield Condition(AlertKind.RECOUNT, insurer_id, breach_id, is_for_operator=True)
+
+
+def _broken_trails(now: datetime) -> Iterator[Condition]:
+    """Chains in which an entry was changed, dropped or added behind the portal's back."""
+    for scope in scopes():
+        if fault := verify(scope=scope):
+            kind, _colon, insurer_id = scope.partition(":")
+            yield Condition(
+                AlertKind.TRAIL,
+                UUID(insurer_id) if kind == "insurer" else None,
+                subject=f"entry:{fault.sequence}",
+                is_for_operator=True,
+            )
+
+
+Look = Callable[[datetime], Iterator[Condition]]
+LOOKS: dict[AlertKind, Look] = {
+    AlertKind.CLOCK: _overdue_clocks,
+    AlertKind.SILENT: _silent_insurers,
+    AlertKind.HALTED: _halted_campaigns,
+    AlertKind.RECOUNT: _differing_figures,
+    AlertKind.KEY: _old_keys,
+    AlertKind.ERASURE: _late_erasures,
+    AlertKind.TRAIL: _broken_trails,
+}
+SLOW = {AlertKind.TRAIL}  # It reads every entry: once a day.
+QUICK = set(LOOKS) - SLOW

@@ -1,7 +1,7 @@
 """Raise what is wrong, end what no longer is, and write to those concerned, once (worker only)."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.conf import settings
@@ -14,7 +14,7 @@ from audit.trail import PORTAL, insurer_scope, record
 from insurers.models import Mandate, Role
 from insurers.staff_mail import send_on_commit, staff_message
 from insurers.team.people import people_with_role
-from notifications.alerts.conditions import Condition, conditions
+from notifications.alerts.conditions import QUICK, Condition, conditions
 from notifications.alerts.words import shown
 from notifications.models import Alert, AlertKind
 
@@ -26,11 +26,12 @@ TOLD_ELSEWHERE = {AlertKind.HALTED}  # `campaigns/halting.py` writes when it sto
 
 
 @transaction.atomic
-def raise_alerts(*, now: datetime) -> list[Alert]:
-    """Bring the alerts up to date; return the new ones."""
+def raise_alerts(*, now: datetime, kinds: Collection[AlertKind] = QUICK) -> list[Alert]:
+    """Bring the alerts of these kinds up to date; return the new ones."""
     _alone()
-    found = {condition.place: condition for condition in conditions(now=now)}
-    running = {_place(alert): alert for alert in Alert.objects.filter(ended_at=None)}
+    found = {condition.place: condition for condition in conditions(kinds, now=now)}
+    standing = Alert.objects.filter(ended_at=None, kind__in=kinds)
+    running = {_place(alert): alert for alert in standing}
     gone = [alert.pk for place, alert in running.items() if place not in found]
     Alert.objects.filter(pk__in=gone).update(ended_at=now)
     raised = [_raise(found[place], now) for place in found if place not in running]

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from audit.expiry import due_heads, kept_from, sign_checkpoints
 from audit.heads import read_heads, signed_heads
 from audit.kept_files import keep_new_file
 from insurers.lists.locks import session_lock
@@ -59,6 +60,24 @@ def let_heads_leave(*, now: datetime) -> bool:
             kept.mailed_at = now
             kept.save(update_fields=["mailed_at"])
         return True
+
+
+def sign_expiry(*, now: datetime) -> bool:
+    """Sign for the months of the trail that are over, which the owner role may then drop (worker).
+
+    The file goes into the folder of heads. Returns whether something was signed.
+    """
+    with session_lock(LOCK_SPACE, 0) as is_ours:
+        if not is_ours or not (heads := due_heads(now=now)):
+            return False
+        content = sign_checkpoints(
+            heads, portal=settings.PORTAL_URL, key=signing_key(now=now), now=now
+        )
+        if settings.TRAIL_HEADS_DIR is not None:
+            settings.TRAIL_HEADS_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+            name = f"expiry-{kept_from(now):%Y%m%d}-{now:%Y%m%dT%H%M%SZ}.heads"
+            keep_new_file(settings.TRAIL_HEADS_DIR / name, content)
+    return True
 
 
 def file_name(number: int, now: datetime) -> str:

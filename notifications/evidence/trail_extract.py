@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from audit.models import AuditEntry, TrailHead
-from audit.trail import insurer_scope
+from audit.trail import chain_start, insurer_scope
 from notifications.evidence.archive import Archive
 
 NAME = "trail.jsonl"
@@ -15,7 +15,8 @@ NAME = "trail.jsonl"
 def write_trail(archive: Archive, *, insurer_id: UUID) -> dict[str, Any]:
     """Write the chain, an entry a line; return what the manifest says of it, its end included.
 
-    The end is the head's, not the last entry's: where the two differ, the check says so.
+    The end is the head's, not the last entry's: where the two differ, the check says so. The
+    start is entry 1, or the first one after the months that were dropped.
     """
     scope = insurer_scope(insurer_id)
     entries = AuditEntry.objects.filter(scope=scope).order_by("sequence", "pk")
@@ -24,10 +25,13 @@ def write_trail(archive: Archive, *, insurer_id: UUID) -> dict[str, Any]:
         for entry in entries.iterator(chunk_size=2000):
             file.write(_line(entry))
             file.rows += 1
+    first, before = chain_start(scope)
     head = TrailHead.objects.filter(scope=scope).first()
     return {
         "file": NAME,
         "scope": scope,
+        "first": first,
+        "before": before.hex(),
         "entries": head.sequence if head else 0,
         "head": bytes(head.hash).hex() if head else "",
     }

@@ -246,7 +246,8 @@ def assert_shape(manifest: Any) -> None:
         if told["block"] < 1 or not isinstance(told["blocks"], list):
             raise ValueError
         int(told["campaign"]), told["file"].lower()
-    int(manifest["trail"]["entries"]), manifest["trail"]["head"].lower()
+    int(manifest["trail"]["entries"]), int(manifest["trail"]["first"])
+    manifest["trail"]["head"].lower(), manifest["trail"]["before"].lower()
     manifest["trail"]["file"].lower(), manifest["trail"]["scope"].lower()
 
 
@@ -381,7 +382,7 @@ def _changed(first: int, last: int) -> str:
 
 def check_trail(file: Hashed, told: dict[str, Any]) -> Iterator[str]:
     """Yield the first bad entry of the chain; compare its end with the manifest's head."""
-    before, seen = "", 0
+    before, seen = told["before"], told["first"] - 1
     for line in file.lines():
         seen += 1
         try:

@@ -7,9 +7,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from audit.expiry import trusted
 from audit.heads import Comparison, UntrustedHeadsError, key_fingerprint, read_signed
-from audit.models import AuditEntry
-from audit.trail import Fault, scopes, verify
+from audit.models import AuditEntry, TrailCheckpoint
+from audit.trail import Fault, chain_start, scopes, verify
 
 CHANGED = "The trail was changed behind the portal's back."
 
@@ -40,8 +41,9 @@ class Command(BaseCommand):
         faults = {fault.scope: fault for scope in checked if (fault := verify(scope=scope))}
         files = 0
         if options["against"]:
-            comparison, files = self._compared(options["against"], _fingerprint(options["key"]))
-            for fault in comparison.faults():
+            key = key_from(options["key"])
+            comparison, files = self._compared(options["against"], key)
+            for fault in (*comparison.faults(), *_dropped_unsigned(key)):
                 faults[fault.scope] = _earlier(faults.get(fault.scope), fault)
         for fault in faults.values():
             self.stderr.write(f"{fault.scope}: entry {fault.sequence}: {fault.reason}")
@@ -54,7 +56,7 @@ class Command(BaseCommand):
 
     def _compared(self, paths: list[Path], fingerprint: str) -> tuple[Comparison, int]:
         """Compare with each file, the oldest first; warn of files that are missing between."""
-        comparison, files, before = Comparison(), 0, 0
+        comparison, files, before = Comparison(signed_away(fingerprint)), 0, 0
         for path in _files(paths):
             try:
                 signed = read_signed(path.read_bytes(), fingerprint=fingerprint)
@@ -69,6 +71,26 @@ class Command(BaseCommand):
         return comparison, files
 
 
+def signed_away(fingerprint: str) -> dict[str, int]:
+    """Return up to which entry each chain was dropped, by checkpoints that this key signed."""
+    dropped = TrailCheckpoint.objects.exclude(dropped_at=None).order_by("sequence")
+    return {
+        checkpoint.scope: checkpoint.sequence
+        for checkpoint in dropped
+        if trusted(checkpoint, fingerprint=fingerprint)
+    }
+
+
+def _dropped_unsigned(fingerprint: str) -> Iterator[Fault]:
+    """Yield the chains that begin after an entry for which this key signed no checkpoint."""
+    signed = signed_away(fingerprint)
+    for scope in scopes():
+        first, _before = chain_start(scope)
+        if first - 1 > signed.get(scope, 0):
+            reason = f"dropped up to entry {first - 1} without a signed checkpoint"
+            yield Fault(scope, signed.get(scope, 0) + 1, reason)
+
+
 def _files(paths: list[Path]) -> Iterator[Path]:
     """Yield files of heads by name, which begins with their number."""
     found = [one for path in paths for one in (path.glob("*.heads") if path.is_dir() else [path])]
@@ -78,7 +100,8 @@ def _files(paths: list[Path]) -> Iterator[Path]:
         raise CommandError(f"{error.filename}: {error.strerror}", returncode=3) from error
 
 
-def _fingerprint(key: str | None) -> str:
+def key_from(key: str | None) -> str:
+    """Return the fingerprint that an option gives, itself or as a PEM file."""
     if not key:
         raise CommandError("--against needs --key: a signature is worth what its key is.")
     if re.fullmatch(r"[0-9a-fA-F]{64}", bare := re.sub(r"[\s:]", "", key)):

@@ -1,17 +1,20 @@
 """Alerts: raised once, ended by themselves, mailed to those concerned and to nobody else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 import pytest
 from django.core import mail as outgoing
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from audit.models import AuditEntry
 from insurers.models import Breach, Declaration, FingerprintKey
+from notifications.alerts.conditions import QUICK, SLOW
 from notifications.alerts.raising import raise_alerts
 from notifications.campaigns.halting import halt_campaign
-from notifications.models import Alert, AlertKind, Campaign
+from notifications.models import Alert, AlertKind, Campaign, RecountResult
 from tests import cast
+from tests.audit.tampering import behind_its_back
 from tests.conftest import WebClient, as_role
 from tests.notifications.story import accepted_list, built, member, send
 
@@ -28,9 +31,11 @@ Look = Callable[..., list[Alert]]
 def look(django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks) -> Look:
     """Look for alerts as the worker does, and send their mails."""
 
-    def looking(after: timedelta = timedelta()) -> list[Alert]:
+    def looking(
+        after: timedelta = timedelta(), *, kinds: Collection[AlertKind] = QUICK
+    ) -> list[Alert]:
         with django_capture_on_commit_callbacks(execute=True), as_role("worker"):
-            return raise_alerts(now=cast.NOW + after)
+            return raise_alerts(now=cast.NOW + after, kinds=kinds)
 
     return looking
 
@@ -136,3 +141,34 @@ def test_no_alert_or_mail_names_a_person(look: Look) -> None:
     kept = str(list(Alert.objects.values())) + str([m.body for m in outgoing.outbox])
     assert "lise" not in kept
     assert "000000001" not in kept
+
+
+def test_a_recount_that_differs_is_told_until_one_agrees(look: Look) -> None:
+    cast.odile()
+    place = {"breach": cast.breach(), "insurer": cast.phare()}
+    times = {"started_at": cast.NOW, "finished_at": cast.NOW, "events": 1, "lines": 1}
+    result = RecountResult.objects.create(**times, differences=1)
+    result.found.create(**place, kind="tally", recounted_people=1, kept_people=2)
+    Breach.objects.update(announced_date=None)
+    (alert,) = look()
+    assert (alert.kind, alert.insurer_id) == (AlertKind.RECOUNT, cast.phare().pk)
+    assert cast.odile().email in {message.to[0] for message in outgoing.outbox}
+    RecountResult.objects.create(**times, differences=0)
+    look()
+    assert kinds() == []
+
+
+def test_a_trail_that_was_changed_is_told(look: Look) -> None:
+    accepted_list([member(1)])
+    assert look(kinds=SLOW) == []
+    with behind_its_back():
+        AuditEntry.objects.filter(scope=f"insurer:{cast.phare().pk}").update(actor="x")
+    (alert,) = look(kinds=SLOW)
+    assert (alert.kind, alert.insurer_id, alert.subject) == (
+        AlertKind.TRAIL,
+        cast.phare().pk,
+        "entry:1",
+    )
+    # The quick look, which reads no entry, does not take it back.
+    look()
+    assert "trail" in kinds()
