@@ -20,7 +20,7 @@ from benchmarks.figures import note, say, say_machine
 from benchmarks.ingest import organisation
 from benchmarks.memory import MemoryWatch
 from benchmarks.sink import sink
-from benchmarks.stage import Stage, servers, wait_until, workers
+from benchmarks.stage import Stage, processor_seconds, servers, wait_until, workers
 
 if TYPE_CHECKING:
     from insurers.models import AffectedList
@@ -62,6 +62,7 @@ def measure(stage: Stage, *, rate: int, seconds: int) -> None:
         ask_everybody(listed, rate=rate, total=1)
         wait_until(TakenQuestion.objects.exists, seconds=120)
         before, started = recorded(campaign), time.monotonic()
+        used = processor_seconds(answering.pid)
         asked = ask_everybody(listed, rate=rate, total=total)
         spent = time.monotonic() - started
         sent_meanwhile = recorded(campaign) - before
@@ -69,6 +70,7 @@ def measure(stage: Stage, *, rate: int, seconds: int) -> None:
         done = Reply.objects.filter(state=State.ACCEPTED)
         with suppress(TimeoutError):
             wait_until(lambda: done.count() >= total // 2, seconds=60)
+        used = processor_seconds(answering.pid) - used
     assert sent_meanwhile < BULK_A_SECOND * seconds, "the campaign ended before the questions"
     taken = dict(TakenQuestion.objects.values_list("pk", "taken_at"))
     waited = [
@@ -83,6 +85,7 @@ def measure(stage: Stage, *, rate: int, seconds: int) -> None:
     say("messages of the campaign meanwhile", sent_meanwhile / spent, "messages/s")
     say("questions taken", len(waited), "questions", floor=total, target=1)
     say("answers accepted", len(answered), "answers", floor=total // 2, target=1)
+    say("the answering process uses, a question", 1000 * used / total, "ms of a processor")
     say("a question waits, median", statistics.median(waited), "s")
     slowest = statistics.quantiles(waited, n=100)[98]
     say("a question waits, 99th percentile", slowest, "s", target=5, at_most=True)

@@ -117,7 +117,7 @@ DATABASES["default"]["OPTIONS"]["options"] = "-c search_path=public,members"
 if ROLE == "web":
     # A connection that PostgreSQL's restart broke is not handed out, and a long absence does not
     # make the next attempt wait for minutes (the pool doubles its delays until it gives up).
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["ENGINE"] = "breachportal.pooled_postgresql"
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": 8,
@@ -160,9 +160,8 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.read_mailbox": {"queue": "default"},
     "notifications.tasks.forget_suspicious": {"queue": "default"},
     "notifications.tasks.forget_questions": {"queue": "default"},
-    # Somebody waits for these: never behind a campaign.
+    # Somebody waits for this: never behind a campaign.
     "notifications.tasks.answer": {"queue": "reply"},
-    "notifications.tasks.reply": {"queue": "reply"},
     "notifications.tasks.check_senders": {"queue": "default"},
     "notifications.tasks.check_sender_domain": {"queue": "default"},
     "notifications.tasks.let_heads_leave": {"queue": "default"},
@@ -174,7 +173,6 @@ CELERY_BEAT_SCHEDULE = {
     "read-mailboxes": {"task": "notifications.tasks.read_mailboxes", "schedule": 60.0},
     "resume-lists": {"task": "insurers.tasks.resume_lists", "schedule": 10.0},
     "answer": {"task": "notifications.tasks.answer", "schedule": 1.0},
-    "reply": {"task": "notifications.tasks.reply", "schedule": 10.0},
     "forget-questions": {"task": "notifications.tasks.forget_questions", "schedule": 3600.0},
     "watch": {"task": "notifications.tasks.watch", "schedule": 10.0},
     "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},

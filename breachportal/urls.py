@@ -19,14 +19,15 @@ urlpatterns = [
     path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),
     *i18n_patterns(
+        # First what most people ask for: every address before it is compared at each request.
+        path("", include("lookup.urls")),
+        path("", include("lookup.waiting.urls")),
         path("compte/", include("breachportal.account_urls")),
         path("", include("notifications.urls")),
         path("", include("insurers.team.urls")),
         path("", include("insurers.lists.urls")),
         path("", include("insurers.api.urls")),
         path("", include("insurers.trail_urls")),
-        path("", include("lookup.urls")),
-        path("", include("lookup.waiting.urls")),
         prefix_default_language=False,
     ),
 ]

@@ -8,7 +8,7 @@ that is, and is filled in each time.
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import wraps
 from http import HTTPStatus
 from threading import Lock
@@ -23,10 +23,10 @@ from lookup.versions import directory_tag, page_etag
 View = Callable[..., HttpResponse]
 Page = tuple[bytes, dict[str, str]]
 
-AT_MOST = 500  # pages of 10 to 40 kB
-_kept: OrderedDict[tuple[str, ...], Page] = OrderedDict()
+AT_MOST = 1500  # pages of 4 to 40 kB
+_kept: OrderedDict[tuple[Hashable, ...], Page] = OrderedDict()
 _turn = Lock()
-_BLANK = re.compile("\ue000([a-z_]+)\ue001")
+_BLANK = re.compile("\ue000([a-z_]+)\ue001".encode())
 
 
 def kept_page(view: View) -> View:
@@ -37,7 +37,7 @@ def kept_page(view: View) -> View:
         etag = page_etag(request)
         if etag is None or request.META.get("QUERY_STRING"):
             return view(request, *args, **kwargs)
-        key = (etag, request.build_absolute_uri())
+        key = (etag, *_address(request))
         found = _find(key)
         if found is not None:
             return HttpResponse(found[0], headers=found[1])
@@ -54,29 +54,27 @@ def render_filled(
     template: str,
     context: Callable[[], dict[str, Any]],
     *,
-    kept_by: str,
+    kept_by: Hashable,
     texts: dict[str, str] | None = None,
-    html: dict[str, str] | None = None,
 ) -> HttpResponse:
     """Render a page once for each version and `kept_by`, and fill in what differs by visitor.
 
-    `context` is asked for only where the page is made.
-
-    `texts` are escaped, `html` is not. Both name a variable of the template, which must stand
-    there as it is, without a filter or a condition.
+    `context` is asked for only where the page is made. `texts` are escaped; each names a variable
+    of the template, which must stand there as it is, without a filter or a condition.
     """
     query = request.META.get("QUERY_STRING", "")
     own = {"own_query": f"?{query}" if query else ""}
-    values = {name: escape(text) for name, text in (own | (texts or {})).items()} | (html or {})
+    values = {name: escape(text) for name, text in (own | (texts or {})).items()}
     blanks = {name: blank(name) for name in values}
     tag = directory_tag()
-    key = (tag or "", template, kept_by, request.build_absolute_uri(request.path))
+    key = (tag, template, kept_by, *_address(request))
     found = _find(key) if tag else None
     if found is None:
         found = (render_to_string(template, context() | blanks, request).encode(), {})
         if tag:
             _keep(key, found)
-    return HttpResponse(_BLANK.sub(lambda found: values[found[1]], found[0].decode()))
+    filled = {name.encode(): value.encode() for name, value in values.items()}
+    return HttpResponse(_BLANK.sub(lambda blank: filled[blank[1]], found[0]))
 
 
 def blank(name: str) -> str:
@@ -84,7 +82,11 @@ def blank(name: str) -> str:
     return f"\ue000{name}\ue001"
 
 
-def _find(key: tuple[str, ...]) -> Page | None:
+def _address(request: HttpRequest) -> tuple[str, str, str]:
+    return (request.scheme or "", request.get_host(), request.path)
+
+
+def _find(key: tuple[Hashable, ...]) -> Page | None:
     with _turn:
         found = _kept.get(key)
         if found is not None:
@@ -92,7 +94,7 @@ def _find(key: tuple[str, ...]) -> Page | None:
         return found
 
 
-def _keep(key: tuple[str, ...], page: Page) -> None:
+def _keep(key: tuple[Hashable, ...], page: Page) -> None:
     with _turn:
         _kept[key] = page
         while len(_kept) > AT_MOST:

@@ -12,12 +12,13 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from insurers.lists.person_form import PersonForm, member_number_field
+from insurers.lists.person_form import MemberNumberField, PersonForm
 from insurers.models import Insurer
 from insurers.throttle import Limit, Room, room_for
 from lookup.insurer_field import InsurerField
 from lookup.kept_pages import render_filled
 from lookup.public import public_form
+from lookup.typed import read_typed
 from notifications.replies.questions import Question, ask, new_code
 
 # A mobile carrier has many subscribers behind one network.
@@ -30,14 +31,6 @@ class CheckForm(PersonForm):
     """Whom somebody asks about, and of which insurer."""
 
     field_order = ("insurer", "member_number", "birth_date", "birth_rank")
-    number_characters = _(
-        "Un numéro d’adhérent n’a que des lettres et des chiffres, 40 au plus. Recopiez-le de"
-        " votre carte."
-    )
-    not_a_nir = _(
-        "C’est un numéro de Sécurité sociale : nous ne le demandons pas, ne le tapez pas ici."
-        " Tapez votre numéro d’adhérent."
-    )
 
     insurer = InsurerField(
         label=_("Votre organisme complémentaire"),
@@ -49,12 +42,22 @@ class CheckForm(PersonForm):
             "invalid_choice": _("Choisissez un organisme de la liste."),
         },
     )
-    member_number = member_number_field(
+    member_number = MemberNumberField(
         help_text=_(
             "Sur votre carte de tiers payant. Espaces et tirets n’ont pas d’importance. Ce n’est"
             " pas votre numéro de Sécurité sociale."
         ),
-        as_on_card=_("Tapez le numéro d’adhérent tel qu’il figure sur votre carte."),
+        error_messages={
+            "required": _("Tapez le numéro d’adhérent tel qu’il figure sur votre carte."),
+            "characters": _(
+                "Un numéro d’adhérent n’a que des lettres et des chiffres, 40 au plus. Recopiez-le"
+                " de votre carte."
+            ),
+            "nir": _(
+                "C’est un numéro de Sécurité sociale : nous ne le demandons pas, ne le tapez pas"
+                " ici. Tapez votre numéro d’adhérent."
+            ),
+        },
     )
 
 
@@ -64,19 +67,21 @@ def personal_check(request: HttpRequest, slug: str = "") -> HttpResponse:
     if request.method != "POST":
         initial = {"insurer": get_object_or_404(Insurer, slug=slug).slug} if slug else None
         return render(request, "lookup/personal_check.html", {"form": CheckForm(initial=initial)})
-    form = CheckForm(request.POST)
-    if not form.is_valid():
+    typed = read_typed(CheckForm, request.POST)
+    if typed is None:
+        form = CheckForm(request.POST)
+        form.full_clean()
         return render(request, "lookup/personal_check.html", {"form": form})
     room = room_for(request, of_network=OF_NETWORK, of_all=OF_ALL)
     if room != Room.ENOUGH:
         return _no_room(request, room)
-    insurer: Insurer = form.cleaned_data["insurer"]
+    insurer: Insurer = typed["insurer"]
     code = new_code()
     question = Question(
         insurer_id=insurer.pk,
-        member_number=form.cleaned_data["member_number"],
-        birth_date=form.cleaned_data["birth_date"],
-        birth_rank=form.cleaned_data["birth_rank"],
+        member_number=typed["member_number"],
+        birth_date=typed["birth_date"],
+        birth_rank=typed["birth_rank"],
         language=get_language() or "fr",
         code=code,
     )

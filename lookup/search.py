@@ -1,28 +1,25 @@
 """Find an insurer by a name as people type it: accents, case, missing words, abbreviations, typos.
 
-The index is built from the directory and kept in the process; every `CHECK_EVERY` seconds at most,
-one query asks whether the directory changed. With PostgreSQL down, the last index goes on serving.
+The index is built from the directory once for each version of it, and kept in the process. With
+PostgreSQL down, the last one goes on serving.
 """
 
 import math
 import re
-import threading
-import time
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connection
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from insurers.models import AmcNumber, Insurer, InsurerAlias
+from lookup.versions import Kept
 
-CHECK_EVERY = 10.0  # seconds
 QUERY_MAX = 100  # characters
 WORDS_MAX = 10
 ENOUGH = 0.6  # score from which a name is shown
@@ -38,15 +35,6 @@ COMMON = LITTLE | {
     *("mutuelle", "mutuelles", "prevoyance", "sante"),
 }
 COMMON_WEIGHT = 0.2
-VERSION_QUERY = """
-SELECT md5(concat(
-    (SELECT string_agg(concat_ws('|', id, slug, name, is_demo), ',' ORDER BY id)
-       FROM insurers_insurer),
-    (SELECT string_agg(concat_ws('|', insurer_id, name), ',' ORDER BY id)
-       FROM insurers_insureralias),
-    (SELECT string_agg(concat_ws('|', insurer_id, number), ',' ORDER BY id)
-       FROM insurers_amcnumber)))
-"""
 
 
 @dataclass(frozen=True)
@@ -108,6 +96,7 @@ class NameIndex:
             for entry, text, words in split
             if words
         ]
+        self._plain = sorted((" ".join(name.words), n) for n, name in enumerate(self._names))
         self._by_word: dict[str, list[int]] = defaultdict(list)
         self._by_whole: dict[str, list[int]] = defaultdict(list)
         for position, name in enumerate(self._names):
@@ -150,10 +139,14 @@ class NameIndex:
         typed = " ".join(words)
         if len(typed) < 2:
             return []
+        start = bisect_left(self._plain, (typed,))
+        begun = takewhile(
+            lambda plain: plain[0].startswith(typed), islice(self._plain, start, None)
+        )
+        names = [self._names[position] for _, position in begun]
         return [
             Hit(name.entry, name.text if name.is_telling else "", BEGUN, is_close=False)
-            for name in self._names
-            if " ".join(name.words).startswith(typed)
+            for name in names
         ]
 
     def _by_name(self, words: list[str]) -> list[Hit]:
@@ -268,54 +261,6 @@ def _rank(hit: Hit) -> tuple[float, str]:
     return (-round(hit.score, 3), hit.entry.name)
 
 
-@dataclass(frozen=True)
-class _Kept:
-    version: str
-    index: NameIndex
-
-
-_kept: _Kept | None = None
-_checked_at = -math.inf
-_refreshing = threading.Lock()
-
-
-def search_insurers(query: str, *, limit: int = 8) -> list[Hit]:
-    """Search the directory as it was at most `CHECK_EVERY` seconds ago.
-
-    Raises django.db.OperationalError only if no index could ever be read.
-    """
-    return _current_index().search(query, limit=limit)
-
-
-def _current_index() -> NameIndex:
-    global _kept, _checked_at
-    kept = _kept
-    if kept is not None and time.monotonic() - _checked_at < CHECK_EVERY:
-        return kept.index
-    if kept is not None and not _refreshing.acquire(blocking=False):
-        return kept.index  # another thread is asking already
-    if kept is None:
-        _refreshing.acquire()
-    try:
-        _checked_at = time.monotonic()
-        version = _version()
-        if _kept is None or _kept.version != version:
-            _kept = _Kept(version, _read_index())
-        return _kept.index
-    except (OperationalError, InterfaceError):
-        if kept is None:
-            raise
-        return kept.index
-    finally:
-        _refreshing.release()
-
-
-def _version() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(VERSION_QUERY)
-        return str(cursor.fetchone()[0])
-
-
 def _read_index() -> NameIndex:
     entries: dict[UUID, Entry] = {
         pk: Entry(slug, name, is_demo)
@@ -328,3 +273,11 @@ def _read_index() -> NameIndex:
         names + [(entries[pk], alias) for pk, alias in aliases if pk in entries],
         [(entries[pk], number) for pk, number in numbers if pk in entries],
     )
+
+
+_index = Kept(_read_index)
+
+
+def search_insurers(query: str, *, limit: int = 8) -> list[Hit]:
+    """Search the directory as it is (`versions.Kept`), or raise as that does."""
+    return _index().search(query, limit=limit)

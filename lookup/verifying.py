@@ -1,6 +1,6 @@
 """Check the reference of a message, and report a message that looks like a scam."""
 
-from hashlib import sha256
+from typing import Any
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from insurers.models import Advice, Insurer
 from insurers.throttle import Limit, is_over
 from lookup.kept_pages import blank, render_filled
+from lookup.kept_rows import breach_of, insurer_of
 from lookup.public import public_form, public_page, too_often
+from lookup.typed import read_typed
 from notifications.models import ReportedChannel
 from notifications.models.suspicious import AT_MOST
 from notifications.references import Form, parse
@@ -36,29 +38,11 @@ ADVICE = (
 )
 
 
-class ReferenceForm(forms.Form):
-    """The reference as somebody types it."""
+class ReferenceField(forms.CharField):
+    """A reference as somebody types it; cleaned, in groups of four."""
 
-    reference = forms.CharField(
-        label=_("Code de référence du message"),
-        help_text=_(
-            "Treize lettres et chiffres, comme BP7K-3F9M-Q2XD-7. Tirets, espaces et minuscules"
-            " n’ont pas d’importance."
-        ),
-        max_length=1000,  # The words around it may be pasted too.
-        widget=forms.TextInput(
-            attrs={
-                "autocomplete": "off",
-                "autocapitalize": "characters",
-                "autocorrect": "off",
-                "spellcheck": "false",
-            }
-        ),
-        error_messages={"required": _("Tapez le code qui figure dans le message.")},
-    )
-
-    def clean_reference(self) -> str:
-        typed = parse(self.cleaned_data["reference"])
+    def clean(self, value: Any) -> str:
+        typed = parse(super().clean(value))
         if typed.form == Form.MISTYPED:
             raise forms.ValidationError(
                 _(
@@ -76,6 +60,28 @@ class ReferenceForm(forms.Form):
                 code="not_a_reference",
             )
         return typed.reference
+
+
+class ReferenceForm(forms.Form):
+    """The reference as somebody types it."""
+
+    reference = ReferenceField(
+        label=_("Code de référence du message"),
+        help_text=_(
+            "Treize lettres et chiffres, comme BP7K-3F9M-Q2XD-7. Tirets, espaces et minuscules"
+            " n’ont pas d’importance."
+        ),
+        max_length=1000,  # The words around it may be pasted too.
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "autocorrect": "off",
+                "spellcheck": "false",
+            }
+        ),
+        error_messages={"required": _("Tapez le code qui figure dans le message.")},
+    )
 
 
 class ReportForm(forms.Form):
@@ -125,14 +131,18 @@ def verify(request: HttpRequest) -> HttpResponse:
         return render(request, "lookup/verify.html", {"form": ReferenceForm()})
     if is_over(CHECKS, request):
         return too_often(request, CHECKS)
-    form = ReferenceForm(request.POST)
-    if not form.is_valid():
-        return render(request, "lookup/verify.html", {"form": form, "advice": _advice()})
-    reference = form.cleaned_data["reference"]
-    found = find_message(reference=reference)
-    if found is not None:
-        # Everybody who checks a message of a campaign sees the same page, but for this.
-        found = found.with_reference(reference, blank("reference"))
+    typed = read_typed(ReferenceForm, request.POST)
+    if typed is None:
+        context = {"form": ReferenceForm(request.POST), "advice": _advice()}
+        return render(request, "lookup/verify.html", context)
+    reference = typed["reference"]
+    # Everybody who checks a message of a campaign sees the same page, but for the reference.
+    found = find_message(
+        reference=reference,
+        shown_as=blank("reference"),
+        insurer_of=insurer_of,
+        breach_of=breach_of,
+    )
     return render_filled(
         request,
         "lookup/verify.html",
@@ -143,7 +153,7 @@ def verify(request: HttpRequest) -> HttpResponse:
             "texts": _in_order(found),
             "report_form": _short_report_form(found),
         },
-        kept_by=sha256(repr(found).encode()).hexdigest(),
+        kept_by=found,
         texts={"reference": reference},
     )
 

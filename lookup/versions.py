@@ -8,8 +8,10 @@ import hashlib
 import math
 import threading
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from django.apps import apps
 from django.conf import settings
@@ -19,9 +21,11 @@ from django.http import HttpRequest
 from insurers.models import directory
 from notifications.models import EvidenceKey, PublishedStatement
 
-CHECK_EVERY = 5.0  # seconds
+CHECK_EVERY = 1.0  # seconds
 SOFTWARE = ("audit", "insurers", "notifications", "lookup", "breachportal", "templates", "locale")
 ENDINGS = {".py", ".html", ".txt", ".mo"}
+
+T = TypeVar("T")
 
 _known: str | None = None
 _checked_at = -math.inf
@@ -60,6 +64,36 @@ def directory_version() -> str | None:
         finally:
             _asking.release()
     return _known
+
+
+class Kept(Generic[T]):
+    """What is read of the directory once for each version of it."""
+
+    def __init__(self, read: Callable[[], T]) -> None:
+        self._read = read
+        self._kept: tuple[str | None, T] | None = None
+        self._turn = threading.Lock()
+
+    def __call__(self) -> T:
+        """Return it as of `directory_version()`; with PostgreSQL down, as it was last read.
+
+        Raises OperationalError or InterfaceError if it could never be read.
+        """
+        version = directory_version()
+        if self._kept is None or self._kept[0] != version:
+            with self._turn:
+                self._read_again(version)
+        assert self._kept is not None
+        return self._kept[1]
+
+    def _read_again(self, version: str | None) -> None:
+        if self._kept is not None and self._kept[0] == version:
+            return  # Another thread did.
+        try:
+            self._kept = (version, self._read())
+        except (OperationalError, InterfaceError):
+            if self._kept is None:
+                raise
 
 
 def _read_version() -> str:

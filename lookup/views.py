@@ -1,11 +1,11 @@
 """The public pages: read, never ask who reads."""
 
 from datetime import date
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
-from django.template.loader import render_to_string
 
 from insurers.models import Advice, Breach, Insurer, Operator
 from lookup import open_data as exports
@@ -34,24 +34,24 @@ ADVICE_ON_POSTER = ("no_click", "never_give_codes")
 @directory_page
 def home(request: HttpRequest) -> HttpResponse:
     """Ask which insurer, and show what `?q=` finds."""
-    context = {"breaches": Breach.objects.filter(is_demo=False)}
-    found = _found(request)
-    if not found["query"]:
-        return render(request, "lookup/home.html", context)
+    query = _query(request)
+    if not query:
+        return render(request, "lookup/home.html", {"breaches": _real_breaches()})
+    found = _found(query)
     return render_filled(
         request,
         "lookup/home.html",
-        lambda: context,
-        kept_by="search",
-        texts={"query": str(found["query"])},
-        html={"results": render_to_string("lookup/_results.html", found)},
+        lambda: found | {"breaches": _real_breaches()},
+        kept_by=(found["only_close"], *found["hits"]),
+        texts={"query": query},
     )
 
 
 @public_page
 def suggestions(request: HttpRequest) -> HttpResponse:
     """Return the part of the home page that htmx renews while somebody types."""
-    found = _found(request)
+    query = _query(request)
+    found = _found(query) | {"query": query}
     # A name half typed is not a name that is missing: only the whole search says so.
     return render(request, "lookup/_suggestions.html", found if found["hits"] else {"hits": []})
 
@@ -180,10 +180,21 @@ def robots(request: HttpRequest) -> HttpResponse:
     return HttpResponse(rules, content_type="text/plain; charset=utf-8")
 
 
-def _found(request: HttpRequest) -> dict[str, object]:
-    query = request.GET.get("q", "").strip()[:QUERY_MAX]
+def _query(request: HttpRequest) -> str:
+    return request.GET.get("q", "").strip()[:QUERY_MAX]
+
+
+def _found(query: str) -> dict[str, Any]:
+    """Return what a page shows of the insurers found: not how well each name fits."""
     hits = search_insurers(query) if query else []
-    return {"query": query, "hits": hits, "only_close": all(hit.is_close for hit in hits)}
+    return {
+        "hits": [(hit.entry, hit.matched) for hit in hits],
+        "only_close": all(hit.is_close for hit in hits),
+    }
+
+
+def _real_breaches() -> QuerySet[Breach]:
+    return Breach.objects.filter(is_demo=False)
 
 
 def _other_names(insurer: Insurer) -> list[str]:

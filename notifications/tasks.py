@@ -43,9 +43,9 @@ from notifications.receipts.mailboxes import (
 )
 from notifications.receipts.reports import apply_sealed_receipts
 from notifications.receipts.sms import collect_sms_receipts
-from notifications.replies.answering import answer_questions, forget_old_questions
+from notifications.replies.answering import forget_old_questions
 from notifications.replies.outcomes import mark_in_doubt
-from notifications.replies.sending import send_replies
+from notifications.replies.serving import serve
 from notifications.replies.staff_questions import answer_staff_questions, forget_staff_questions
 from notifications.sender_domains.checking import check_sender, senders_to_check
 from notifications.sending.dispatchers import dispatch_by_turns
@@ -131,16 +131,9 @@ def send_trial(*, trial_id: int) -> None:
 def answer() -> None:
     """Answer staff, then what people asked of the portal, as long as questions keep coming."""
     answer_staff_questions(now=timezone.now())
-    if answer_questions(seconds=SLICE_SECONDS):
-        enqueue(reply, expires=60)
-
-
-@shared_task
-def reply() -> None:
-    """Send the answers; those that a provider put off wait for a sweep."""
     mark_in_doubt(now=timezone.now())
-    if send_replies(seconds=SLICE_SECONDS):
-        enqueue(reply, expires=60)
+    if serve(seconds=SLICE_SECONDS):
+        enqueue(answer, expires=60)
 
 
 @shared_task(expires=3600)

@@ -68,6 +68,8 @@ class Reply(models.Model):
     sent_at = models.DateTimeField(null=True)
     reference_fingerprint = models.BinaryField(null=True)
     address_fingerprint = models.UUIDField(null=True)
+    receipts_wait = models.BooleanField(default=False, db_default=False)
+    """Whether receipts came while it was being sent: they are applied after its outcome."""
 
     class Meta:
         constraints = (
@@ -84,6 +86,9 @@ class Reply(models.Model):
                 name="replies_in_progress",
             ),
             models.Index(fields=("asked_about", "made_at"), name="replies_to_somebody"),
+            models.Index(
+                fields=("id",), condition=Q(receipts_wait=True), name="replies_with_receipts"
+            ),
             models.Index(fields=("made_at",), name="replies_by_age"),
             models.Index(fields=("list_id",), name="replies_of_a_list"),
         )

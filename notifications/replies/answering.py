@@ -2,36 +2,26 @@
 
 Whoever is on no accepted list, was answered lately, or cannot be reached, gets nothing, and
 nobody sees a difference. One worker at a time takes questions, so that two about the same person
-count one after the other.
+count one after the other; a batch costs as many statements as one question.
 """
 
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from insurers.lists.finding import find_members, people_meant
-from insurers.lists.fingerprint_keys import UnknownKeyVersionError
 from insurers.lists.fingerprints import asked_about
-from insurers.lists.keystore import KeyNotFoundError, StoreUnreachableError, WrongKeyError
-from insurers.models import AffectedList, Insurer, ListState
-from notifications.channels.sms_account import sms_account
-from notifications.models import (
-    Channel,
-    Reply,
-    SealedQuestion,
-    State,
-    TakenQuestion,
-)
+from notifications.models import Channel, Reply, SealedQuestion, State, TakenQuestion
 from notifications.references import own_key
+from notifications.replies.listings import Listing, listings_of
 from notifications.replies.questions import (
     ANSWERED_WITHIN,
     CLOCKS_DIFFER,
@@ -42,102 +32,81 @@ from notifications.replies.questions import (
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 200
+AT_ONCE = 500
+MANY, GATHERED = 10, 0.2
+"""Where so many came at once more are coming: seconds for which they gather, for one batch."""
 TRIED_AGAIN = timedelta(minutes=1)
 ONCE_IN, THRICE_IN = timedelta(hours=24), timedelta(days=30)
 AT_MOST = 3
 REMEMBERED = ANSWERED_WITHIN + 2 * CLOCKS_DIFFER
 ANSWERING = 41  # the advisory lock of whoever takes questions
-KEY_TROUBLE = (KeyNotFoundError, StoreUnreachableError, UnknownKeyVersionError, WrongKeyError)
 
-# Addresses that stand for too many people, and those that bounced, are left out.
-LISTINGS = """
-SELECT m.list_id, m.ordinal, m.name_tag, l.insurer_id, l.breach_id,
-    m.email_fingerprint, m.phone_fingerprint,
-    m.contact IS NOT NULL AND m.email_fingerprint IS NOT NULL AND NOT EXISTS (
-        SELECT FROM notifications_suppression s WHERE s.insurer_id = l.insurer_id
-            AND s.address_fingerprint = m.email_fingerprint AND s.until_at > %(now)s
-    ) AND NOT EXISTS (
-        SELECT FROM notifications_crowdedaddress c JOIN notifications_campaign p
-            ON p.id = c.campaign_id AND p.affected_list_id = m.list_id
-        WHERE c.address_fingerprint = m.email_fingerprint
-    ),
-    m.contact IS NOT NULL AND m.phone_fingerprint IS NOT NULL AND NOT EXISTS (
-        SELECT FROM notifications_crowdedaddress c JOIN notifications_campaign p
-            ON p.id = c.campaign_id AND p.affected_list_id = m.list_id
-        WHERE c.address_fingerprint = m.phone_fingerprint
-    )
-FROM unnest(%(lists)s::int[], %(ordinals)s::int[]) AS found (list_id, ordinal)
-JOIN affected_member m ON m.list_id = found.list_id AND m.ordinal = found.ordinal
-JOIN insurers_affectedlist l ON l.id = m.list_id
+TAKE = """
+INSERT INTO notifications_takenquestion (id, taken_at)
+SELECT number, %s FROM unnest(%s::uuid[]) AS number
+ON CONFLICT DO NOTHING RETURNING id
 """
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Where somebody stands, and by which channels they can be reached from there."""
-
-    list_id: int
-    ordinal: int
-    name_tag: int
-    insurer_id: UUID
-    breach_id: int
-    email: UUID | None
-    phone: UUID | None
-    has_email: bool
-    has_phone: bool
-
-    @property
-    def channels(self) -> list[str]:
-        """E-mail, else SMS."""
-        has_phone = self.has_phone and sms_account() is not None
-        usable = [(Channel.EMAIL, self.has_email), (Channel.SMS, has_phone)]
-        return [channel.value for channel, is_usable in usable if is_usable]
 
 
 def answer_questions(*, seconds: float) -> int:
     """Take questions for about `seconds`; return how many were taken."""
-    end, total = time.monotonic() + seconds, 0
-    while time.monotonic() < end and (taken := _answer_some(timezone.now())):
+    end, total, at_once = time.monotonic() + seconds, 0, AT_ONCE
+    while time.monotonic() < end:
+        try:
+            taken = _answer_some(timezone.now(), at_once)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            # One by one, until the question that cannot be answered stands behind the others.
+            logger.error("questions cannot be answered: %s", type(error).__name__)
+            taken = _put_behind() if at_once == 1 else 1
+            at_once = 1
+        if not taken:
+            break
         total += taken
+        if MANY < taken < at_once:
+            time.sleep(GATHERED)
     return total
 
 
+def questions_due(*, at_most: int) -> int:
+    """Return how many questions wait to be answered now, `at_most` so many."""
+    return _due()[:at_most].count()
+
+
 @transaction.atomic
-def _answer_some(now: datetime) -> int:
+def _answer_some(now: datetime, at_once: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [ANSWERING])
         if not (cursor.fetchone() or (False,))[0]:
             return 0
-    due = SealedQuestion.objects.filter(due_at__lte=Now()).order_by("due_at")
-    rows = {row.pk: bytes(row.sealed) for row in due[:AT_ONCE]}
+    rows = dict(_due().values_list("pk", "sealed")[:at_once])
     asked = _opened(rows, now)
-    postponed = set()
-    for insurer_id, group in groupby(sorted(asked, key=_insurer), key=_insurer):
-        questions = list(group)
-        try:
-            with transaction.atomic():
-                fresh = _not_taken_before([question for _, question in questions], now)
-                _answer(insurer_id, fresh, now)
-        except KEY_TROUBLE:
-            # Not « not found »: they wait, as long as they count.
-            logger.exception("questions about insurer %s wait for its keys", insurer_id)
-            postponed |= {row for row, _ in questions}
-    SealedQuestion.objects.filter(pk__in=rows.keys() - postponed).delete()
-    SealedQuestion.objects.filter(pk__in=postponed).update(due_at=Now() + TRIED_AGAIN)
+    standing = dict(zip(asked, listings_of(list(asked.values()), now=now), strict=True))
+    postponed = [row for row, listings in standing.items() if listings is None]
+    fresh = _not_taken_before(asked, postponed, now)
+    answered = [(asked[row], listings) for row in fresh if (listings := standing[row])]
+    Reply.objects.bulk_create(_replies(answered, now))
+    SealedQuestion.objects.filter(pk__in=rows.keys() - set(postponed)).delete()
+    _postpone(postponed)
     return len(rows)
 
 
-def _insurer(asked: tuple[UUID, Question]) -> UUID:
-    return asked[1].insurer_id
+def _due() -> QuerySet[SealedQuestion]:
+    return SealedQuestion.objects.filter(due_at__lte=Now()).order_by("due_at")
 
 
-def _opened(rows: dict[UUID, bytes], now: datetime) -> list[tuple[UUID, Question]]:
-    opened = []
-    refused: dict[str, int] = defaultdict(int)
+def _postpone(rows: Collection[UUID]) -> int:
+    return SealedQuestion.objects.filter(pk__in=rows).update(due_at=Now() + TRIED_AGAIN)
+
+
+def _opened(rows: Mapping[UUID, bytes | memoryview], now: datetime) -> dict[UUID, Question]:
+    """Return the question of each row that holds one."""
+    opened = {}
+    refused: Counter[str] = Counter()
     for row, sealed in rows.items():
         try:
-            opened.append((row, open_question(sealed, now=now)))
+            opened[row] = open_question(bytes(sealed), now=now)
         except QuestionRefused as refusal:
             refused[str(refusal)] += 1
     for reason, count in refused.items():
@@ -145,35 +114,56 @@ def _opened(rows: dict[UUID, bytes], now: datetime) -> list[tuple[UUID, Question
     return opened
 
 
-def _not_taken_before(questions: Sequence[Question], now: datetime) -> list[Question]:
-    """Return each question once, and none that was taken up before."""
-    once = {question.number: question for question in questions}
-    before = TakenQuestion.objects.filter(pk__in=once).values_list("pk", flat=True)
-    fresh = [question for number, question in once.items() if number not in set(before)]
-    taken = [TakenQuestion(id=question.number, taken_at=now) for question in fresh]
-    TakenQuestion.objects.bulk_create(taken)
-    if len(fresh) < len(questions):
-        logger.warning("%d questions refused: repeated", len(questions) - len(fresh))
-    return fresh
+def _not_taken_before(
+    asked: Mapping[UUID, Question], postponed: Collection[UUID], now: datetime
+) -> list[UUID]:
+    """Take up each question once, but those that wait; return the rows of what is new."""
+    rows = asked.keys() - set(postponed)
+    once = {asked[row].number: row for row in asked if row in rows}
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE, [now, list(once)])
+        fresh = {row[0] for row in cursor.fetchall()}
+    if len(fresh) < len(rows):
+        logger.warning("%d questions refused: repeated", len(rows) - len(fresh))
+    return [row for number, row in once.items() if number in fresh]
 
 
-def _answer(insurer_id: UUID, questions: Sequence[Question], now: datetime) -> None:
-    standing = _listings_of(questions, related_insurers(insurer_id), now)
-    for question, listings in zip(questions, standing, strict=True):
-        holder = max(listings, key=_list_id, default=None)
-        if holder is None:
-            continue
-        about = asked_about(
-            key=own_key("asked-about"),
-            insurer_id=holder.insurer_id,
+def _replies(
+    answered: Sequence[tuple[Question, Sequence[Listing]]], now: datetime
+) -> Iterator[Reply]:
+    """Yield the messages for those who were not answered lately, in this batch or before."""
+    key = own_key("asked-about")
+    people = [
+        asked_about(
+            key=key,
+            insurer_id=max(listings, key=_list_id).insurer_id,
             identifier=question.member_number,
             birth_date=question.birth_date,
         )
-        if _was_answered(about, now):
+        for question, listings in answered
+    ]
+    before = _answered_before(people, now)
+    for (question, listings), about in zip(answered, people, strict=True):
+        times = before[about]
+        if len(times) >= AT_MOST or any(made_at > now - ONCE_IN for made_at in times):
             continue
         addresses: set[UUID | None] = set()
         for _tag, theirs in groupby(sorted(listings, key=_name_tag), _name_tag):
-            _reply(question, list(theirs), about, addresses, now)
+            reply = _reply(question, list(theirs), about, now)
+            # Twins of one contract at one address, one message.
+            if reply is not None and reply.address_fingerprint not in addresses:
+                addresses.add(reply.address_fingerprint)
+                times.add(now)
+                yield reply
+
+
+def _answered_before(people: Iterable[UUID], now: datetime) -> dict[UUID, set[datetime]]:
+    """Return when each was answered in thirty days; twins are answered at one time."""
+    replies = Reply.objects.filter(asked_about__in=people, made_at__gt=now - THRICE_IN)
+    before: dict[UUID, set[datetime]] = defaultdict(set)
+    for about, made_at in replies.values_list("asked_about", "made_at"):
+        before[about].add(made_at)
+    return before
 
 
 def _list_id(listing: Listing) -> int:
@@ -184,83 +174,14 @@ def _name_tag(listing: Listing) -> int:
     return listing.name_tag
 
 
-def related_insurers(insurer_id: UUID) -> list[UUID]:
-    """Return an insurer with all that it took over, and all that took it over."""
-    successor = dict(Insurer.objects.exclude(successor=None).values_list("pk", "successor_id"))
-    before: dict[UUID | None, list[UUID]] = defaultdict(list)
-    for predecessor, after in successor.items():
-        before[after].append(predecessor)
-    related = [insurer_id]
-    while (later := successor.get(related[-1])) is not None and later not in related:
-        related.append(later)
-    earlier = [insurer_id]
-    while earlier:
-        earlier = [one for place in earlier for one in before[place] if one not in related]
-        related += earlier
-    return related
-
-
-def _listings_of(
-    questions: Sequence[Question], insurers: Sequence[UUID], now: datetime
-) -> list[list[Listing]]:
-    """Return, for each question, where the person stands, whatever list, insurer or breach."""
-    accepted = AffectedList.objects.with_members().filter(
-        insurer__in=insurers, state=ListState.ACCEPTED
-    )
-    places = accepted.order_by().values_list("breach_id", "insurer_id").distinct()
-    people = [
-        person
-        for question in questions
-        for person in people_meant(
-            member_number=question.member_number,
-            birth_date=question.birth_date,
-            birth_rank=question.birth_rank,
-        )
-    ]
-    found: list[set[tuple[int, int]]] = [set() for _ in questions]
-    if people:
-        each = len(people) // len(questions)
-        for breach_id, insurer_id in places:
-            everyone = find_members(breach_id=breach_id, insurer_id=insurer_id, people=people)
-            for number, standing in enumerate(everyone):
-                found[number // each] |= {(one.list_id, one.ordinal) for one in standing}
-    known = _read_listings(set().union(*found), now)
-    return [[known[place] for place in sorted(places) if place in known] for places in found]
-
-
-def _read_listings(
-    places: Iterable[tuple[int, int]], now: datetime
-) -> dict[tuple[int, int], Listing]:
-    lists, ordinals = _columns(places)
-    if not lists:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(LISTINGS, {"lists": lists, "ordinals": ordinals, "now": now})
-        listings = [Listing(*row) for row in cursor.fetchall()]
-    return {(one.list_id, one.ordinal): one for one in listings}
-
-
-def _columns(places: Iterable[tuple[int, int]]) -> tuple[list[int], list[int]]:
-    pairs = list(places)
-    return [list_id for list_id, _ in pairs], [ordinal for _, ordinal in pairs]
-
-
 def _reply(
-    question: Question,
-    listings: Sequence[Listing],
-    about: UUID,
-    addresses: set[UUID | None],
-    now: datetime,
-) -> None:
-    """Make the message that answers one person, by the newest listing that can be reached."""
+    question: Question, listings: Sequence[Listing], about: UUID, now: datetime
+) -> Reply | None:
+    """Return the message that answers one person, by the newest listing that can be reached."""
     best = max((one for one in listings if one.channels), key=_list_id, default=None)
     if best is None:
-        return
-    address = best.email if best.channels[0] == Channel.EMAIL else best.phone
-    if address in addresses:
-        return  # Twins of one contract, one message.
-    addresses.add(address)
-    Reply.objects.create(
+        return None
+    return Reply(
         insurer_id=best.insurer_id,
         asked_about=about,
         breach_ids=sorted({listing.breach_id for listing in listings}),
@@ -273,15 +194,13 @@ def _reply(
         made_at=now,
         state=State.PENDING,
         due_at=now,
-        address_fingerprint=address,
+        address_fingerprint=best.email if best.channels[0] == Channel.EMAIL else best.phone,
     )
 
 
-def _was_answered(about: UUID, now: datetime) -> bool:
-    """Whether a question about this person was answered in a day, or three in thirty."""
-    before = Reply.objects.filter(asked_about=about, made_at__gt=now - THRICE_IN)
-    times = set(before.values_list("made_at", flat=True))  # Twins are answered at one time.
-    return len(times) >= AT_MOST or any(made_at > now - ONCE_IN for made_at in times)
+def _put_behind() -> int:
+    """Have the question that is next wait, as for a key."""
+    return _postpone(list(_due().values_list("pk", flat=True)[:1]))
 
 
 def forget_old_questions(*, now: datetime) -> None:

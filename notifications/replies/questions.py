@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from django.db import connection
@@ -51,7 +51,8 @@ class Question:
 
 def new_code() -> str:
     """Return a code for the page and the answer: 30 random bits, easy to read to somebody."""
-    symbols = "".join(secrets.choice(ALPHABET) for _ in range(CODE_SYMBOLS))
+    number = secrets.randbits(5 * CODE_SYMBOLS)
+    symbols = "".join([ALPHABET[number >> 5 * place & 31] for place in range(CODE_SYMBOLS)])
     return f"{symbols[:3]}-{symbols[3:]}"
 
 
@@ -78,16 +79,36 @@ def open_question(sealed: bytes, *, now: datetime) -> Question:
     try:
         return Question(
             insurer_id=UUID(content["insurer"]),
-            # As the page cleans them: what else was sealed must not stop those that wait behind.
-            member_number=identifiers.member_number(str(content["member_number"])),
-            birth_date=identifiers.birth_date(str(content["birth_date"]), timezone.localdate(now)),
-            birth_rank=identifiers.birth_rank(str(content["birth_rank"])),
+            **person_in(content, now=now),
             language="en" if content["language"] == "en" else "fr",
             code=_CODE.fullmatch(str(content["code"]))[0],  # type: ignore[index]
             number=UUID(content["number"]),
             asked_at=asked_at,
         )
     except (ValueError, KeyError, TypeError, AttributeError):
+        raise QuestionRefused("damaged") from None
+
+
+class Asked(TypedDict):
+    """Whom a question is about (normalised values)."""
+
+    member_number: str
+    birth_date: str
+    birth_rank: str
+
+
+def person_in(content: Mapping[str, Any], *, now: datetime) -> Asked:
+    """Return whom what was sealed is about, cleaned as the page cleans what is typed.
+
+    What no page would have sealed must not stop those that wait behind: raises QuestionRefused.
+    """
+    try:
+        return Asked(
+            member_number=identifiers.member_number(str(content["member_number"])),
+            birth_date=identifiers.birth_date(str(content["birth_date"]), timezone.localdate(now)),
+            birth_rank=identifiers.birth_rank(str(content["birth_rank"])),
+        )
+    except (ValueError, KeyError):
         raise QuestionRefused("damaged") from None
 
 
@@ -109,7 +130,7 @@ def open_sealed_question(
         is_foreign = content["purpose"] != purpose
         asked_at = datetime.fromisoformat(content["asked_at"])
         age = now - asked_at
-    except (DamagedError, ValueError, KeyError, TypeError, AttributeError):
+    except (DamagedError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise QuestionRefused("damaged") from None
     if is_foreign:
         raise QuestionRefused("foreign")

@@ -5,10 +5,13 @@ their own: nobody waits behind a campaign. A worker that is killed leaves at mos
 each of its connections; it is not sent again, and whoever waits for it may ask again.
 """
 
+import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
+from threading import Lock
 from uuid import UUID
 
 from django.db import connection
@@ -16,7 +19,7 @@ from django.utils import timezone
 
 from insurers.lists.contacts import Contact, ContactOpener, open_contacts
 from insurers.lists.keystore import KeyNotFoundError
-from insurers.models import AffectedList, AffectedMember, Breach, ListState
+from insurers.models import AffectedList, Breach, Insurer, ListState
 from notifications.channels import (
     ChannelDownError,
     Outcome,
@@ -27,17 +30,21 @@ from notifications.channels import (
 from notifications.channels.sms_account import sms_account
 from notifications.models import Channel, Reply, State
 from notifications.notices.rendering import EmailText, Language, Message, MessageLayout
+from notifications.prepared import first_row
 from notifications.references import derive, message_id
 from notifications.replies.outcomes import DOWN, DOWN_DELAY, end, number_of, record
 from notifications.replies.texts import Subject, lay_out_reply, reply_email, reply_sms
-from notifications.sending.pacing import Pace, account_and_pace, reserve, rest
+from notifications.sending.pacing import Pace, account_and_pace, is_resting, reserve, rest
 
 IN_DOUBT_AFTER = timedelta(minutes=10)
 PATIENCE = 2.0  # seconds that a connection waits for its pace
+TURN = 1.0  # seconds, after which the next insurer has a connection
+LOOKED_EVERY = 0.2  # seconds, while questions are being answered
+SENT_BY = (Channel.EMAIL, Channel.SMS)
 
 DUE = """
 SELECT DISTINCT insurer_id, channels[1] FROM notifications_reply
-WHERE state IN ('pending', 'deferred') AND due_at <= %s
+WHERE state IN ('pending', 'deferred') AND due_at <= %s AND channels[1] = ANY (%s)
 """
 CLAIM = """
 UPDATE notifications_reply SET state = 'sending', due_at = %(doubt_at)s, attempts = attempts + 1
@@ -46,8 +53,10 @@ WHERE id = (
     WHERE state IN ('pending', 'deferred') AND due_at <= %(now)s
         AND insurer_id = %(insurer)s AND channels[1] = %(channel)s
     ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
-) RETURNING id
+) RETURNING *
 """
+
+CONTACT = "SELECT contact FROM affected_member WHERE list_id = %(list)s AND ordinal = %(ordinal)s"
 
 
 @dataclass
@@ -75,40 +84,54 @@ class _Listed:
 
 
 @dataclass
+class ListsInHand:
+    """The lists whose people are being answered, laid out once for all connections."""
+
+    _kept: dict[int, _Listed | None] = field(default_factory=dict)
+    _turn: Lock = field(default_factory=Lock)
+
+    def message(self, reply: Reply) -> Outgoing | None:
+        """Return the message, None where the person left the list, or its contacts are erased."""
+        with self._turn:
+            if reply.list_id not in self._kept:
+                self._kept[reply.list_id] = _listed(reply.list_id)
+            listed = self._kept[reply.list_id]
+            layout = listed.layout(reply) if listed is not None else None
+        place = {"list": reply.list_id, "ordinal": reply.ordinal}
+        member = first_row(CONTACT, place) if listed is not None else None
+        if listed is None or layout is None or member is None or member["contact"] is None:
+            return None
+        opened = listed.contacts.open(reply.ordinal, member["contact"])
+        return _message(reply, layout, listed.affected_list.insurer, opened)
+
+
+@dataclass
 class _Way:
     """A connection by which an insurer's answers leave on one channel, for a while."""
 
     insurer_id: UUID
     channel: Channel
     until: float
+    lists: ListsInHand
     in_hand: dict[int, Reply] = field(default_factory=dict)
     sender: str = ""
-    _lists: dict[int, "_Listed | None"] = field(default_factory=dict)
 
     def messages(self) -> Iterator[Outgoing]:
         """Yield what is due, each claimed just before it leaves."""
         self.sender, pace = account_and_pace(insurer_id=self.insurer_id, channel=self.channel)
-        while time.monotonic() < self.until and self._may_go(Pace(pace.per_second)):
+        is_free = pace == Pace()  # No slot is to be waited for then.
+        if is_free and is_resting(sender=self.sender, now=timezone.now()):
+            return
+        while time.monotonic() < self.until and (is_free or self._may_go(Pace(pace.per_second))):
             reply = _claim(self.insurer_id, self.channel, timezone.now())
             if reply is None:
                 return
-            outgoing = self._outgoing(reply)
+            outgoing = self.lists.message(reply)
             if outgoing is None:
                 end(reply, State.CANCELLED, "left", timezone.now())
                 continue
             self.in_hand[outgoing.notification_id] = reply
             yield outgoing
-
-    def _outgoing(self, reply: Reply) -> Outgoing | None:
-        """Return the message, None where the person left the list, or its contacts are erased."""
-        if reply.list_id not in self._lists:
-            self._lists[reply.list_id] = _listed(reply.list_id)
-        listed = self._lists[reply.list_id]
-        members = AffectedMember.objects.filter(list_id=reply.list_id, ordinal=reply.ordinal)
-        member = members.only("contact").first()
-        if listed is None or member is None:
-            return None
-        return _message(reply, listed, listed.contacts.open(reply.ordinal, member.contact))
 
     def _may_go(self, pace: Pace) -> bool:
         """Wait for a slot of the sender's; return whether there is one soon."""
@@ -123,25 +146,54 @@ class _Way:
             time.sleep(max(0.01, wait))
 
 
-def send_replies(*, seconds: float) -> bool:
-    """Send what is due, for about `seconds`; return whether more is due now."""
-    until = time.monotonic() + seconds
-    ways = _due(timezone.now())
-    for insurer_id, channel in ways:
-        _send(_Way(insurer_id, channel, until))
-    return bool(ways) and bool(_due(timezone.now()))
+def send_replies(
+    *,
+    seconds: float,
+    channels: Sequence[Channel] = SENT_BY,
+    lists: ListsInHand | None = None,
+    more_come: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Send what is due by these channels, for about `seconds`; return whether more is due now.
+
+    Where nothing is, it ends unless `more_come`. Insurers have their turns, a second each.
+    """
+    until, kept = time.monotonic() + seconds, lists or ListsInHand()
+    while time.monotonic() < until:
+        ways = _due(channels, timezone.now())
+        random.shuffle(ways)  # Several connections begin with several insurers.
+        turns = [
+            _send(_Way(insurer_id, channel, min(until, time.monotonic() + TURN), kept))
+            for insurer_id, channel in ways
+        ]
+        if any(turns):
+            continue
+        if not more_come():
+            return False  # Or the rest waits: for its pace, or for a server that is away.
+        time.sleep(LOOKED_EVERY)
+    return bool(_due(channels, timezone.now()))
 
 
-def _due(now: datetime) -> list[tuple[UUID, Channel]]:
+def replies_due(*, at_most: int) -> int:
+    """Return how many answers are to be sent now, `at_most` so many."""
+    in_progress = Reply.objects.filter(state__in=(State.PENDING, State.DEFERRED))
+    return in_progress.filter(due_at__lte=timezone.now())[:at_most].count()
+
+
+def _due(channels: Sequence[Channel], now: datetime) -> list[tuple[UUID, Channel]]:
     with connection.cursor() as cursor:
-        cursor.execute(DUE, [now])
+        cursor.execute(DUE, [now, [channel.value for channel in channels]])
         return [(insurer_id, Channel(channel)) for insurer_id, channel in cursor.fetchall()]
 
 
-def _send(way: _Way) -> None:
-    via = channel_for(way.channel, insurer_id=way.insurer_id)
+def _send(way: _Way) -> bool:
+    """Send what is due by one way; return whether anything left, or was refused."""
+    messages = way.messages()
+    first = next(messages, None)
+    if first is None:
+        return False  # Another connection has it in hand: none is opened for nothing.
     try:
-        for outcome in via.send(way.messages()):
+        via = channel_for(way.channel, insurer_id=way.insurer_id)
+        for outcome in via.send(chain([first], messages)):
             reply = way.in_hand.pop(outcome.notification_id)
             record(reply, outcome, sender=way.sender, now=timezone.now())
     except (ChannelDownError, SenderRefusedError) as refusal:
@@ -150,14 +202,20 @@ def _send(way: _Way) -> None:
         for number, reply in way.in_hand.items():
             reason = DOWN if isinstance(refusal, ChannelDownError) else "sender_refused"
             record(reply, Outcome(number, State.DEFERRED, reason), sender=way.sender, now=now)
+    return True
 
 
 def _claim(insurer_id: UUID, channel: Channel, now: datetime) -> Reply | None:
-    values = {"now": now, "doubt_at": now + IN_DOUBT_AFTER}
-    with connection.cursor() as cursor:
-        cursor.execute(CLAIM, values | {"insurer": insurer_id, "channel": channel.value})
-        found = cursor.fetchone()
-    return Reply.objects.get(pk=found[0]) if found else None
+    row = first_row(
+        CLAIM,
+        {
+            "now": now,
+            "doubt_at": now + IN_DOUBT_AFTER,
+            "insurer": insurer_id,
+            "channel": channel.value,
+        },
+    )
+    return Reply(**row) if row is not None else None
 
 
 def _listed(list_id: int) -> _Listed | None:
@@ -173,8 +231,8 @@ def _listed(list_id: int) -> _Listed | None:
         return None  # Destroyed: a purge is under way.
 
 
-def _message(reply: Reply, listed: _Listed, contact: Contact) -> Outgoing:
-    layout, insurer, number = listed.layout(reply), listed.affected_list.insurer, number_of(reply)
+def _message(reply: Reply, layout: MessageLayout, insurer: Insurer, contact: Contact) -> Outgoing:
+    number = number_of(reply)
     reference = derive(number)
     message: EmailText | Message
     if reply.channels[0] == Channel.EMAIL:

@@ -11,14 +11,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from audit.models import Outcome
 from audit.trail import account, insurer_scope, record
 from insurers.permissions import is_still_staff
 from notifications.models import AskedOutcome, StaffAnswer, StaffQuestion
-from notifications.replies.answering import KEY_TROUBLE
-from notifications.replies.questions import QuestionRefused, open_sealed_question, seal_question
+from notifications.replies.listings import KEY_TROUBLE
+from notifications.replies.questions import (
+    QuestionRefused,
+    open_sealed_question,
+    person_in,
+    seal_question,
+)
 from notifications.replies.standing import ListingStanding, standing_of
 
 logger = logging.getLogger(__name__)
@@ -64,7 +69,7 @@ def answer_staff_questions(*, now: datetime) -> int:
     """Take what waits, and erase answers that lasted long enough; return how many were taken."""
     StaffAnswer.objects.filter(made_at__lte=now - SHOWN_FOR).delete()
     waiting = StaffQuestion.objects.filter(taken_at=None).order_by("asked_at")
-    return sum(_take(number, now) for number in waiting.values_list("pk", flat=True)[:AT_ONCE])
+    return sum(_taken(number, now) for number in waiting.values_list("pk", flat=True)[:AT_ONCE])
 
 
 def forget_staff_questions(*, now: datetime) -> None:
@@ -72,14 +77,25 @@ def forget_staff_questions(*, now: datetime) -> None:
     StaffQuestion.objects.filter(taken_at__lte=now - DAY).delete()
 
 
+def _taken(number: UUID, now: datetime) -> bool:
+    try:
+        return _take(number, now)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        # Whatever it is must not stop those that wait behind, the public's questions among them.
+        logger.error("question %s cannot be answered: %s", number, type(error).__name__)
+        return _take(number, now, is_refused=True)
+
+
 @transaction.atomic
-def _take(number: UUID, now: datetime) -> bool:
+def _take(number: UUID, now: datetime, *, is_refused: bool = False) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ANSWERING])
     question = StaffQuestion.objects.filter(pk=number, taken_at=None).first()
     if question is None:
         return False
-    outcome, listings = _answer(question, now)
+    outcome, listings = (AskedOutcome.DAMAGED, []) if is_refused else _answer(question, now)
     StaffQuestion.objects.filter(pk=number).update(taken_at=now, outcome=outcome, sealed=b"")
     is_answered = outcome == AskedOutcome.ANSWERED
     if is_answered:
@@ -121,17 +137,10 @@ def _answer(question: StaffQuestion, now: datetime) -> tuple[AskedOutcome, list[
 def _opened(question: StaffQuestion, now: datetime) -> PersonAsked:
     """Return whom it is about; refuse what was not sealed for this very row."""
     content, _asked_at = open_sealed_question(PURPOSE, bytes(question.sealed), now=now)
-    expected = (str(question.pk), str(question.insurer_id), str(question.asked_by_id))
-    try:
-        if (content["number"], content["insurer"], content["asked_by"]) != expected:
-            raise QuestionRefused("foreign")
-        return PersonAsked(
-            member_number=str(content["member_number"]),
-            birth_date=str(content["birth_date"]),
-            birth_rank=str(content["birth_rank"]),
-        )
-    except KeyError:
-        raise QuestionRefused("damaged") from None
+    sealed_for = tuple(content.get(name) for name in ("number", "insurer", "asked_by"))
+    if sealed_for != (str(question.pk), str(question.insurer_id), str(question.asked_by_id)):
+        raise QuestionRefused("foreign")
+    return PersonAsked(**person_in(content, now=now))
 
 
 def _over_a_cap(question: StaffQuestion, now: datetime) -> AskedOutcome | None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from insurers.lists.person_form import PersonForm, member_number_field
+from insurers.lists.person_form import MemberNumberField, PersonForm
 from insurers.models import Insurer
 from insurers.permissions import Refused, StaffScope, require_role, staff_of
 from notifications.models import AskedOutcome, StaffAnswer, StaffQuestion
@@ -29,14 +29,6 @@ class StaffQuestionForm(PersonForm):
     """Whom the person on the phone is; the insurer only where there is a choice."""
 
     field_order = ("insurer", "member_number", "birth_date", "birth_rank")
-    number_characters = _(
-        "Un numéro d’adhérent n’a que des lettres et des chiffres, 40 au plus. Faites-le relire"
-        " sur la carte."
-    )
-    not_a_nir = _(
-        "C’est un numéro de Sécurité sociale : ne le demandez pas, ne le tapez pas ici. Demandez"
-        " le numéro d’adhérent."
-    )
 
     insurer = forms.ModelChoiceField(
         label=_("Organisme"),
@@ -47,12 +39,22 @@ class StaffQuestionForm(PersonForm):
             "invalid_choice": _("Choisissez un organisme de la liste."),
         },
     )
-    member_number = member_number_field(
+    member_number = MemberNumberField(
         help_text=_(
             "Sur la carte de tiers payant de la personne, ou dans vos dossiers. Espaces et tirets"
             " n’ont pas d’importance. Jamais le numéro de Sécurité sociale."
         ),
-        as_on_card=_("Tapez le numéro d’adhérent tel qu’il figure sur la carte."),
+        error_messages={
+            "required": _("Tapez le numéro d’adhérent tel qu’il figure sur la carte."),
+            "characters": _(
+                "Un numéro d’adhérent n’a que des lettres et des chiffres, 40 au plus. Faites-le"
+                " relire sur la carte."
+            ),
+            "nir": _(
+                "C’est un numéro de Sécurité sociale : ne le demandez pas, ne le tapez pas ici."
+                " Demandez le numéro d’adhérent."
+            ),
+        },
     )
 
     def __init__(self, *args: Any, scope: StaffScope, **kwargs: Any) -> None:

@@ -7,8 +7,7 @@ crash of the database host no recorded message is forgotten, hence sent twice.
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import psycopg
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Value
 from django.db.models.functions import Coalesce
 
@@ -17,6 +16,7 @@ from notifications.campaigns.answers import keep_example
 from notifications.channels import Outcome
 from notifications.deadlocks import done_again_after_deadlock
 from notifications.models import Campaign, CampaignState, Channel, Notification, State
+from notifications.prepared import first_row
 from notifications.receipts.applying import apply_waiting
 from notifications.references import derive, fingerprint
 from notifications.sending.doubts import DOUBT_DELAY, awaits_second_attempt
@@ -44,7 +44,7 @@ WITH moved AS (
         uncounted, %(now)s
     FROM moved
 )
-SELECT c.state = 'sending' AND c.interruptions = b.interruptions, moved.receipts_wait
+SELECT c.state = 'sending' AND c.interruptions = b.interruptions AS goes_on, moved.receipts_wait
 FROM moved JOIN notifications_campaign c ON c.id = moved.campaign_id
 JOIN notifications_dispatchbatch b ON b.id = %(batch)s
 """
@@ -84,13 +84,10 @@ def _move(batch_id: int, outcome: Outcome, *, due_at: datetime, now: datetime) -
         "reference": outcome.provider_reference[:120],
         "now": now,
     }
-    connection.ensure_connection()
-    # Planned once per connection: planning takes PostgreSQL nearly as long as the statement.
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        found = cursor.execute(RECORD, values, prepare=True).fetchone()
+    found = first_row(RECORD, values)
     if found is None:
         raise LeaseLostError
-    return found[0], found[1]
+    return found["goes_on"], found["receipts_wait"]
 
 
 def _record_failure(batch_id: int, outcome: Outcome, now: datetime) -> tuple[bool, bool]:

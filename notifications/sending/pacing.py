@@ -87,6 +87,12 @@ def reserve(*, sender: str, pace: Pace, at_most: int, now: datetime) -> Slots:
     return Slots(count, start, spacing)
 
 
+def is_resting(*, sender: str, now: datetime) -> bool:
+    """Whether a provider is left alone: what whoever has no pace asks, instead of reserving."""
+    resting = SenderPace.objects.filter(pk=sender, rests_until_at__gt=now)
+    return resting.filter(rests_until_at__lte=now + LONGEST_REST).exists()
+
+
 def give_back_slots(*, sender: str, count: int, slots: Slots | None = None) -> None:
     """Return what was reserved today and not sent: of `slots`, where they are given, the last."""
     if count and sender:

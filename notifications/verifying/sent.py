@@ -5,10 +5,12 @@ about the people, how many they are, or the language they chose.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import lru_cache
-from typing import Self
+from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.utils import translation
@@ -32,11 +34,6 @@ class SentText:
     text: str
     sms: str
 
-    def with_reference(self, reference: str, other: str) -> Self:
-        """Return the same text with another one where the reference stands."""
-        text, sms = (one.replace(reference, other) for one in (self.text, self.sms))
-        return replace(self, text=text, sms=sms)
-
 
 @dataclass(frozen=True)
 class SentMessage:
@@ -51,19 +48,35 @@ class SentMessage:
     texts: tuple[SentText, ...]
     is_answer: bool = False
 
-    def with_reference(self, reference: str, other: str) -> Self:
-        """Return the same message with another text where its reference stands."""
-        return replace(
-            self, texts=tuple(text.with_reference(reference, other) for text in self.texts)
-        )
+
+def find_message(
+    *,
+    reference: str,
+    shown_as: str | None = None,
+    insurer_of: Callable[[UUID], Insurer] = lambda pk: Insurer.objects.get(pk=pk),
+    breach_of: Callable[[int], Breach] = lambda pk: Breach.objects.get(pk=pk),
+) -> SentMessage | None:
+    """Return the message that left with a well-formed reference, None where none did.
+
+    Its texts hold `shown_as` where the reference stands. `insurer_of` and `breach_of` find rows
+    of the directory, for a caller that has them at hand.
+    """
+    found = _find_notice(reference)
+    if found is None:
+        return _find_answer(reference, shown_as or reference)
+    lay_out_texts = _texts if shown_as is None else _kept_texts
+    return SentMessage(
+        insurer=insurer_of(found[0]),
+        breach=breach_of(found[1]),
+        channel=Channel(found[2]),
+        first_date=found[3],
+        last_date=found[4],
+        has_second_copy=found[5],
+        texts=lay_out_texts(found[6], has_plain_sms=found[7], reference=shown_as or reference),
+    )
 
 
-def find_message(*, reference: str) -> SentMessage | None:
-    """Return the message that left with a well-formed reference, None where none did."""
-    return _find_notice(reference) or _find_answer(reference)
-
-
-def _find_answer(reference: str) -> SentMessage | None:
+def _find_answer(reference: str, shown_as: str) -> SentMessage | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT insurer_id, breach_id, breach_ids, operator_ids, population_id, channel,"
@@ -88,53 +101,41 @@ def _find_answer(reference: str) -> SentMessage | None:
         last_date=found[6],
         has_second_copy=False,
         texts=tuple(
-            _sent_text(lay_out_reply(subject, language=language), reference=reference)
+            _sent_text(lay_out_reply(subject, language=language), reference=shown_as)
             for language in LANGUAGES
         ),
         is_answer=True,
     )
 
 
-def _find_notice(reference: str) -> SentMessage | None:
+def _find_notice(reference: str) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT insurer_id, breach_id, channel, first_date, last_date, has_second_copy,"
             " content, has_plain_sms FROM notifications_find_reference(%s)",
             [fingerprint(reference)],
         )
-        found = cursor.fetchone()
-    if found is None:
-        return None
-    return SentMessage(
-        insurer=Insurer.objects.get(pk=found[0]),
-        breach=Breach.objects.get(pk=found[1]),
-        channel=Channel(found[2]),
-        first_date=found[3],
-        last_date=found[4],
-        has_second_copy=found[5],
-        texts=tuple(
-            _sent_text(layout, reference=reference)
-            for layout in _layouts(found[6], has_plain_sms=found[7])
-        ),
-    )
+        return cursor.fetchone()
 
 
 def sent_texts(
     content: NoticeContent, *, reference: str, has_plain_sms: bool
 ) -> tuple[SentText, ...]:
     """Return a notice in French, and in English where it has it."""
-    layouts = _layouts(json.dumps(asdict(content)), has_plain_sms=has_plain_sms)
+    return _texts(json.dumps(asdict(content)), has_plain_sms=has_plain_sms, reference=reference)
+
+
+def _texts(content: str, *, has_plain_sms: bool, reference: str) -> tuple[SentText, ...]:
+    notice = NoticeContent.from_json(json.loads(content))
+    languages: tuple[Language, ...] = ("fr", "en") if notice.has_english else ("fr",)
+    layouts = [
+        lay_out(notice, language=language, has_plain_sms=has_plain_sms) for language in languages
+    ]
     return tuple(_sent_text(layout, reference=reference) for layout in layouts)
 
 
-@lru_cache(maxsize=64)
-def _layouts(content: str, *, has_plain_sms: bool) -> tuple[MessageLayout, ...]:
-    """Lay a notice out once for everybody who checks a message of it."""
-    notice = NoticeContent.from_json(json.loads(content))
-    languages: tuple[Language, ...] = ("fr", "en") if notice.has_english else ("fr",)
-    return tuple(
-        lay_out(notice, language=language, has_plain_sms=has_plain_sms) for language in languages
-    )
+# Once for everybody who checks a message of a campaign; never with the reference itself.
+_kept_texts = lru_cache(maxsize=64)(_texts)
 
 
 def _sent_text(layout: MessageLayout, *, reference: str) -> SentText:

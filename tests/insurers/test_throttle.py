@@ -1,9 +1,11 @@
 """A limit counts by network, and never stands in the way while Redis is down."""
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.test import RequestFactory, override_settings
 
+from insurers import throttle
 from insurers.checks import check_proxies
 from insurers.throttle import Limit, is_over
 
@@ -90,6 +92,20 @@ def test_proxies_that_are_not_counted_are_warned_of(proxies: int, warnings: int)
 def test_nothing_is_refused_while_redis_is_down() -> None:
     with override_settings(CACHES=UNREACHABLE):
         assert not any(asks("192.0.2.7", 5))
+
+
+def test_a_count_ends_with_the_window_that_its_first_time_opened() -> None:
+    asks("192.0.2.7", 1)
+    store = throttle._store(settings.CACHES["default"]["LOCATION"])
+    store.expire(cache.make_key("only-twice:192.0.2.0/24"), 30)
+    asks("192.0.2.7", 1)
+    assert 0 < store.ttl(cache.make_key("only-twice:192.0.2.0/24")) <= 30
+
+
+def test_a_new_count_has_an_end() -> None:
+    asks("192.0.2.7", 1)
+    store = throttle._store(settings.CACHES["default"]["LOCATION"])
+    assert 30 < store.ttl(cache.make_key("only-twice:192.0.2.0/24")) <= TWICE.seconds
 
 
 def test_what_is_kept_names_a_network_and_no_address() -> None:

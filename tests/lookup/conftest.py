@@ -3,7 +3,6 @@
 import pytest
 
 from insurers.models import AmcNumber, Insurer, InsurerAlias
-from lookup import search
 
 NAMES = {
     "ag2r-la-mondiale": ("AG2R La Mondiale", ["AG2R", "AG2RLM"]),
@@ -22,13 +21,6 @@ NAMES = {
     "roederer": ("Roederer", []),
     "viasante-mutuelle": ("Viasanté Mutuelle", ["Viasanté"]),
 }
-
-
-@pytest.fixture(autouse=True)
-def _fresh_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask for the directory's version at every search, starting from nothing."""
-    monkeypatch.setattr(search, "CHECK_EVERY", 0)
-    monkeypatch.setattr(search, "_kept", None)
 
 
 @pytest.fixture

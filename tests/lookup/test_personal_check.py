@@ -143,6 +143,18 @@ def test_what_cannot_be_read_is_said_beside_its_field(
     assert not SealedQuestion.objects.exists()
 
 
+@pytest.mark.parametrize("field", ["member_number", "birth_date"])
+@pytest.mark.parametrize("typed", ["1 84 12 76 451 089 46", "184127645108946"])
+def test_a_social_security_number_is_not_shown_again(
+    client: Client, field: str, typed: str
+) -> None:
+    page = text_of(check(client, **{field: typed}))
+    assert 'role="alert"' in page
+    assert typed not in page
+    kept = {"member_number": "12/03/1980", "birth_date": "000 000 007"}[field]
+    assert f'value="{kept}"' in page
+
+
 def test_another_site_cannot_ask(client: Client) -> None:
     response = client.post(
         "/suis-je-concerne/",

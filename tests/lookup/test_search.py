@@ -7,7 +7,7 @@ from django.db import OperationalError
 from pytest_django import DjangoAssertNumQueries
 
 from insurers.models import Insurer, InsurerAlias
-from lookup import search
+from lookup import versions
 from lookup.search import Entry, NameIndex, normalise, search_insurers
 
 
@@ -105,7 +105,7 @@ def test_the_directory_is_not_read_again_within_the_interval(
     search_insurers("macif")
     with django_assert_num_queries(1):  # the version only
         search_insurers("macif")
-    monkeypatch.setattr(search, "CHECK_EVERY", 60)
+    monkeypatch.setattr(versions, "CHECK_EVERY", 60)
     with django_assert_num_queries(0):
         search_insurers("macif")
 
@@ -117,7 +117,7 @@ def test_the_last_index_serves_while_the_database_is_down(monkeypatch: pytest.Mo
     def down() -> str:
         raise OperationalError
 
-    monkeypatch.setattr(search, "_version", down)
+    monkeypatch.setattr(versions, "_read_version", down)
     assert search_insurers("macif")[0].entry.slug == "macif"
 
 

@@ -5,10 +5,13 @@ from urllib.parse import urlencode
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from insurers.models import Advice
+from insurers.models import Advice, Insurer
+from lookup import versions
 from lookup.verifying import ADVICE, CHECKS, REPORTS
 from notifications.models import Notification, SuspiciousMessage
 from notifications.models.suspicious import AT_MOST
@@ -80,6 +83,24 @@ def test_a_known_reference_asks_to_compare(client: Client, reference: str) -> No
     assert "Ni mot de passe, ni code, ni coordonnées bancaires, ni paiement" in page
     assert "CE QUI S’EST PASSÉ" in page
     assert "authentique" not in page
+
+
+def test_a_known_reference_takes_one_question_to_the_database(
+    client: Client, reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check(client, reference)  # Makes the page.
+    monkeypatch.setattr(versions, "CHECK_EVERY", 60)
+    with CaptureQueriesContext(connection) as queries:
+        assert reference in check(client, reference).content.decode()
+    asked = [one["sql"] for one in queries if "ROLE" not in one["sql"]]
+    assert len(asked) == 1
+    assert "notifications_find_reference" in asked[0]
+
+
+def test_the_insurer_of_a_message_is_named_as_it_is_now(client: Client, reference: str) -> None:
+    check(client, reference)
+    Insurer.objects.filter(pk=cast.phare().pk).update(name="Mutuelle du Grand Phare")
+    assert "Mutuelle du Grand Phare" in text_of(check(client, reference))
 
 
 def test_nobody_is_named(client: Client, reference: str) -> None:

@@ -1,16 +1,21 @@
 """Whom the worker answers, by which address, how often; and that nobody else sees it."""
 
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from insurers.lists import fingerprint_keys
+from insurers.lists.finding import people_meant
 from insurers.models import ListEffect
 from notifications.models import Channel, Reply, Suppression, TakenQuestion
-from notifications.replies import answering
-from notifications.replies.answering import forget_old_questions, related_insurers
+from notifications.replies import listings
+from notifications.replies.answering import forget_old_questions
+from notifications.replies.listings import related_insurers
 from tests import cast
 from tests.notifications.replies.asking import answer, asked, rows
 from tests.notifications.story import accepted_list, member
@@ -167,17 +172,15 @@ def test_predecessors_and_successors_are_looked_up() -> None:
         asked(7, insurer_id=insurer.pk)
         answer()
         assert Reply.objects.count() == count, insurer.slug
-    assert set(related_insurers(phare.pk)) == {old.pk, phare.pk, new.pk}
-    assert set(related_insurers(old.pk)) == {old.pk, phare.pk, new.pk}
-    assert related_insurers(other.pk) == [other.pk]
+    successor = {old.pk: phare.pk, phare.pk: new.pk}
+    assert related_insurers(phare.pk, successor) == {old.pk, phare.pk, new.pk}
+    assert related_insurers(old.pk, successor) == {old.pk, phare.pk, new.pk}
+    assert related_insurers(other.pk, successor) == {other.pk}
 
 
 def test_insurers_that_took_each_other_over_end_the_search() -> None:
-    one, other = cast.phare(), cast.insurer("autre", "Autre (fictive)")
-    one.successor, other.successor = other, one
-    one.save()
-    other.save()
-    assert set(related_insurers(one.pk)) == {one.pk, other.pk}
+    one, other = uuid4(), uuid4()
+    assert related_insurers(one, {one: other, other: one}) == {one, other}
 
 
 def test_a_lost_key_postpones_the_question_and_is_no_answer(
@@ -190,7 +193,7 @@ def test_a_lost_key_postpones_the_question_and_is_no_answer(
 
     wanted = asked(7)
     with monkeypatch.context() as without:
-        without.setattr(answering, "find_members", lost)
+        without.setattr(listings, "find_members", lost)
         answer()
     assert not Reply.objects.exists()
     assert len(rows()) == 1
@@ -211,3 +214,43 @@ def test_what_counts_no_longer_is_forgotten() -> None:
     assert not TakenQuestion.objects.exists()
     forget_old_questions(now=timezone.now() + timedelta(days=31))
     assert not Reply.objects.exists()
+
+
+def test_a_batch_costs_as_many_statements_as_one_question() -> None:
+    accepted_list([member(n, email=f"p{n}@example.fr") for n in range(1, 31)])
+    counts = []
+    for numbers in ((1,), range(2, 31)):
+        for number in numbers:
+            asked(number)
+        with CaptureQueriesContext(connection) as statements:
+            answer()
+        counts.append(len(statements))
+    assert Reply.objects.count() == 30
+    assert counts[0] == counts[1]
+
+
+def test_somebody_who_asks_twice_at_once_is_answered_once() -> None:
+    accepted_list([member(7, email="camille@example.fr")])
+    asked(7)
+    asked(7)
+    assert answer() == 2
+    assert Reply.objects.count() == 1
+
+
+def test_a_question_that_cannot_be_answered_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    accepted_list([member(n, email=f"p{n}@example.fr") for n in (6, 7, 8)])
+
+    def broken(*, member_number: str, **rest: str) -> object:
+        if member_number == "000000007":
+            raise RuntimeError(member_number)
+        return people_meant(member_number=member_number, **rest)
+
+    monkeypatch.setattr(listings, "people_meant", broken)
+    for number in (6, 7, 8):
+        asked(number)
+    answer()
+    assert Reply.objects.count() == 2
+    assert len(rows()) == 1
+    assert "000000007" not in caplog.text

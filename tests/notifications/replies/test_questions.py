@@ -105,7 +105,9 @@ def test_what_was_sealed_for_another_purpose_is_refused() -> None:
         open_question(seal(json.dumps(content).encode()), now=now)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff", b'{"purpose": "personal-check"}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b"\xff", b'{"purpose": "personal-check"}', b"[" * 9999]
+)
 def test_what_is_no_question_is_refused(content: bytes) -> None:
     with pytest.raises(QuestionRefused, match="damaged"):
         open_question(seal(content), now=timezone.now())

@@ -17,6 +17,7 @@ from notifications.references import derive, fingerprint
 from notifications.replies import sending
 from notifications.replies.outcomes import mark_in_doubt, number_of, record
 from notifications.replies.sending import send_replies
+from notifications.sending.pacing import rest
 from notifications.verifying.sent import find_message
 from tests import cast
 from tests.conftest import as_role
@@ -34,9 +35,9 @@ def sms(settings: Settings, tmp_path: Path) -> Path:
     return tmp_path / "sms"
 
 
-def send() -> bool:
+def send(*channels: Channel) -> bool:
     with as_role("worker"):
-        return send_replies(seconds=5)
+        return send_replies(seconds=5, channels=channels or sending.SENT_BY)
 
 
 def body(message: EmailMessage, kind: str = "plain") -> str:
@@ -116,7 +117,7 @@ def test_an_answer_by_sms_has_the_code_and_the_reference(sms: Path) -> None:
 def test_a_refused_address_is_left_out_and_the_sms_follows(mail: Recorder, sms: Path) -> None:
     mail.answers["camille@example.fr"] = "550 5.1.1 no such user"
     reply = make(email="camille@example.fr", mobile="0639980007")
-    send()
+    send(Channel.EMAIL)
     reply.refresh_from_db()
     assert (reply.state, reply.channels) == (State.PENDING, [Channel.SMS])
     assert Suppression.objects.count() == 1
@@ -290,3 +291,30 @@ def test_the_reference_of_an_answer_can_be_checked(mail: Recorder) -> None:
     assert "Camille" not in compared
     assert reply.code not in compared
     assert "\ue000" not in compared + found.texts[0].sms
+
+
+def test_a_server_that_rests_is_left_alone(mail: Recorder) -> None:
+    reply = make()
+    now = timezone.now()
+    rest(sender="email:portal", until=now + timedelta(minutes=1), now=now)
+    assert not send()
+    rest(sender="email:portal", until=now, now=now)
+    assert mail.received == []
+    send()
+    reply.refresh_from_db()
+    assert reply.state == State.ACCEPTED
+
+
+def test_a_receipt_that_waited_for_a_worker_that_died_is_applied(mail: Recorder) -> None:
+    reply = make()
+    Reply.objects.update(state=State.SENDING, due_at=timezone.now())
+    record_receipt(
+        sender="email:portal",
+        kind=ReceiptKind.DELIVERED,
+        receipt_id="one",
+        notification_id=number_of(reply),
+        now=timezone.now(),
+    )
+    assert mark_in_doubt(now=timezone.now() + timedelta(seconds=1)) == 1
+    reply.refresh_from_db()
+    assert (reply.state, reply.receipts_wait) == (State.DELIVERED, False)

@@ -200,6 +200,14 @@ def test_what_is_badly_typed_is_asked_again(
     assert not StaffQuestion.objects.exists()
 
 
+def test_a_social_security_number_is_not_shown_again(client: Client) -> None:
+    cast.sign_in(client, cast.vera())
+    response = client.post(PAGE, TYPED | {"member_number": "1 84 12 76 451 089 46"})
+    page = response.content.decode()
+    assert "451 089" not in page
+    assert f'value="{TYPED["birth_date"]}"' in page
+
+
 def test_whoever_serves_two_insurers_says_which(client: Client) -> None:
     cast.member_of(cast.dune(), "paule", Role.VIEWER)
     cast.sign_in(client, cast.paule())

@@ -35,6 +35,7 @@ from notifications.replies.staff_questions import (
     ask_as_staff,
     forget_staff_questions,
 )
+from notifications.replies.standing import standing_of
 from notifications.tasks import answer as answer_task
 from tests import cast
 from tests.conftest import as_role
@@ -195,6 +196,34 @@ def test_an_aged_question_and_a_broken_one_are_refused() -> None:
     answer()
     assert (outcome(old), outcome(broken)) == (AskedOutcome.AGED, AskedOutcome.DAMAGED)
     assert not StaffAnswer.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"number": "9" * 300}, {"number": "\ud800"}, {"birth_date": "hier"}, {"birth_rank": "\0"}],
+)
+def test_what_no_page_would_seal_stops_nobody(odd: dict[str, Any]) -> None:
+    accepted_list([member(7, email="camille@example.fr")])
+    poison, behind = asked(**odd), asked()
+    assert answer() == 2
+    assert (outcome(poison), outcome(behind)) == (AskedOutcome.DAMAGED, AskedOutcome.ANSWERED)
+
+
+def test_what_cannot_be_answered_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    accepted_list([member(7, email="camille@example.fr")])
+    broken, behind = asked("000000008"), asked()
+
+    def broken_for_one(*, member_number: str, **rest: Any) -> Any:
+        if member_number == "000000008":
+            raise RuntimeError(member_number)
+        return standing_of(member_number=member_number, **rest)
+
+    monkeypatch.setattr(staff_questions, "standing_of", broken_for_one)
+    assert answer() == 2
+    assert (outcome(broken), outcome(behind)) == (AskedOutcome.DAMAGED, AskedOutcome.ANSWERED)
+    assert "000000008" not in caplog.text
 
 
 def test_thirty_an_hour_a_person() -> None:
