@@ -111,9 +111,9 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_letterexport": ("SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE"),
     "notifications_sendingidentity": ("SELECT, INSERT, UPDATE", READ),
     "notifications_sendercheck": (READ, WRITE),
-    "notifications_statement": (APPEND, None),
+    "notifications_statement": (APPEND, READ),
     "notifications_statementversion": (APPEND, None),
-    "notifications_publication": ("SELECT, INSERT, UPDATE", None),
+    "notifications_publication": ("SELECT, INSERT, UPDATE", READ),
     # What everybody may read of these: views of the owner's, with nothing else in them.
     "notifications_publishedstatement": (READ, READ),
     "notifications_declaredsender": (READ, None),

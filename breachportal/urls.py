@@ -20,11 +20,11 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     *i18n_patterns(
         path("compte/", include("breachportal.account_urls")),
+        path("", include("insurers.trail_urls")),  # before /registre/<breach>/
         path("", include("notifications.urls")),
         path("", include("insurers.team.urls")),
         path("", include("insurers.lists.urls")),
         path("", include("insurers.api.urls")),
-        path("", include("insurers.trail_urls")),
         path("", include("lookup.urls")),
         path("", include("lookup.waiting.urls")),
         prefix_default_language=False,

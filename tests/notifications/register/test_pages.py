@@ -58,13 +58,14 @@ def test_the_auditor_sees_no_insurer_outside_the_mandate(client: Client) -> None
     cast.dune()
     cast.sign_in(client, cast.aude())
     assert "Dune" not in client.get("/registre/").content.decode()
+    assert "Dune" not in client.get("/registre/alphapay-betapay-2026/").content.decode()
     assert client.get("/registre/alphapay-betapay-2026/mutuelle-de-la-dune/").status_code == 404
 
 
 def test_staff_see_their_own_insurer_only(client: Client) -> None:
     sent([member(1, email="a@example.fr")])
     cast.sign_in(client, cast.didier())
-    page = client.get("/registre/").content.decode()
+    page = client.get("/registre/alphapay-betapay-2026/").content.decode()
     assert "Dune" in page
     assert "Phare" not in page
 
@@ -72,7 +73,7 @@ def test_staff_see_their_own_insurer_only(client: Client) -> None:
 def test_the_awareness_date_is_the_insurers_declaration(client: Client) -> None:
     cast.declaration()
     cast.sign_in(client, cast.aude())
-    assert "02/03/2026 11:00" in client.get("/registre/").content.decode()
+    assert "02/03/2026 11:00" in client.get("/registre/alphapay-betapay-2026/").content.decode()
     assert Declaration.objects.count() == 1
 
 
