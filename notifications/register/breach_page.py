@@ -160,21 +160,22 @@ MESSAGES = [
     Column("last", _("dernier"), lambda row: row.line.last_message_at, _moment),
 ]
 DAYS = [
-    Column("half", _("50 %"), _days(0), _one_place),
-    Column("most", _("95 %"), _days(1), _one_place),
-    Column("all", _("100 %"), _days(2), _one_place),
+    Column("half", _("jours, 50 %"), _days(0), _one_place),
+    Column("most", _("jours, 95 %"), _days(1), _one_place),
+    Column("all", _("jours, 100 %"), _days(2), _one_place),
 ]
 DATES = [
     Column("name", _("Organisme"), lambda row: row.line.insurer.name.casefold(), str),
-    Column("awareness", _("Prise de connaissance"), lambda row: row.awareness_at, _moment),
-    Column("clock", _("Notification"), lambda row: row.clock_order, str),
+    Column("awareness", _("connaissance"), lambda row: row.awareness_at, _moment),
+    Column("clock", _("notification"), lambda row: row.clock_order, str),
 ]
 # The columns of the page: those of several figures have a title and a way to sort by each.
 TITLED: list[tuple[Any, list[Column]]] = [
-    *(("", [column]) for column in (*DATES, *PEOPLE)),
+    ("", DATES[:1]),
+    (_("Délai"), DATES[1:]),
+    *(("", [column]) for column in PEOPLE),
     (_("Détail"), DETAILS),
-    (_("Messages"), MESSAGES),
-    (_("Jours pour informer"), DAYS),
+    (_("Messages"), [*MESSAGES, *DAYS]),
 ]
 SORTS = {column.key: column.value for _title, columns in TITLED for column in columns}
 

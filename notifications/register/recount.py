@@ -34,15 +34,19 @@ WITH counted AS (
         sum(people) AS people, sum(uncounted) AS uncounted, sum(messages) AS messages
     FROM notifications_tally GROUP BY 1, 2, 3, 4, 5
 )
-SELECT campaign.breach_id, campaign.insurer_id, campaign_id, channel, state, reason,
-    sum(coalesce(counted.people, 0) - coalesce(counted.uncounted, 0)),
-    sum(coalesce(kept.people, 0) - coalesce(kept.uncounted, 0)),
-    sum(coalesce(counted.messages, 0)), sum(coalesce(kept.messages, 0))
-FROM counted FULL JOIN kept USING (campaign_id, channel, state, reason, hour_at)
-JOIN notifications_campaign AS campaign ON campaign.id = campaign_id
-WHERE (coalesce(counted.people, 0), coalesce(counted.uncounted, 0), coalesce(counted.messages, 0))
-    IS DISTINCT FROM
-    (coalesce(kept.people, 0), coalesce(kept.uncounted, 0), coalesce(kept.messages, 0))
+SELECT campaign.breach_id, campaign.insurer_id, found.campaign_id, found.channel, found.state,
+    found.reason, sum(counted_people), sum(kept_people), sum(counted_messages), sum(kept_messages)
+FROM (
+    SELECT campaign_id, channel, state, reason,
+        coalesce(counted.people - counted.uncounted, 0) AS counted_people,
+        coalesce(kept.people - kept.uncounted, 0) AS kept_people,
+        coalesce(counted.messages, 0) AS counted_messages,
+        coalesce(kept.messages, 0) AS kept_messages
+    FROM counted FULL JOIN kept USING (campaign_id, channel, state, reason, hour_at)
+    WHERE (coalesce(counted.people, 0), coalesce(counted.uncounted, 0),
+        coalesce(counted.messages, 0)) IS DISTINCT FROM
+        (coalesce(kept.people, 0), coalesce(kept.uncounted, 0), coalesce(kept.messages, 0))
+) AS found JOIN notifications_campaign AS campaign ON campaign.id = found.campaign_id
 GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
 """
 

@@ -28,6 +28,12 @@ from notifications.register.breach_page import (
 from notifications.register.charts import days_to_be_told, told_course
 from notifications.register.clock import ClockState
 from notifications.register.figures import RegisterLine, light_lines, register_lines
+from notifications.register.insurer_page import (
+    shown_campaigns,
+    shown_lists,
+    suspicious_counts,
+    timeline,
+)
 from notifications.register.reach import readable_breaches
 from notifications.register.recount import latest_recount
 from notifications.register.statements import statements_ever_public
@@ -154,21 +160,33 @@ def register_insurer(request: HttpRequest, breach_slug: str, insurer_slug: str) 
     lines = register_lines(breach=breach, insurers=[insurer])
     if not lines:
         raise Http404
-    approved = [campaign for campaign in lines[0].campaigns if campaign.approved_at]
+    line, before = lines[0], request.GET.get("avant", "")
+    row = row_of(line, timezone.now())
+    entries, older = timeline(insurer, int(before) if before.isdecimal() else None)
     return render(
         request,
         "notifications/register_insurer.html",
         {
-            "line": lines[0],
+            "line": line,
+            "row": row,
+            "total": row,
+            "course": told_course([line]),
+            "days": days_to_be_told([line]),
             "statements": statements_ever_public(breach=breach, insurer=insurer),
-            "lists": [(found, bytes(found.sha256 or b"").hex()) for found in lines[0].lists],
+            "lists": shown_lists(line.lists),
+            "campaigns": shown_campaigns(insurer, line.campaigns),
             "notices": [
                 (
                     campaign,
                     preview(NoticeContent.from_json(campaign.notice_version.content)).email,
                     bytes(campaign.notice_version.sha256).hex(),
                 )
-                for campaign in approved
+                for campaign in line.campaigns
+                if campaign.approved_at
             ],
+            "suspicious": suspicious_counts(insurer),
+            "rows": entries,
+            "older": older,
+            "recounted": latest_recount(),
         },
     )

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from django.test import Client, override_settings
 
+from audit.models import AuditEntry
+from audit.trail import insurer_scope
 from insurers.lists.purging import purge_contacts, purge_list, run_purge
 from insurers.models import Declaration, ListPurge
 from notifications.models import Campaign
@@ -96,3 +98,19 @@ def test_a_purge_leaves_its_proof_and_the_figures(
         page = cast.sign_in(client, person).get(path).content.decode()
         assert said in page
         assert f"Clé list/{found.pk}/1 détruite" in page
+
+
+def test_an_insurers_page_says_who_did_what(client: Client) -> None:
+    campaign = sent([member(1, email="a@example.fr"), member(2)])
+    cast.sign_in(client, cast.aude())
+    page = client.get("/registre/alphapay-betapay-2026/mutuelle-du-phare/").content.decode()
+    assert f"(account:{campaign.affected_list.uploaded_by_id})" in page
+    assert f"par le compte n° {cast.armand().pk}, version" in page
+    assert "courriel → SMS" in page
+    assert "Campagne approuvée" in page
+    assert "Aucun depuis un an." in page
+    first = AuditEntry.objects.filter(scope=insurer_scope(cast.phare().pk)).earliest("sequence")
+    older = client.get(
+        f"/registre/alphapay-betapay-2026/mutuelle-du-phare/?avant={first.sequence + 1}"
+    ).content.decode()
+    assert older.count("<time ") == 1
