@@ -266,8 +266,7 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
     "audit_auditentry": (
         f"scope = ANY ({SCOPES}) OR (scope = 'portal' AND portal_role() IN"
         " ('operator', 'auditor'))",
-        f"scope = 'portal' OR scope = ANY ({SCOPES})"
-        " OR portal_role() IN ('operator', 'invited')",
+        f"scope = 'portal' OR scope = ANY ({SCOPES}) OR portal_role() IN ('operator', 'invited')",
     ),
 }
 

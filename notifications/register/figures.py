@@ -1,15 +1,24 @@
 """The figures of the register, from tallies and lists' counts: no page counts messages."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Model, QuerySet, Sum
 
 from insurers.lists.rejected import rows_to_correct
-from insurers.models import AffectedList, Breach, Declaration, Insurer, ListState
+from insurers.models import (
+    AffectedList,
+    Affiliation,
+    Breach,
+    BreachOperator,
+    Declaration,
+    Insurer,
+    ListState,
+)
 from notifications.models import (
     Campaign,
     CampaignKind,
@@ -47,6 +56,7 @@ COUNTERS = (
     "people_by_state",
     "messages",
 )
+Row = TypeVar("Row", bound=Model)
 
 
 @dataclass
@@ -204,29 +214,29 @@ def _lines_of_breach(
     campaigns: QuerySet[Campaign],
 ) -> list[RegisterLine]:
     insurers = {insurer.pk: insurer for insurer in mine}
-    tied = set(
-        Insurer.objects.filter(
-            pk__in=insurers, affiliations__operator__breach_parts__breach=breach
-        ).values_list("pk", flat=True)
-    )
-    lines = {pk: RegisterLine(breach, insurers[pk]) for pk in tied}
+    lines: dict[UUID, RegisterLine] = {}
 
     def line(pk: UUID) -> RegisterLine:
-        return lines.setdefault(pk, RegisterLine(breach, insurers[pk]))
+        if pk not in lines:
+            lines[pk] = RegisterLine(breach, insurers[pk])
+        return lines[pk]
 
-    for declaration in Declaration.objects.filter(breach=breach, insurer__in=insurers):
+    tied = BreachOperator.objects.filter(breach=breach).values("operator")
+    affiliations = Affiliation.objects.filter(operator__in=tied).order_by().distinct()
+    for pk in _of_insurers(affiliations, insurers).values_list("insurer", flat=True):
+        if pk in insurers:
+            line(pk)
+    for declaration in _theirs(Declaration.objects.filter(breach=breach), insurers):
         line(declaration.insurer_id).declaration = declaration
-    accepted = AffectedList.objects.that_list_people().filter(breach=breach, insurer__in=insurers)
-    for affected_list in lists.filter(pk__in=accepted.values("pk")).order_by("decided_at", "pk"):
+    accepted = lists.filter(breach=breach, pk__in=AffectedList.objects.that_list_people())
+    for affected_list in _theirs(accepted.order_by("decided_at", "pk"), insurers):
         entry = line(affected_list.insurer_id)
         entry.lists.append(affected_list)
         entry.figures.listed += affected_list.members - affected_list.members_uncounted
-    for campaign in campaigns.filter(breach=breach, insurer__in=insurers).order_by("submitted_at"):
+    for campaign in _theirs(campaigns.filter(breach=breach).order_by("submitted_at"), insurers):
         line(campaign.insurer_id).campaigns.append(campaign)
-    public = Publication.objects.filter(
-        statement__breach=breach, insurer__in=insurers, state=PublicationState.PUBLISHED
-    )
-    for publication in public:
+    public = Publication.objects.filter(statement__breach=breach, state=PublicationState.PUBLISHED)
+    for publication in _theirs(public, insurers):
         line(publication.insurer_id).public_statement = publication
     _add_totals(breach, lines)
     for entry in lines.values():
@@ -236,11 +246,26 @@ def _lines_of_breach(
     return sorted(lines.values(), key=lambda line: (not line.is_silent, line.insurer.name))
 
 
+FEW = 20  # insurers that a statement names; with more, it takes longer to read than their rows
+
+
+def _of_insurers(rows: QuerySet[Row], insurers: Collection[UUID]) -> QuerySet[Row]:
+    """Keep the rows of insurers where they are few; the caller looks through the others' too."""
+    return rows.filter(insurer__in=insurers) if len(insurers) <= FEW else rows
+
+
+def _theirs(rows: QuerySet[Row], insurers: Collection[UUID]) -> Iterator[Row]:
+    """Yield the rows of these insurers, whoever else's the reader may see."""
+    for row in _of_insurers(rows, insurers):
+        if row.insurer_id in insurers:  # type: ignore[attr-defined]
+            yield row
+
+
 def _add_totals(breach: Breach, lines: dict[UUID, RegisterLine]) -> None:
     """Give each line the sums made beforehand; where they are out of date, add up the tallies."""
     changed = changed_insurers(breach_id=breach.pk)
     summed = {
-        row.insurer_id: row for row in RegisterSum.objects.filter(breach=breach, insurer__in=lines)
+        row.insurer_id: row for row in _theirs(RegisterSum.objects.filter(breach=breach), lines)
     }
     for pk, line in lines.items():
         row, listed = summed.get(pk), line.figures.listed

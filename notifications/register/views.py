@@ -45,7 +45,7 @@ PAGE = 25
 def register(request: HttpRequest) -> HttpResponse:
     """List the breaches within the person's reach, with what stands out in each."""
     scope = staff_of(request)
-    insurers = list(readable_insurers(scope))
+    insurers = list(readable_insurers(scope).only("slug", "name"))
     now = timezone.now()
     breaches = []
     for breach in readable_breaches(scope):
@@ -70,7 +70,7 @@ def register(request: HttpRequest) -> HttpResponse:
 def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
     """Show a line per insurer within the person's reach, sorted and filtered as asked."""
     scope = staff_of(request)
-    insurers = list(readable_insurers(scope))
+    insurers = list(readable_insurers(scope).only("slug", "name"))
     breach = get_object_or_404(readable_breaches(scope), slug=breach_slug)
     now = timezone.now()
     form = LinesForm(request.GET, breach=breach)
