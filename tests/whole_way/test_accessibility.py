@@ -40,6 +40,7 @@ STAFF = [
     "/registre/viamedis-almerys-2024/",
     f"/registre/viamedis-almerys-2024/{PHARE}/article-33/",
     f"/registre/viamedis-almerys-2024/{PHARE}/",
+    f"/registre/viamedis-almerys-2024/{PHARE}/preuves/",
     "/registre/journal/",
     "/espace/signalements/",
     "/compte/2fa/",
