@@ -134,7 +134,9 @@ def told_chart(points: Sequence[Any], listed: int, title: str, desc: str) -> Saf
 def _next(points: Sequence[Any], place: int, first: Any) -> int:
     """Return the day, from the first, at which the next point begins."""
     following = points[place + 1] if place + 1 < len(points) else None
-    return (following.day - first).days if following else (points[place].day - first).days + 1
+    if following is None:
+        return int((points[place].day - first).days) + 1
+    return int((following.day - first).days)
 
 
 @register.simple_tag

@@ -48,6 +48,7 @@ OF_LISTS = (
 OF_CAMPAIGNS = (
     *("insurer", "affected_list", "kind", "state", "first_message_at", "last_message_at"),
 )
+OF_DECLARATIONS = ("insurer", "is_concerned", "awareness_at", "authority_notified_at")
 COUNTERS = (
     "people",
     "unreachable_by_reason",
@@ -197,6 +198,7 @@ def register_lines(*, breach: Breach, insurers: Collection[Insurer]) -> list[Reg
         insurers,
         AffectedList.objects.all(),
         Campaign.objects.select_related("notice_version"),
+        Declaration.objects.all(),
     )
 
 
@@ -204,7 +206,8 @@ def light_lines(*, breach: Breach, insurers: Collection[Insurer]) -> list[Regist
     """Return the same lines for a page of many: of lists and campaigns, what figures need."""
     lists = AffectedList.objects.only(*OF_LISTS)
     campaigns = Campaign.objects.only(*OF_CAMPAIGNS)
-    return _lines_of_breach(breach, insurers, lists, campaigns)
+    declarations = Declaration.objects.only(*OF_DECLARATIONS)
+    return _lines_of_breach(breach, insurers, lists, campaigns, declarations)
 
 
 def _lines_of_breach(
@@ -212,6 +215,7 @@ def _lines_of_breach(
     mine: Collection[Insurer],
     lists: QuerySet[AffectedList],
     campaigns: QuerySet[Campaign],
+    declarations: QuerySet[Declaration],
 ) -> list[RegisterLine]:
     insurers = {insurer.pk: insurer for insurer in mine}
     lines: dict[UUID, RegisterLine] = {}
@@ -226,7 +230,7 @@ def _lines_of_breach(
     for pk in _of_insurers(affiliations, insurers).values_list("insurer", flat=True):
         if pk in insurers:
             line(pk)
-    for declaration in _theirs(Declaration.objects.filter(breach=breach), insurers):
+    for declaration in _theirs(declarations.filter(breach=breach), insurers):
         line(declaration.insurer_id).declaration = declaration
     accepted = lists.filter(breach=breach, pk__in=AffectedList.objects.that_list_people())
     for affected_list in _theirs(accepted.order_by("decided_at", "pk"), insurers):
@@ -264,9 +268,8 @@ def _theirs(rows: QuerySet[Row], insurers: Collection[UUID]) -> Iterator[Row]:
 def _add_totals(breach: Breach, lines: dict[UUID, RegisterLine]) -> None:
     """Give each line the sums made beforehand; where they are out of date, add up the tallies."""
     changed = changed_insurers(breach_id=breach.pk)
-    summed = {
-        row.insurer_id: row for row in _theirs(RegisterSum.objects.filter(breach=breach), lines)
-    }
+    sums = RegisterSum.objects.filter(breach=breach).defer("summed_at")
+    summed = {row.insurer_id: row for row in _theirs(sums, lines)}
     for pk, line in lines.items():
         row, listed = summed.get(pk), line.figures.listed
         if row is not None and pk not in changed and row.listed == listed:

@@ -2,7 +2,7 @@
 
 A trigger marks each campaign whose tallies change (migration 0013). While a mark stands, or as
 many people are no longer listed, the sum is out of date and whoever asks adds up the tallies
-themselves; so a figure is never older than the tallies (docs/decisions/0025).
+themselves; so a figure is never older than the tallies (docs/decisions/0027).
 """
 
 from collections import Counter

@@ -112,7 +112,7 @@ def _with_operator(operator: str | None, insurers: Iterable[Insurer]) -> set[UUI
     """Return the insurers affiliated with an operator."""
     if not operator:
         return set()
-    found = Affiliation.objects.filter(operator=operator, insurer__in=insurers)
+    found = Affiliation.objects.filter(operator=int(operator), insurer__in=insurers)
     return set(found.values_list("insurer", flat=True))
 
 
