@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo reset-demo test test-full test-faults check messages lock bench-ingest bench-workbook \
-	bench-rotation bench-comparison bench-outbox bench-dispatch bench-web bench-lookup bench-reply
+	bench-rotation bench-comparison bench-outbox bench-dispatch bench-web bench-lookup bench-reply bench-register
 
 help:
 	@echo 'make demo         everything set up and running in front of you (PORT=… MEMBERS=…)'
@@ -29,6 +29,7 @@ help:
 	@echo 'make bench-web  how many pages and questions are answered a second (needs wrk)'
 	@echo 'make bench-lookup  how fast somebody is found as lists grow (ROWS=…)'
 	@echo 'make bench-reply  how long questions wait while a campaign is sent (RATE=…, SECONDS=…)'
+	@echo 'make bench-register  how long the register takes as notifications grow (N=…)'
 	@echo 'make check        formatting, types, imports, migrations, settings, translations'
 	@echo 'make messages     bring the English catalogue in step with the source'
 	@echo 'make lock         lock the dependencies of pyproject.toml (needs uv)'
@@ -83,6 +84,9 @@ bench-lookup: $(READY)
 
 bench-reply: $(READY)
 	$(PY) -m benchmarks.reply $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS))
+
+bench-register: $(READY)
+	$(PY) -m benchmarks.register $(if $(N),--notifications $(N))
 
 check: $(READY)
 	$(PY) -m ruff check .

@@ -157,7 +157,10 @@ CALLS = {
     "lookup_remove_waiting(bytea)": WEB,
 }
 
-OWN = "insurer_id = ANY (portal_insurers())"
+# In a sub-select PostgreSQL reads the setting once for a statement, not for each row: an auditor of
+# four hundred insurers has a long one.
+OWN = "insurer_id = ANY ((SELECT portal_insurers())::uuid[])"
+SCOPES = "(SELECT portal_scopes())::text[]"
 
 
 def _of(parent: str, column: str) -> str:
@@ -290,10 +293,9 @@ ROW_POLICIES: dict[str, tuple[str, str]] = {
         "false",
     ),
     "audit_auditentry": (
-        "scope = ANY (portal_scopes()) OR (scope = 'portal' AND portal_role() IN"
+        f"scope = ANY ({SCOPES}) OR (scope = 'portal' AND portal_role() IN"
         " ('operator', 'auditor'))",
-        "scope = 'portal' OR scope = ANY (portal_scopes())"
-        " OR portal_role() IN ('operator', 'invited')",
+        f"scope = 'portal' OR scope = ANY ({SCOPES}) OR portal_role() IN ('operator', 'invited')",
     ),
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import django_stubs_ext
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
@@ -159,6 +160,8 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.read_mailboxes": {"queue": "default"},
     "notifications.tasks.read_mailbox": {"queue": "default"},
     "notifications.tasks.forget_suspicious": {"queue": "default"},
+    "notifications.tasks.sum_up_register": {"queue": "default"},
+    "notifications.tasks.recount_register": {"queue": "default"},
     "notifications.tasks.forget_questions": {"queue": "default"},
     "notifications.tasks.apply_retention": {"queue": "default"},
     "notifications.tasks.look_for_alerts": {"queue": "default"},
@@ -190,6 +193,11 @@ CELERY_BEAT_SCHEDULE = {
     "sign-expiry": {"task": "notifications.tasks.sign_expiry", "schedule": 86400.0},
     "draw-samples": {"task": "notifications.tasks.draw_samples", "schedule": 30.0},
     "apply-retention": {"task": "notifications.tasks.apply_retention", "schedule": 3600.0},
+    "sum-up-register": {"task": "notifications.tasks.sum_up_register", "schedule": 10.0},
+    "recount-register": {
+        "task": "notifications.tasks.recount_register",
+        "schedule": crontab(hour="3", minute="20"),
+    },
     "sms-receipts": {"task": "notifications.tasks.sms_receipts", "schedule": 30.0},
 }
 

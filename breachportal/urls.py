@@ -23,11 +23,11 @@ urlpatterns = [
         path("", include("lookup.urls")),
         path("", include("lookup.waiting.urls")),
         path("compte/", include("breachportal.account_urls")),
+        path("", include("insurers.trail_urls")),  # before /registre/<breach>/
         path("", include("notifications.urls")),
         path("", include("insurers.team.urls")),
         path("", include("insurers.lists.urls")),
         path("", include("insurers.api.urls")),
-        path("", include("insurers.trail_urls")),
         prefix_default_language=False,
     ),
 ]

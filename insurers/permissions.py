@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -106,7 +106,7 @@ def _read_scope(user: Any, now: datetime) -> StaffScope:
     mandated: dict[UUID, frozenset[int]] = {}
     for mandate in Mandate.objects.filter(
         user=user, until_date__gte=timezone.localdate(now)
-    ).prefetch_related("breaches", "insurers"):
+    ).prefetch_related("breaches", Prefetch("insurers", Insurer.objects.only("pk"))):
         breaches = frozenset(breach.pk for breach in mandate.breaches.all())
         for insurer in mandate.insurers.all():
             mandated[insurer.pk] = mandated.get(insurer.pk, frozenset()) | breaches

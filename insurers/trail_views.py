@@ -85,7 +85,7 @@ def trail(request: HttpRequest) -> HttpResponse:
             "form": form,
             "chain": chain,
             "chain_name": dict(chains)[chain],
-            "rows": _rows(entries[:PAGE]),
+            "rows": named(entries[:PAGE]),
             "older": older.urlencode() if len(entries) > PAGE else "",
         },
     )
@@ -116,7 +116,8 @@ def _entries(chain: str, wanted: dict[str, Any]) -> Any:
     return entries
 
 
-def _rows(entries: list[AuditEntry]) -> list[Row]:
+def named(entries: list[AuditEntry]) -> list[Row]:
+    """Return entries with their authors named and their codes in words."""
     names: dict[str, str] = {"system": gettext("le portail")}
     people = get_user_model().objects.filter(pk__in=_numbers(entries, "account:"))
     names |= {account(person.pk): person.name or person.email for person in people}

@@ -46,6 +46,8 @@ from notifications.receipts.mailboxes import (
 )
 from notifications.receipts.reports import apply_sealed_receipts
 from notifications.receipts.sms import collect_sms_receipts
+from notifications.register.recount import recount
+from notifications.register.summing import sum_up
 from notifications.replies.answering import forget_old_questions
 from notifications.replies.outcomes import mark_in_doubt
 from notifications.replies.serving import serve
@@ -298,3 +300,17 @@ def wake_dispatchers() -> None:
     if turns_in_order(now=timezone.now()):
         for slot, ticket in issue_tickets():
             enqueue(dispatch, slot=slot, ticket=ticket)
+
+
+@shared_task(expires=10)
+def sum_up_register() -> None:
+    """Sum up the tallies that changed, for the register's pages."""
+    sum_up(now=timezone.now())
+
+
+@shared_task(expires=6 * 3600)
+def recount_register() -> None:
+    """Recompute the register's figures from the delivery events, and keep what differs."""
+    result = recount(now=timezone.now())
+    if result.differences:
+        logger.error("recount %s found %s differences", result.pk, result.differences)

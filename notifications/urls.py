@@ -174,6 +174,7 @@ urlpatterns = [
         name="register_record",
     ),
     path("registre/", register_views.register, name="register"),
+    path("registre/<slug:breach_slug>/", register_views.register_breach, name="register_breach"),
     path(
         "registre/<slug:breach_slug>/<slug:insurer_slug>/preuves/",
         evidence_views.evidence,

@@ -71,3 +71,94 @@ def stacked_course(points: Sequence[Any], label: str) -> SafeString:
         label,
         format_html_join("", '<polygon class="bar bar-{}" points="{}"/>', areas),
     )
+
+
+@register.simple_tag
+def stacked_line(segments: Sequence[tuple[str, str, int]], name: str) -> SafeString:
+    """Return one bar of (code, label, number) named by its figures, for a row of a table."""
+    total = sum(number for _code, _name, number in segments) or 1
+    words = ", ".join(f"{label} {spaced(number)}" for _code, label, number in segments)
+    bars, start = [], 0.0
+    for code, _label, number in segments:
+        width = 1000 * number / total
+        bars.append((code, f"{start:.2f}", f"{width:.2f}"))
+        start += width
+    return format_html(
+        '<svg class="chart chart-stacked chart-line" viewBox="0 0 1000 24"'
+        ' preserveAspectRatio="none" role="img" focusable="false"><title>{}</title>{}</svg>',
+        f"{name} : {words or '0'}",
+        format_html_join(
+            "", '<rect class="bar bar-{}" x="{}" y="0" width="{}" height="24"/>', bars
+        ),
+    )
+
+
+@register.simple_tag
+def told_chart(points: Sequence[Any], listed: int, title: str, desc: str) -> SafeString:
+    """Return people told over time stacked by channel, below a line of all who are listed.
+
+    Points have `day` and `by_channel`, (code, number) from below. A table beside says the same.
+    """
+    if not points:
+        return mark_safe("")
+    first = points[0].day
+    days = (points[-1].day - first).days + 1
+    most = max(listed, *(point.total for point in points)) or 1
+    steps = [
+        (point, (point.day - first).days, _next(points, place, first))
+        for place, point in enumerate(points)
+    ]
+    bars = []
+    for point, begin, end in steps:
+        floor = 0
+        for code, number in point.by_channel:
+            height = 200 * number / most
+            top = 200 - 200 * floor / most - height
+            if number:
+                x, width = 1000 * begin / days, 1000 * (end - begin) / days
+                bars.append((code, f"{x:.1f}", f"{top:.1f}", f"{width:.1f}", f"{height:.1f}"))
+            floor += number
+    return format_html(
+        '<svg class="chart chart-course" viewBox="0 0 1000 200" preserveAspectRatio="none"'
+        ' role="img" focusable="false"><title>{}</title><desc>{}</desc>{}'
+        '<line class="chart-total" x1="0" x2="1000" y1="{}" y2="{}"/></svg>',
+        title,
+        desc,
+        format_html_join(
+            "", '<rect class="bar bar-{}" x="{}" y="{}" width="{}" height="{}"/>', bars
+        ),
+        *(2 * [f"{max(1.0, 200 - 200 * listed / most):.1f}"]),
+    )
+
+
+def _next(points: Sequence[Any], place: int, first: Any) -> int:
+    """Return the day, from the first, at which the next point begins."""
+    following = points[place + 1] if place + 1 < len(points) else None
+    if following is None:
+        return int((points[place].day - first).days) + 1
+    return int((following.day - first).days)
+
+
+@register.simple_tag
+def columns_chart(groups: Sequence[Any], title: str, desc: str) -> SafeString:
+    """Return groups with `people` as columns, from the left; a table beside names them."""
+    most = max((group.people for group in groups), default=0) or 1
+    width = 1000 / (len(groups) or 1)
+    bars = [
+        (
+            f"{width * place + 6:.1f}",
+            f"{200 - 200 * one.people / most:.1f}",
+            f"{width - 12:.1f}",
+            f"{200 * one.people / most:.1f}",
+        )
+        for place, one in enumerate(groups)
+    ]
+    return format_html(
+        '<svg class="chart chart-course" viewBox="0 0 1000 200" preserveAspectRatio="none"'
+        ' role="img" focusable="false"><title>{}</title><desc>{}</desc>{}</svg>',
+        title,
+        desc,
+        format_html_join(
+            "", '<rect class="bar bar-told" x="{}" y="{}" width="{}" height="{}"/>', bars
+        ),
+    )

@@ -52,7 +52,7 @@ def record_pdf(record: Record33) -> bytes:
                     "label": item.label,
                     "value": item.value,
                     "missing": item.is_missing,
-                    "portal": _("Le portail compte : %(known)s") % {"known": item.portal}
+                    "portal": _("selon le portail : %(known)s") % {"known": item.portal}
                     if item.portal
                     else "",
                 }

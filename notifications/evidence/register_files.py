@@ -60,6 +60,8 @@ def _register(line: RegisterLine) -> dict[str, Any]:
             "is_concerned": declared.is_concerned if declared else None,
             "operator_notice_at": moment(declared.operator_notice_at) if declared else None,
             "awareness_at": moment(declared.awareness_at) if declared else None,
+            "authority_notified_at": moment(declared.authority_notified_at) if declared else None,
+            "authority_reference": declared.authority_reference if declared else None,
             "expected_people": declared.expected_people if declared else None,
             "declared_at": moment(declared.declared_at) if declared else None,
         },

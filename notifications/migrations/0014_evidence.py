@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('insurers', '0003_operators_hold_no_membership'),
+        ('notifications', '0011_receipts_of_replies'),
         ('notifications', '0013_mark_changes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -1,25 +1,36 @@
 """The figures of the register, from tallies and lists' counts: no page counts messages."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Model, QuerySet, Sum
 
 from insurers.lists.rejected import rows_to_correct
-from insurers.models import AffectedList, Breach, Declaration, Insurer, ListState
+from insurers.models import (
+    AffectedList,
+    Affiliation,
+    Breach,
+    BreachOperator,
+    Declaration,
+    Insurer,
+    ListState,
+)
 from notifications.models import (
     Campaign,
     CampaignKind,
     CampaignState,
     Publication,
     PublicationState,
+    RegisterSum,
     State,
     Tally,
 )
 from notifications.reasons import reason_label
+from notifications.register.summing import Totals, changed_insurers, totals_of
 from notifications.states import FAILURES, IN_PROGRESS, NOT_ARRIVED, STANDING_OF, Standing
 
 # Their outbox was made. (Before that a campaign is returned, never cancelled.)
@@ -30,6 +41,23 @@ BUILT = (
     CampaignState.FINISHED,
     CampaignState.CANCELLED,
 )
+OF_LISTS = (
+    *("insurer", "state", "effect", "corrects", "members", "members_uncounted", "members_ended"),
+    *("rows", "rows_rejected", "operator_ids"),
+)
+OF_CAMPAIGNS = (
+    *("insurer", "affected_list", "kind", "state", "first_message_at", "last_message_at"),
+)
+OF_DECLARATIONS = ("insurer", "is_concerned", "awareness_at", "authority_notified_at")
+COUNTERS = (
+    "people",
+    "unreachable_by_reason",
+    "cancelled_by_reason",
+    "exempt_by_ground",
+    "people_by_state",
+    "messages",
+)
+Row = TypeVar("Row", bound=Model)
 
 
 @dataclass
@@ -40,6 +68,7 @@ class Figures:
     people: Counter[Standing] = field(default_factory=Counter)
     unreachable_by_reason: Counter[str] = field(default_factory=Counter)
     cancelled_by_reason: Counter[str] = field(default_factory=Counter)
+    exempt_by_ground: Counter[str] = field(default_factory=Counter)
     people_by_state: Counter[State] = field(default_factory=Counter)
     messages: Counter[State] = field(default_factory=Counter)
 
@@ -53,6 +82,14 @@ class Figures:
             self.unreachable_by_reason[reason] += people
         if standing == Standing.CANCELLED and people:
             self.cancelled_by_reason[reason] += people
+        if standing == Standing.EXEMPT and people:
+            self.exempt_by_ground[reason] += people
+
+    def add_figures(self, other: "Figures") -> None:
+        """Add other figures, of other people."""
+        self.listed += other.listed
+        for name in COUNTERS:
+            getattr(self, name).update(getattr(other, name))
 
     @property
     def adds_up(self) -> bool:
@@ -84,6 +121,15 @@ class Figures:
         return [
             (reason_label(reason), people)
             for reason, people in self.cancelled_by_reason.most_common()
+            if people
+        ]
+
+    @property
+    def exempt_grounds(self) -> list[tuple[str, int]]:
+        """The exempt people by ground in words, the most frequent first."""
+        return [
+            (reason_label(ground), people)
+            for ground, people in self.exempt_by_ground.most_common()
             if people
         ]
 
@@ -124,6 +170,7 @@ class RegisterLine:
     figures: Figures = field(default_factory=Figures)
     rows_rejected: int = 0
     public_statement: Publication | None = None
+    totals: Totals = field(default_factory=Totals)
 
     @property
     def first_message_at(self) -> datetime | None:
@@ -146,43 +193,89 @@ def register_lines(*, breach: Breach, insurers: Collection[Insurer]) -> list[Reg
 
     An insurer has a part when the directory or the insurer itself ties it to the breach.
     """
-    lines = _lines_of_breach(breach, {insurer.pk: insurer for insurer in insurers})
-    return sorted(lines, key=lambda line: (not line.is_silent, line.insurer.name))
-
-
-def _lines_of_breach(breach: Breach, insurers: dict[UUID, Insurer]) -> list[RegisterLine]:
-    tied = set(
-        Insurer.objects.filter(
-            pk__in=insurers, affiliations__operator__breach_parts__breach=breach
-        ).values_list("pk", flat=True)
+    return _lines_of_breach(
+        breach,
+        insurers,
+        AffectedList.objects.all(),
+        Campaign.objects.select_related("notice_version"),
+        Declaration.objects.all(),
     )
-    lines = {pk: RegisterLine(breach, insurers[pk]) for pk in tied}
+
+
+def light_lines(*, breach: Breach, insurers: Collection[Insurer]) -> list[RegisterLine]:
+    """Return the same lines for a page of many: of lists and campaigns, what figures need."""
+    lists = AffectedList.objects.only(*OF_LISTS)
+    campaigns = Campaign.objects.only(*OF_CAMPAIGNS)
+    declarations = Declaration.objects.only(*OF_DECLARATIONS)
+    return _lines_of_breach(breach, insurers, lists, campaigns, declarations)
+
+
+def _lines_of_breach(
+    breach: Breach,
+    mine: Collection[Insurer],
+    lists: QuerySet[AffectedList],
+    campaigns: QuerySet[Campaign],
+    declarations: QuerySet[Declaration],
+) -> list[RegisterLine]:
+    insurers = {insurer.pk: insurer for insurer in mine}
+    lines: dict[UUID, RegisterLine] = {}
 
     def line(pk: UUID) -> RegisterLine:
-        return lines.setdefault(pk, RegisterLine(breach, insurers[pk]))
+        if pk not in lines:
+            lines[pk] = RegisterLine(breach, insurers[pk])
+        return lines[pk]
 
-    for declaration in Declaration.objects.filter(breach=breach, insurer__in=insurers):
+    tied = BreachOperator.objects.filter(breach=breach).values("operator")
+    affiliations = Affiliation.objects.filter(operator__in=tied).order_by().distinct()
+    for pk in _of_insurers(affiliations, insurers).values_list("insurer", flat=True):
+        if pk in insurers:
+            line(pk)
+    for declaration in _theirs(declarations.filter(breach=breach), insurers):
         line(declaration.insurer_id).declaration = declaration
-    accepted = AffectedList.objects.that_list_people().filter(breach=breach, insurer__in=insurers)
-    for affected_list in accepted.order_by("decided_at", "pk"):
+    accepted = lists.filter(breach=breach, pk__in=AffectedList.objects.that_list_people())
+    for affected_list in _theirs(accepted.order_by("decided_at", "pk"), insurers):
         entry = line(affected_list.insurer_id)
         entry.lists.append(affected_list)
         entry.figures.listed += affected_list.members - affected_list.members_uncounted
-    campaigns = Campaign.objects.filter(breach=breach, insurer__in=insurers).select_related(
-        "notice_version"
-    )
-    for campaign in campaigns.order_by("submitted_at"):
+    for campaign in _theirs(campaigns.filter(breach=breach).order_by("submitted_at"), insurers):
         line(campaign.insurer_id).campaigns.append(campaign)
-    public = Publication.objects.filter(
-        statement__breach=breach, insurer__in=insurers, state=PublicationState.PUBLISHED
-    )
-    for publication in public:
+    public = Publication.objects.filter(statement__breach=breach, state=PublicationState.PUBLISHED)
+    for publication in _theirs(public, insurers):
         line(publication.insurer_id).public_statement = publication
+    _add_totals(breach, lines)
     for entry in lines.values():
         _add_tallies(entry)
         standing = [found for found in entry.lists if found.state != ListState.WITHDRAWN]
         entry.rows_rejected = rows_to_correct(standing)
-    return list(lines.values())
+    return sorted(lines.values(), key=lambda line: (not line.is_silent, line.insurer.name))
+
+
+FEW = 20  # insurers that a statement names; with more, it takes longer to read than their rows
+
+
+def _of_insurers(rows: QuerySet[Row], insurers: Collection[UUID]) -> QuerySet[Row]:
+    """Keep the rows of insurers where they are few; the caller looks through the others' too."""
+    return rows.filter(insurer__in=insurers) if len(insurers) <= FEW else rows
+
+
+def _theirs(rows: QuerySet[Row], insurers: Collection[UUID]) -> Iterator[Row]:
+    """Yield the rows of these insurers, whoever else's the reader may see."""
+    for row in _of_insurers(rows, insurers):
+        if row.insurer_id in insurers:  # type: ignore[attr-defined]
+            yield row
+
+
+def _add_totals(breach: Breach, lines: dict[UUID, RegisterLine]) -> None:
+    """Give each line the sums made beforehand; where they are out of date, add up the tallies."""
+    changed = changed_insurers(breach_id=breach.pk)
+    sums = RegisterSum.objects.filter(breach=breach).defer("summed_at")
+    summed = {row.insurer_id: row for row in _theirs(sums, lines)}
+    for pk, line in lines.items():
+        row, listed = summed.get(pk), line.figures.listed
+        if row is not None and pk not in changed and row.listed == listed:
+            line.totals = Totals.from_row(row)
+        elif any(campaign.state in BUILT for campaign in line.campaigns):
+            line.totals = totals_of(breach_id=breach.pk, insurer_id=pk, listed=listed)
 
 
 def _add_tallies(line: RegisterLine) -> None:
@@ -198,34 +291,18 @@ def _add_tallies(line: RegisterLine) -> None:
         listed.members - listed.members_uncounted for listed in line.lists if listed.pk not in begun
     )
     line.figures.people[Standing.IN_PROGRESS] += waiting
-    for row in _sums(Tally.objects.filter(campaign__in=built)):
-        people = row.people - row.uncounted if row.campaign_id in {c.pk for c in notices} else 0
-        line.figures.add(row.state, row.reason, people, row.messages)
-
-
-@dataclass(frozen=True)
-class _Sum:
-    """A campaign's people and messages in a state, over hours and shards."""
-
-    campaign_id: int
-    state: State
-    reason: str
-    people: int
-    uncounted: int
-    messages: int
-
-
-def _sums(tallies: QuerySet[Tally]) -> list[_Sum]:
-    rows = tallies.values_list("campaign", "state", "reason").annotate(
-        Sum("people"), Sum("uncounted"), Sum("messages")
-    )
-    return [_Sum(row[0], State(row[1]), *row[2:]) for row in rows.order_by("campaign")]
+    counted, sent = {one.pk for one in notices}, {one.pk for one in built}
+    for campaign_id, _channel, state, reason, people, uncounted, messages in line.totals.sums:
+        if campaign_id in sent:
+            whole = people - uncounted if campaign_id in counted else 0
+            line.figures.add(State(state), reason, whole, messages)
 
 
 def add_tallies(figures: Figures, tallies: QuerySet[Tally]) -> None:
     """Sum tallies over hours and shards into figures."""
-    for row in _sums(tallies):
-        figures.add(row.state, row.reason, row.people, row.messages)
+    rows = tallies.values_list("state", "reason").annotate(Sum("people"), Sum("messages"))
+    for state, reason, people, messages in rows.order_by("state", "reason"):
+        figures.add(State(state), reason, people, messages)
 
 
 def failures_of(*, campaign: Campaign) -> list[tuple[str, State, str, int]]:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.register.record import LABELS, Complement, Nature, RecordContent, Severity
 
-LONG = {
+LONG: dict[str, Any] = {
     "facts": _("Ce qui s’est passé, quand, comment vous l’avez appris."),
     "cause": _("Interne ou externe, accidentelle ou malveillante ; la faille, si elle est connue."),
     "people_categories": "",
@@ -88,18 +88,14 @@ class ComplementForm(forms.Form):
         return cleaned
 
 
-class BaseComplements(forms.BaseFormSet[ComplementForm]):
-    """The complements there are, and room for one more."""
-
-    def complements(self) -> tuple[Complement, ...]:
-        """Return what the valid forms describe, in the order of their dates."""
-        given = [form.cleaned_data for form in self.forms if form.cleaned_data.get("sent_on")]
-        return tuple(
-            Complement(one["sent_on"].isoformat(), one["reference"], one["text"].strip())
-            for one in sorted(given, key=lambda one: one["sent_on"])
-        )
+def complements_of(formset: forms.BaseFormSet[ComplementForm]) -> tuple[Complement, ...]:
+    """Return what the valid forms describe, in the order of their dates."""
+    given = [form.cleaned_data for form in formset.forms if form.cleaned_data.get("sent_on")]
+    return tuple(
+        Complement(one["sent_on"].isoformat(), one["reference"], one["text"].strip())
+        for one in sorted(given, key=lambda one: one["sent_on"])
+    )
 
 
-Complements = forms.formset_factory(
-    ComplementForm, formset=BaseComplements, extra=1, max_num=50, absolute_max=51
-)
+# The complements there are, and room for one more.
+Complements = forms.formset_factory(ComplementForm, extra=1, max_num=50, absolute_max=51)

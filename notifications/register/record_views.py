@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from insurers.models import Breach, Role
 from insurers.permissions import readable_insurers, require_reader, require_role, staff_of
-from notifications.register.forms import Complements, RecordForm
+from notifications.register.forms import Complements, RecordForm, complements_of
 from notifications.register.reach import readable_breaches
 from notifications.register.record import latest_content, record_of, save_record, versions_of
 
@@ -34,7 +34,7 @@ def record_edit(request: HttpRequest, breach_slug: str, insurer_slug: str) -> Ht
         saved = save_record(
             breach=breach,
             insurer=insurer,
-            content=form.content(complements.complements()),
+            content=form.content(complements_of(complements)),
             author_id=scope.user_id,
             now=timezone.now(),
         )

@@ -1,27 +1,153 @@
 """The register: who was told, when, how, with which text, and who was not."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from insurers.permissions import readable_insurers, require_reader, staff_of
+from insurers.models import Affiliation, Breach, Insurer
+from insurers.permissions import StaffScope, readable_insurers, require_reader, staff_of
 from notifications.notices.content import NoticeContent
 from notifications.notices.previews import preview
-from notifications.register.figures import register_lines
+from notifications.register.breach_page import (
+    DETAILS,
+    PEOPLE,
+    TITLED,
+    LinesForm,
+    kept,
+    row_of,
+    sorted_rows,
+    total_of,
+)
+from notifications.register.charts import days_to_be_told, told_course
+from notifications.register.clock import ClockState
+from notifications.register.figures import RegisterLine, light_lines, register_lines
+from notifications.register.insurer_page import (
+    shown_campaigns,
+    shown_lists,
+    suspicious_counts,
+    timeline,
+)
 from notifications.register.reach import readable_breaches
+from notifications.register.recount import latest_recount
 from notifications.register.statements import statements_ever_public
+
+PAGE = 25
 
 
 @require_safe
 def register(request: HttpRequest) -> HttpResponse:
-    """Show a line per breach and insurer within the person's reach."""
+    """List the breaches within the person's reach, with what stands out in each."""
     scope = staff_of(request)
-    insurers = list(readable_insurers(scope))
+    insurers = list(readable_insurers(scope).only("slug", "name"))
+    now = timezone.now()
     breaches = []
     for breach in readable_breaches(scope):
-        mandated = [found for found in insurers if scope.may_read(found.pk, breach.pk)]
-        breaches.append((breach, register_lines(breach=breach, insurers=mandated)))
-    return render(request, "notifications/register.html", {"breaches": breaches})
+        rows = [row_of(line, now) for line in _lines(scope, breach, insurers)]
+        breaches.append(
+            {
+                "breach": breach,
+                "figures": total_of(rows, breach).line.figures,
+                "insurers": len(rows),
+                "silent": sum(row.line.is_silent for row in rows),
+                "late": sum(row.clock.state == ClockState.LATE for row in rows),
+            }
+        )
+    return render(
+        request,
+        "notifications/register.html",
+        {"breaches": breaches, "recounted": latest_recount()},
+    )
+
+
+@require_safe
+def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
+    """Show a line per insurer within the person's reach, sorted and filtered as asked."""
+    scope = staff_of(request)
+    insurers = list(readable_insurers(scope).only("slug", "name"))
+    breach = get_object_or_404(readable_breaches(scope), slug=breach_slug)
+    now = timezone.now()
+    form = LinesForm(request.GET, breach=breach)
+    form.is_valid()
+    wanted = form.cleaned_data
+    rows = kept(
+        [row_of(line, now) for line in _lines(scope, breach, insurers)],
+        wanted,
+        _with_operator(wanted.get("operator"), insurers),
+    )
+    sort = request.GET.get("tri", "")
+    page = Paginator(sorted_rows(rows, sort), PAGE).get_page(request.GET.get("page"))
+    lines = [row.line for row in rows]
+    return render(
+        request,
+        "notifications/register_breach.html",
+        {
+            "breach": breach,
+            "form": form,
+            "page": page,
+            "headers": _headers(request, sort),
+            "total": total_of(rows, breach),
+            "count": len(rows),
+            "course": told_course(lines),
+            "days": days_to_be_told(lines),
+            "query": _query(request, page=None),
+            "recounted": latest_recount(),
+            "hours": settings.AUTHORITY_HOURS,
+        },
+    )
+
+
+def _lines(scope: StaffScope, breach: Breach, insurers: Iterable[Insurer]) -> list[RegisterLine]:
+    mandated = [found for found in insurers if scope.may_read(found.pk, breach.pk)]
+    return light_lines(breach=breach, insurers=mandated)
+
+
+def _with_operator(operator: str | None, insurers: Iterable[Insurer]) -> set[UUID]:
+    """Return the insurers affiliated with an operator."""
+    if not operator:
+        return set()
+    found = Affiliation.objects.filter(operator=int(operator), insurer__in=insurers)
+    return set(found.values_list("insurer", flat=True))
+
+
+@dataclass(frozen=True)
+class Header:
+    """A column's title ("" where its one way to sort is the title), ways to sort, ARIA's word."""
+
+    title: str
+    ways: list[tuple[str, str]]
+    aria_sort: str
+    is_number: bool
+
+
+def _headers(request: HttpRequest, sort: str) -> list[Header]:
+    """Return the headers: people sort from the most to the least first, all else the other way."""
+    found = []
+    for title, columns in TITLED:
+        ways, aria = [], "none"
+        for key, label in ((column.key, str(column.label)) for column in columns):
+            descends = columns[0] in (*PEOPLE, *DETAILS)
+            first, second = (f"-{key}", key) if descends else (key, f"-{key}")
+            ways.append((label, _query(request, tri=second if sort == first else first, page=None)))
+            aria = {key: "ascending", f"-{key}": "descending"}.get(sort, aria)
+        found.append(Header(str(title), ways, aria, columns[0] in PEOPLE))
+    return found
+
+
+def _query(request: HttpRequest, **changes: str | None) -> str:
+    """Return the page's query with changes; None takes a parameter out."""
+    query = request.GET.copy()
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = value
+    return query.urlencode()
 
 
 @require_safe
@@ -34,21 +160,33 @@ def register_insurer(request: HttpRequest, breach_slug: str, insurer_slug: str) 
     lines = register_lines(breach=breach, insurers=[insurer])
     if not lines:
         raise Http404
-    approved = [campaign for campaign in lines[0].campaigns if campaign.approved_at]
+    line, before = lines[0], request.GET.get("avant", "")
+    row = row_of(line, timezone.now())
+    entries, older = timeline(insurer, int(before) if before.isdecimal() else None)
     return render(
         request,
         "notifications/register_insurer.html",
         {
-            "line": lines[0],
+            "line": line,
+            "row": row,
+            "total": row,
+            "course": told_course([line]),
+            "days": days_to_be_told([line]),
             "statements": statements_ever_public(breach=breach, insurer=insurer),
-            "lists": [(found, bytes(found.sha256 or b"").hex()) for found in lines[0].lists],
+            "lists": shown_lists(line.lists),
+            "campaigns": shown_campaigns(insurer, line.campaigns),
             "notices": [
                 (
                     campaign,
                     preview(NoticeContent.from_json(campaign.notice_version.content)).email,
                     bytes(campaign.notice_version.sha256).hex(),
                 )
-                for campaign in approved
+                for campaign in line.campaigns
+                if campaign.approved_at
             ],
+            "suspicious": suspicious_counts(insurer),
+            "rows": entries,
+            "older": older,
+            "recounted": latest_recount(),
         },
     )

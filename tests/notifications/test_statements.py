@@ -45,6 +45,7 @@ from tests.notifications.statements import (
 pytestmark = pytest.mark.django_db
 
 PAGE = "/espace/communications/alphapay-betapay-2026/mutuelle-du-phare/"
+BREACH = "/registre/alphapay-betapay-2026/"
 REGISTER = "/registre/alphapay-betapay-2026/mutuelle-du-phare/"
 FORM = {
     "ground": "inform",
@@ -315,9 +316,9 @@ def test_the_auditor_reads_what_was_public_and_nothing_else(client: Client) -> N
 def test_the_register_says_whose_statement_is_public(client: Client) -> None:
     found = published()
     cast.sign_in(client, cast.aude())
-    assert "communication publique du 02/03/2026" in client.get("/registre/").content.decode()
+    assert "communication publique du 02/03/2026" in client.get(BREACH).content.decode()
     withdraw(found)
-    assert "communication publique du" not in client.get("/registre/").content.decode()
+    assert "communication publique du" not in client.get(BREACH).content.decode()
 
 
 def test_a_fault_in_the_form_gives_back_what_was_written(client: Client) -> None:

@@ -35,8 +35,12 @@ STAFF = [
     f"/espace/declarations/viamedis-almerys-2024/{PHARE}/",
     f"/espace/communications/viamedis-almerys-2024/{PHARE}/",
     "/espace/equipe/",
+    f"/espace/registre/viamedis-almerys-2024/{PHARE}/",
     "/registre/",
+    "/registre/viamedis-almerys-2024/",
+    f"/registre/viamedis-almerys-2024/{PHARE}/article-33/",
     f"/registre/viamedis-almerys-2024/{PHARE}/",
+    f"/registre/viamedis-almerys-2024/{PHARE}/preuves/",
     "/registre/journal/",
     "/espace/signalements/",
     "/compte/2fa/",
@@ -153,6 +157,7 @@ def test_the_course_of_a_campaign_is_accessible_as_a_table(paule: Page) -> None:
 
 def test_no_column_of_figures_is_cut_on_a_wide_screen(paule: Page) -> None:
     paule.set_viewport_size({"width": 1280, "height": 800})
-    for address in ("/registre/", "/registre/journal/", "/espace/campagnes/"):
+    breach = "/registre/viamedis-almerys-2024/"
+    for address in (breach, "/registre/journal/", "/espace/campagnes/"):
         paule.goto(address)
-        assert paule.locator(".table").evaluate("e => e.scrollWidth <= e.clientWidth")
+        assert paule.locator(".table").first.evaluate("e => e.scrollWidth <= e.clientWidth")

@@ -190,7 +190,7 @@ def approve(armand: Page, address: str) -> None:
 
 
 def check_register(aude: Page, portal: Portal) -> None:
-    aude.goto("/registre/")
+    aude.goto("/registre/viamedis-almerys-2024/")
     row = aude.get_by_role("row").filter(has_text="Mutuelle du Phare")
     cells = [int(re.sub(r"\D", "", text)) for text in row.locator("td.number").all_inner_texts()]
     listed, standings = cells[0], cells[1:]

@@ -90,7 +90,7 @@ def test_only_who_prepares_there_writes_and_only_who_may_reads(client: Client) -
         "Vera": (200, 403),
         "Aude": (200, 403),
         "Didier": (404, 404),
-        "Odile": (403, 403),
+        "Odile": (404, 403),
     }
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from django.test import Client, override_settings
 
+from audit.models import AuditEntry
+from audit.trail import insurer_scope
 from insurers.lists.purging import purge_contacts, purge_list, run_purge
 from insurers.models import Declaration, ListPurge
 from notifications.models import Campaign
@@ -58,13 +60,14 @@ def test_the_auditor_sees_no_insurer_outside_the_mandate(client: Client) -> None
     cast.dune()
     cast.sign_in(client, cast.aude())
     assert "Dune" not in client.get("/registre/").content.decode()
+    assert "Dune" not in client.get("/registre/alphapay-betapay-2026/").content.decode()
     assert client.get("/registre/alphapay-betapay-2026/mutuelle-de-la-dune/").status_code == 404
 
 
 def test_staff_see_their_own_insurer_only(client: Client) -> None:
     sent([member(1, email="a@example.fr")])
     cast.sign_in(client, cast.didier())
-    page = client.get("/registre/").content.decode()
+    page = client.get("/registre/alphapay-betapay-2026/").content.decode()
     assert "Dune" in page
     assert "Phare" not in page
 
@@ -72,7 +75,7 @@ def test_staff_see_their_own_insurer_only(client: Client) -> None:
 def test_the_awareness_date_is_the_insurers_declaration(client: Client) -> None:
     cast.declaration()
     cast.sign_in(client, cast.aude())
-    assert "02/03/2026 11:00" in client.get("/registre/").content.decode()
+    assert "02/03/2026 11:00" in client.get("/registre/alphapay-betapay-2026/").content.decode()
     assert Declaration.objects.count() == 1
 
 
@@ -95,3 +98,19 @@ def test_a_purge_leaves_its_proof_and_the_figures(
         page = cast.sign_in(client, person).get(path).content.decode()
         assert said in page
         assert f"Clé list/{found.pk}/1 détruite" in page
+
+
+def test_an_insurers_page_says_who_did_what(client: Client) -> None:
+    campaign = sent([member(1, email="a@example.fr"), member(2)])
+    cast.sign_in(client, cast.aude())
+    page = client.get("/registre/alphapay-betapay-2026/mutuelle-du-phare/").content.decode()
+    assert f"(account:{campaign.affected_list.uploaded_by_id})" in page
+    assert f"par le compte n° {cast.armand().pk}, version" in page
+    assert "courriel → SMS" in page
+    assert "Campagne approuvée" in page
+    assert "Aucun depuis un an." in page
+    first = AuditEntry.objects.filter(scope=insurer_scope(cast.phare().pk)).earliest("sequence")
+    older = client.get(
+        f"/registre/alphapay-betapay-2026/mutuelle-du-phare/?avant={first.sequence + 1}"
+    ).content.decode()
+    assert older.count("<time ") == 1

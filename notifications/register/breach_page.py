@@ -1,0 +1,227 @@
+"""A breach at a glance: its lines searched, filtered, sorted and added up."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.db import models
+from django.utils import formats, timezone
+from django.utils.translation import gettext_lazy as _
+
+from insurers.models import Breach, Operator
+from notifications.models import State
+from notifications.register.clock import Clock, ClockState, clock_of
+from notifications.register.figures import RegisterLine
+from notifications.states import Standing
+
+FIRST = list(ClockState)
+
+
+class Shown(models.TextChoices):
+    """Which insurers an inspector looks for."""
+
+    SILENT = "silent", _("qui n’ont rien déclaré")
+    LATE = "late", _("en retard envers l’autorité")
+    NOBODY_TOLD = "nobody_told", _("dont personne n’est informé")
+    UNREACHABLE = "unreachable", _("qui ont des injoignables")
+    REJECTED = "rejected", _("qui ont des lignes rejetées")
+    UNBALANCED = "unbalanced", _("dont les chiffres ne s’additionnent pas")
+
+
+class LinesForm(forms.Form):
+    """Search and filters; every field is optional, what is not understood is left out."""
+
+    q = forms.CharField(label=_("Nom de l’organisme"), required=False, max_length=100)
+    shown = forms.ChoiceField(
+        label=_("Seulement ceux"), choices=[("", _("tous")), *Shown.choices], required=False
+    )
+    clock = forms.ChoiceField(
+        label=_("Délai de notification"),
+        choices=[("", _("tous")), *ClockState.choices],
+        required=False,
+    )
+    operator = forms.ChoiceField(label=_("Opérateur"), required=False)
+
+    def __init__(self, *args: Any, breach: Breach, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        operators = Operator.objects.filter(breach_parts__breach=breach)
+        field = self.fields["operator"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [("", _("tous")), *((str(one.pk), one.name) for one in operators)]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line with its clock and the days (float) from awareness until each share was told."""
+
+    line: RegisterLine
+    clock: Clock
+    days_to_tell: tuple[float | None, ...]
+
+    @property
+    def awareness_at(self) -> datetime | None:
+        """When the insurer knew, as it declared."""
+        return self.line.declaration.awareness_at if self.line.declaration else None
+
+    @property
+    def clock_order(self) -> tuple[int, timedelta]:
+        """What the clock sorts by: the latest first."""
+        return FIRST.index(self.clock.state), self.clock.margin
+
+    @property
+    def people(self) -> list[tuple[str, str]]:
+        """The people as (label, text)."""
+        return _cells(self, PEOPLE)
+
+    @property
+    def details(self) -> list[tuple[str, str]]:
+        """How those told were told, and whose address was refused, where there are any."""
+        return [(str(one.label), one.text(self)) for one in DETAILS if one.value(self)]
+
+    @property
+    def messages(self) -> list[tuple[str, str]]:
+        """The first and last messages as (label, text)."""
+        return _cells(self, MESSAGES)
+
+    @property
+    def days(self) -> list[tuple[str, str]]:
+        """The days until each share was told as (label, text)."""
+        return _cells(self, DAYS)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of figures: its sort value (None sorts last) and how it is written."""
+
+    key: str
+    label: Any
+    value: Callable[[Row], Any]
+    write: Callable[[Any], str]
+
+    def text(self, row: Row) -> str:
+        """Return the cell's text."""
+        value = self.value(row)
+        return "–" if value is None else self.write(value)
+
+
+def _cells(row: Row, columns: Iterable[Column]) -> list[tuple[str, str]]:
+    return [(str(column.label), column.text(row)) for column in columns]
+
+
+def row_of(line: RegisterLine, now: datetime) -> Row:
+    """Return a line's row at this moment."""
+    aware = line.declaration.awareness_at if line.declaration else None
+    days = tuple(
+        (told_at - aware).total_seconds() / 86400 if told_at and aware else None
+        for told_at in line.totals.told_at
+    )
+    return Row(line, clock_of(declaration=line.declaration, now=now), days)
+
+
+def _people(standing: Standing) -> Callable[[Row], int]:
+    return lambda row: row.line.figures.people[standing]
+
+
+def _state(state: State) -> Callable[[Row], int]:
+    return lambda row: row.line.figures.people_by_state[state]
+
+
+def _days(place: int) -> Callable[[Row], float | None]:
+    return lambda row: row.days_to_tell[place]
+
+
+def _moment(at: datetime) -> str:
+    return formats.date_format(timezone.localtime(at), "d/m/Y H:i")
+
+
+def _one_place(days: float) -> str:
+    return formats.number_format(days, 1)
+
+
+PEOPLE = [
+    Column("listed", _("Sur liste"), lambda row: row.line.figures.listed, intcomma),
+    Column("told", _("Informées"), _people(Standing.TOLD), intcomma),
+    Column("in_progress", _("En cours"), _people(Standing.IN_PROGRESS), intcomma),
+    Column("unreachable", _("Injoignables"), _people(Standing.UNREACHABLE), intcomma),
+    Column("exempt", _("Dispensées"), _people(Standing.EXEMPT), intcomma),
+    Column("told_already", _("Déjà informées"), _people(Standing.TOLD_ALREADY), intcomma),
+    Column("cancelled", _("Annulées"), _people(Standing.CANCELLED), intcomma),
+]
+DETAILS = [
+    Column("accepted", _("acceptées"), _state(State.ACCEPTED), intcomma),
+    Column("delivered", _("remises"), _state(State.DELIVERED), intcomma),
+    Column("bounced", _("adresse refusée"), _state(State.BOUNCED), intcomma),
+]
+MESSAGES = [
+    Column("first", _("premier"), lambda row: row.line.first_message_at, _moment),
+    Column("last", _("dernier"), lambda row: row.line.last_message_at, _moment),
+]
+DAYS = [
+    Column("half", _("jours, 50 %"), _days(0), _one_place),
+    Column("most", _("jours, 95 %"), _days(1), _one_place),
+    Column("all", _("jours, 100 %"), _days(2), _one_place),
+]
+DATES = [
+    Column("name", _("Organisme"), lambda row: row.line.insurer.name.casefold(), str),
+    Column("awareness", _("connaissance"), lambda row: row.awareness_at, _moment),
+    Column("clock", _("notification"), lambda row: row.clock_order, str),
+]
+# The columns of the page: those of several figures have a title and a way to sort by each.
+TITLED: list[tuple[Any, list[Column]]] = [
+    ("", DATES[:1]),
+    (_("Délai"), DATES[1:]),
+    *(("", [column]) for column in PEOPLE),
+    (_("Détail"), DETAILS),
+    (_("Messages"), [*MESSAGES, *DAYS]),
+]
+SORTS = {column.key: column.value for _title, columns in TITLED for column in columns}
+
+
+def sorted_rows(rows: Iterable[Row], sort: str) -> list[Row]:
+    """Sort by a key of SORTS, descending after « - »; else silent ones first, then by name."""
+    by_name = sorted(rows, key=lambda row: row.line.insurer.name.casefold())
+    value = SORTS.get(sort.removeprefix("-"))
+    if value is None:
+        return sorted(by_name, key=lambda row: not row.line.is_silent)
+    known = [row for row in by_name if value(row) is not None]
+    known.sort(key=value, reverse=sort.startswith("-"))
+    return known + [row for row in by_name if value(row) is None]
+
+
+def kept(rows: Sequence[Row], wanted: dict[str, Any], with_operator: set[Any]) -> list[Row]:
+    """Keep the rows that a valid LinesForm asks for; `with_operator` are insurers' ids."""
+    found = list(rows)
+    if name := (wanted.get("q") or "").strip().casefold():
+        found = [row for row in found if name in row.line.insurer.name.casefold()]
+    if clock := wanted.get("clock"):
+        found = [row for row in found if row.clock.state == clock]
+    if wanted.get("operator"):
+        found = [row for row in found if row.line.insurer.pk in with_operator]
+    if shown := wanted.get("shown"):
+        found = [row for row in found if _is_shown(row, Shown(shown))]
+    return found
+
+
+def _is_shown(row: Row, shown: Shown) -> bool:
+    figures = row.line.figures
+    return {
+        Shown.SILENT: row.line.is_silent,
+        Shown.LATE: row.clock.state == ClockState.LATE,
+        Shown.NOBODY_TOLD: not figures.people[Standing.TOLD],
+        Shown.UNREACHABLE: figures.people[Standing.UNREACHABLE] > 0,
+        Shown.REJECTED: row.line.rows_rejected > 0,
+        Shown.UNBALANCED: not figures.adds_up,
+    }[shown]
+
+
+def total_of(rows: Iterable[Row], breach: Breach) -> Row:
+    """Return the rows as one: figures added up, the first and last messages of all."""
+    total = RegisterLine(breach, insurer=None)  # type: ignore[arg-type]
+    for row in rows:
+        total.figures.add_figures(row.line.figures)
+        total.campaigns += row.line.campaigns
+        total.rows_rejected += row.line.rows_rejected
+    return Row(total, Clock(ClockState.UNKNOWN), (None, None, None))

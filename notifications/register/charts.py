@@ -1,0 +1,109 @@
+"""What the register’s charts show, as plain figures: drawn by the page, and told in tables."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+
+from notifications.models import Channel
+from notifications.register.figures import RegisterLine
+
+POINTS = 30  # of the course, at most
+# The last day (included) of each group of days from awareness, but for the last group.
+GROUPS = (0, 1, 2, 3, 7, 14, 30, 60)
+
+
+@dataclass(frozen=True)
+class ToldPoint:
+    """How many people were told by the end of a day (in Paris), by channel."""
+
+    day: date
+    by_channel: tuple[tuple[str, int], ...]
+
+    @property
+    def total(self) -> int:
+        """All channels together."""
+        return sum(people for _channel, people in self.by_channel)
+
+
+def told_course(lines: Iterable[RegisterLine]) -> list[ToldPoint]:
+    """Return the people told by day and channel, POINTS at most, the first and last days kept."""
+    by_day: Counter[tuple[str, str]] = Counter()
+    for line in lines:
+        for day, channel, people in line.totals.told_by_day:
+            by_day[day, channel] += people
+    told: Counter[str] = Counter()
+    points = []
+    for day in sorted({day for day, _channel in by_day}):
+        for channel in Channel:
+            told[channel.value] += by_day[day, channel.value]
+        shown = tuple((channel.value, told[channel.value]) for channel in Channel)
+        points.append(ToldPoint(date.fromisoformat(day), shown))
+    if len(points) <= POINTS:
+        return points
+    step = (len(points) - 1) / (POINTS - 1)
+    return [points[round(step * place)] for place in range(POINTS)]
+
+
+@dataclass(frozen=True)
+class DaysGroup:
+    """People told so many days after their insurer's awareness."""
+
+    label: str
+    people: int
+
+
+def days_to_be_told(lines: Iterable[RegisterLine]) -> list[DaysGroup]:
+    """Return the people told by groups of days from awareness; those of no date come last.
+
+    A message that came back later takes people off the days at the end: the people of a day are
+    those by whom the number told grew, never to fall below again.
+    """
+    groups: Counter[int] = Counter()
+    undated = 0
+    for line in lines:
+        aware = line.declaration.awareness_at if line.declaration else None
+        for day, people in _for_good(line):
+            if aware is None:
+                undated += people
+            else:
+                groups[_group((day - timezone.localdate(aware)).days)] += people
+    found = [DaysGroup(_label(place), groups[place]) for place in range(len(GROUPS) + 1)]
+    if undated:
+        found.append(DaysGroup(gettext("sans date de prise de connaissance"), undated))
+    return found
+
+
+def _for_good(line: RegisterLine) -> list[tuple[date, int]]:
+    """Return by how many people the number told grew each day for good."""
+    by_day: Counter[str] = Counter()
+    for day, _channel, people in line.totals.told_by_day:
+        by_day[day] += people
+    days = sorted(by_day)
+    reached, total = [], 0
+    for day in days:
+        total += by_day[day]
+        reached.append(total)
+    for place in range(len(reached) - 2, -1, -1):
+        reached[place] = min(reached[place], reached[place + 1])
+    grown = [after - before for before, after in pairwise([0, *reached])]
+    return [(date.fromisoformat(day), people) for day, people in zip(days, grown, strict=True)]
+
+
+def _group(days: int) -> int:
+    return next((place for place, last in enumerate(GROUPS) if days <= last), len(GROUPS))
+
+
+def _label(place: int) -> str:
+    if place == 0:
+        return gettext("le jour même, ou avant")
+    if place == len(GROUPS):
+        return gettext("plus de %(days)d jours") % {"days": GROUPS[-1]}
+    first, last = GROUPS[place - 1] + 1, GROUPS[place]
+    if first == last:
+        return ngettext("%(days)d jour", "%(days)d jours", last) % {"days": last}
+    return gettext("%(first)d à %(last)d jours") % {"first": first, "last": last}

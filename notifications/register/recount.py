@@ -1,0 +1,146 @@
+"""Recompute every figure from the delivery events, and name what does not agree.
+
+PostgreSQL adds up the events; Python sees only what differs.
+"""
+
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from insurers.models import Breach, Insurer
+from notifications.models import DeliveryEvent, RecountDifference, Recounted, RecountResult
+from notifications.register.figures import light_lines
+
+KEPT = 1000  # differences of one recount that are kept; all are counted
+
+# Out of the state that a message leaves, into the one that it enters, by the hour: what the trigger
+# does event by event (migration 0002).
+TALLIES = """
+WITH counted AS (
+    SELECT campaign_id, channel, state, reason, date_trunc('hour', at, 'UTC') AS hour_at,
+        sum(people) AS people, sum(uncounted) AS uncounted, sum(messages) AS messages
+    FROM (
+        SELECT campaign_id, channel, state, reason, at, people, uncounted, messages
+        FROM notifications_deliveryevent
+        UNION ALL
+        SELECT campaign_id, channel, previous_state, previous_reason, at, -people, -uncounted,
+            -messages
+        FROM notifications_deliveryevent WHERE previous_state <> ''
+    ) AS change
+    GROUP BY 1, 2, 3, 4, 5
+), kept AS (
+    SELECT campaign_id, channel, state, reason, hour_at,
+        sum(people) AS people, sum(uncounted) AS uncounted, sum(messages) AS messages
+    FROM notifications_tally GROUP BY 1, 2, 3, 4, 5
+)
+SELECT campaign.breach_id, campaign.insurer_id, found.campaign_id, found.channel, found.state,
+    found.reason, sum(counted_people), sum(kept_people), sum(counted_messages), sum(kept_messages)
+FROM (
+    SELECT campaign_id, channel, state, reason,
+        coalesce(counted.people - counted.uncounted, 0) AS counted_people,
+        coalesce(kept.people - kept.uncounted, 0) AS kept_people,
+        coalesce(counted.messages, 0) AS counted_messages,
+        coalesce(kept.messages, 0) AS kept_messages
+    FROM counted FULL JOIN kept USING (campaign_id, channel, state, reason, hour_at)
+    WHERE (coalesce(counted.people, 0), coalesce(counted.uncounted, 0),
+        coalesce(counted.messages, 0)) IS DISTINCT FROM
+        (coalesce(kept.people, 0), coalesce(kept.uncounted, 0), coalesce(kept.messages, 0))
+) AS found JOIN notifications_campaign AS campaign ON campaign.id = found.campaign_id
+GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
+"""
+
+# What was summed beforehand and is not marked as out of date.
+SUMS = """
+WITH kept AS (
+    SELECT (row ->> 0)::bigint AS campaign_id, row ->> 1 AS channel, row ->> 2 AS state,
+        row ->> 3 AS reason, (row ->> 4)::bigint AS people, (row ->> 5)::bigint AS uncounted,
+        (row ->> 6)::bigint AS messages, summed.breach_id, summed.insurer_id
+    FROM notifications_registersum AS summed, jsonb_array_elements(summed.sums) AS row
+), counted AS (
+    SELECT tally.campaign_id, channel, tally.state, reason, sum(people) AS people,
+        sum(uncounted) AS uncounted, sum(messages) AS messages,
+        campaign.breach_id, campaign.insurer_id
+    FROM notifications_tally AS tally
+    JOIN notifications_campaign AS campaign ON campaign.id = tally.campaign_id
+    JOIN notifications_registersum AS summed
+        ON (summed.breach_id, summed.insurer_id) = (campaign.breach_id, campaign.insurer_id)
+    GROUP BY tally.campaign_id, channel, tally.state, reason, campaign.breach_id,
+        campaign.insurer_id
+)
+SELECT * FROM (
+SELECT breach_id, insurer_id, campaign_id, channel, state, reason,
+    coalesce(counted.people - counted.uncounted, 0), coalesce(kept.people - kept.uncounted, 0),
+    coalesce(counted.messages, 0), coalesce(kept.messages, 0)
+FROM counted FULL JOIN kept
+    USING (breach_id, insurer_id, campaign_id, channel, state, reason)
+WHERE (coalesce(counted.people, 0), coalesce(counted.uncounted, 0), coalesce(counted.messages, 0))
+    IS DISTINCT FROM
+    (coalesce(kept.people, 0), coalesce(kept.uncounted, 0), coalesce(kept.messages, 0))
+) AS found WHERE NOT EXISTS (
+    SELECT FROM notifications_tallychange AS mark
+    JOIN notifications_campaign AS marked ON marked.id = mark.campaign_id
+    WHERE (marked.breach_id, marked.insurer_id) = (found.breach_id, found.insurer_id)
+)
+ORDER BY 1, 2, 3, 4, 5, 6
+"""
+
+
+def recount(*, now: datetime) -> RecountResult:
+    """Compare every tally, sum and line with the events, and keep the result with what differs.
+
+    It sees one moment of the database where it opens its own transaction: what workers record
+    meanwhile is in all figures or in none.
+    """
+    alone = not connection.in_atomic_block
+    with transaction.atomic(), connection.cursor() as cursor:
+        if alone:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        found, lines = _lines_that_do_not_add_up()
+        for kind, query in ((Recounted.TALLY, TALLIES), (Recounted.SUM, SUMS)):
+            cursor.execute(query)
+            found += [_difference(kind, row) for row in cursor]
+        result = RecountResult.objects.create(
+            started_at=now,
+            finished_at=timezone.now(),
+            events=DeliveryEvent.objects.count(),
+            lines=lines,
+            differences=len(found),
+        )
+        for one in found:
+            one.result = result
+        RecountDifference.objects.bulk_create(found[:KEPT])
+    return result
+
+
+def latest_recount() -> RecountResult | None:
+    """Return the last recount, if there was one."""
+    return RecountResult.objects.first()
+
+
+def _lines_that_do_not_add_up() -> tuple[list[RecountDifference], int]:
+    """Check the equation of every line: listed = the sum over what people can be."""
+    found, lines = [], 0
+    insurers = list(Insurer.objects.all())
+    for breach in Breach.objects.all():
+        for line in light_lines(breach=breach, insurers=insurers):
+            lines += 1
+            if not line.figures.adds_up:
+                found.append(
+                    RecountDifference(
+                        kind=Recounted.LINE,
+                        breach=breach,
+                        insurer=line.insurer,
+                        recounted_people=sum(line.figures.people.values()),
+                        kept_people=line.figures.listed,
+                    )
+                )
+    return found, lines
+
+
+def _difference(kind: Recounted, row: tuple[object, ...]) -> RecountDifference:
+    names = (
+        *("breach_id", "insurer_id", "campaign_id", "channel", "state", "reason"),
+        *("recounted_people", "kept_people", "recounted_messages", "kept_messages"),
+    )
+    return RecountDifference(kind=kind, **dict(zip(names, row, strict=True)))
