@@ -26,6 +26,7 @@ from insurers.models import (
     UploadState,
 )
 from insurers.team.memberships import Joining, invite, token_of
+from notifications.evidence.packs import ask_for_evidence
 from notifications.models import Asked, Channel, Sample
 from notifications.replies.staff_questions import PersonAsked, ask_as_staff
 from tests import cast
@@ -121,6 +122,12 @@ def _made() -> World:
         invited_by=cast.armand(),
         created_at=cast.NOW,
     )
+    pack = ask_for_evidence(
+        breach=cast.breach(),
+        insurer=cast.phare(),
+        requested_by_id=cast.vera().pk,
+        now=cast.NOW,
+    )
     values: dict[str | tuple[str, str], Any] = {
         "list_id": review.pk,
         "campaign_id": campaign.pk,
@@ -138,6 +145,7 @@ def _made() -> World:
         "upload_id": upload.pk,
         "remembered_id": remembered.pk,
         "sample_id": sample.pk,
+        "pack_id": pack.pk,
         # Where one address needs another object than its name says.
         ("staff_answer", "number"): _asked(cast.paule(), Asked.STANDING),
         ("person_answer", "number"): _asked(cast.armand(), Asked.ACCESS),
@@ -265,4 +273,4 @@ def test_an_auditor_changes_nothing_but_what_is_the_auditors_own() -> None:
         for (name, method), roles in written().items()
         if method != "GET" and "auditor" in roles
     }
-    assert changing == {"match", "sample_list"}
+    assert changing == {"evidence_ask", "evidence_download", "match", "sample_list"}
