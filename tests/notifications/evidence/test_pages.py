@@ -10,8 +10,9 @@ from django.test import Client, override_settings
 from audit.models import AuditEntry
 from breachportal.models import User
 from insurers.models import Mandate
+from notifications.evidence import making
 from notifications.evidence.keys import published_keys, signing_key
-from notifications.evidence.packs import erase_old_packs, file_of, keep_pack
+from notifications.evidence.packs import TRIES, erase_old_packs, file_of, keep_pack
 from notifications.models import EvidencePack, PackState
 from tests import cast
 from tests.conftest import as_role
@@ -164,3 +165,24 @@ def test_the_fingerprint_is_public(client: Client) -> None:
         signing_key(now=cast.NOW)
     after = client.get("/mentions-legales/", headers={"If-None-Match": before["ETag"]})
     assert published_keys()[0].fingerprint in after.content.decode()
+
+
+def test_what_fails_three_times_is_given_up_and_said(
+    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast.sign_in(client, cast.aude())
+    client.post(f"{PLACE}demander/")
+    (pack,) = EvidencePack.objects.all()
+
+    def full(*_given: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(making, "_write", full)
+    for _try in range(TRIES):
+        with pytest.raises(OSError, match="no space"), as_role("worker"):
+            making.make_pack(pack_id=pack.pk, now=cast.NOW)
+    with as_role("worker"):
+        making.make_pack(pack_id=pack.pk, now=cast.NOW)  # nobody tries by himself any more
+    assert list(folder.iterdir()) == []
+    assert "a échoué trois fois" in client.get(PLACE).content.decode()
+    assert [action for action, *_ in actions()] == ["evidence.asked", "evidence.failed"]
