@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from insurers.models import AffectedList, Breach, Declaration, Insurer, ListEffect, ListState, Role
 from insurers.permissions import staff_of
+from notifications.alerts.reach import running_alerts
 from notifications.campaigns.approving import barred_from_approving
 from notifications.campaigns.steps import OVER, STOPPABLE
 from notifications.models import (
@@ -82,7 +83,10 @@ def space(request: HttpRequest) -> HttpResponse:
         ).distinct()
         if staff_of(request).may_read(insurer.pk, breach.pk)
     ]
-    context: dict[str, Any] = {"desks": desks}
+    context: dict[str, Any] = {
+        "desks": desks,
+        "running_alerts": running_alerts(staff_of(request)),
+    }
     return render(request, "notifications/space.html", context)
 
 

@@ -2,15 +2,14 @@
 
 from datetime import timedelta
 
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from insurers.permissions import Refused, StaffScope, staff_of
+from insurers.permissions import Refused, staff_of
+from notifications.alerts.reach import alerts_of
 from notifications.alerts.words import shown
-from notifications.models import Alert
 
 ENDED_FOR = timedelta(days=30)
 
@@ -28,16 +27,3 @@ def alerts(request: HttpRequest) -> HttpResponse:
         "ended": [shown(alert) for alert in ended],
     }
     return render(request, "notifications/alerts.html", context)
-
-
-def alerts_of(scope: StaffScope) -> QuerySet[Alert]:
-    """Return the alerts that a person may read."""
-    if scope.role == "operator":
-        return Alert.objects.filter(is_for_operator=True)
-    if scope.role == "staff":
-        return Alert.objects.filter(insurer__in=scope.insurer_ids)
-    mandated = Q(insurer=None, breach=None) | Q(insurer=None, breach__in=scope.breach_ids)
-    for insurer_id, breach_ids in scope.mandated.items():
-        mandated |= Q(insurer=insurer_id, breach__in=breach_ids)
-        mandated |= Q(insurer=insurer_id, breach=None)
-    return Alert.objects.filter(mandated)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from insurers.models import Affiliation, Breach, Insurer
 from insurers.permissions import StaffScope, readable_insurers, require_reader, staff_of
+from notifications.alerts.reach import running_alerts
 from notifications.notices.content import NoticeContent
 from notifications.notices.previews import preview
 from notifications.register.breach_page import (
@@ -62,7 +63,11 @@ def register(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "notifications/register.html",
-        {"breaches": breaches, "recounted": latest_recount()},
+        {
+            "breaches": breaches,
+            "recounted": latest_recount(),
+            "running_alerts": running_alerts(scope),
+        },
     )
 
 

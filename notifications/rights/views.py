@@ -21,10 +21,10 @@ from notifications.samples.shown_history import shown_history
 
 HELD = {
     "fingerprint": _("une empreinte du numéro d’adhérent et de la date de naissance"),
-    "contact": _("le nom, chiffré"),
-    "email": _("l’adresse de courriel, chiffrée"),
-    "phone": _("le numéro de téléphone, chiffré"),
-    "address": _("l’adresse postale, chiffrée"),
+    "contact": _("le nom (chiffré)"),
+    "email": _("l’adresse de courriel (chiffrée)"),
+    "phone": _("le numéro de téléphone (chiffré)"),
+    "address": _("l’adresse postale (chiffrée)"),
 }
 
 

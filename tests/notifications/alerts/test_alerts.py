@@ -97,6 +97,9 @@ def test_a_halted_campaign_is_shown_and_mailed_by_the_halt_alone(
     for person in (cast.vera(), cast.aude()):
         text = cast.sign_in(client, person).get("/espace/alertes/").content.decode()
         assert f"Campagne n° {campaign.pk}" in text
+    for person, address in ((cast.vera(), "/espace/"), (cast.aude(), "/registre/")):
+        text = cast.sign_in(client, person).get(address).content.decode()
+        assert "1 alerte demande que quelqu’un agisse" in text
     for person in (cast.didier(), cast.odile()):
         text = cast.sign_in(client, person).get("/espace/alertes/").content.decode()
         assert "Aucune alerte en cours." in text
