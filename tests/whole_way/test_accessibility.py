@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from breachportal.embedded.members import write_members
 from notifications.references import derive
@@ -20,6 +20,13 @@ APPROVER = [
     "/espace/equipe/",
     f"/espace/equipe/{PHARE}/inviter/",
     f"/espace/equipe/{PHARE}/courriel/",
+    "/espace/droits/",
+]
+AUDITOR = [
+    "/registre/",
+    "/espace/alertes/",
+    "/registre/personne/",
+    "/registre/listes/1/echantillon/",
 ]
 STAFF = [
     "/espace/",
@@ -42,6 +49,8 @@ STAFF = [
     f"/registre/viamedis-almerys-2024/{PHARE}/",
     f"/registre/viamedis-almerys-2024/{PHARE}/preuves/",
     "/registre/journal/",
+    "/espace/conservation/",
+    "/espace/alertes/",
     "/espace/signalements/",
     "/compte/2fa/",
     "/compte/sessions/",
@@ -74,6 +83,14 @@ def armand(browser: Browser, portal: Portal) -> Iterator[Page]:
         yield page
 
 
+@pytest.fixture(scope="module")
+def aude(browser: Browser, portal: Portal) -> Iterator[Page]:
+    """The auditor, signed in, on a narrow screen."""
+    with visitor(browser, portal, viewport={"width": 320, "height": 640}) as page:
+        sign_in(page, portal, "auditrice")
+        yield page
+
+
 def check(page: Page, address: str, *, scheme: str = "light") -> None:
     put_in(page, scheme)
     page.goto(address)
@@ -100,6 +117,35 @@ def check_as_it_is(page: Page) -> None:
 @pytest.mark.parametrize("address", APPROVER)
 def test_an_approvers_page_is_accessible(armand: Page, address: str) -> None:
     check(armand, address)
+
+
+@pytest.mark.parametrize("address", AUDITOR)
+def test_an_auditors_page_is_accessible(aude: Page, address: str) -> None:
+    check(aude, address)
+
+
+def test_a_sample_a_match_and_ones_rights_are_answered(
+    aude: Page, armand: Page, tmp_path: Path
+) -> None:
+    """Asked in the browser, which renews each page until the worker has answered."""
+    write_members(tmp_path / "list.csv", rows=MEMBERS)
+    with (tmp_path / "list.csv").open(encoding="utf-8", newline="") as file:
+        listed = next(csv.DictReader(file, delimiter=";"))
+    aude.goto("/registre/listes/1/echantillon/")
+    aude.fill("[name=size]", "2")
+    aude.get_by_role("button", name="Tirer l’échantillon").click()
+    expect(aude.locator("#echantillon h2")).to_have_count(2, timeout=40_000)
+    check_as_it_is(aude)
+    aude.goto("/registre/personne/")
+    aude.fill("[name=reason]", "Plainte 12")
+    armand.goto("/espace/droits/")
+    armand.check("[value=access]")
+    for page, button in ((aude, "Chercher"), (armand, "Continuer")):
+        page.fill("[name=member_number]", listed["Numéro adhérent"])
+        page.fill("[name=birth_date]", listed["Date de naissance"])
+        page.get_by_role("button", name=button).click()
+        expect(page.locator("#reponse h2")).to_contain_text("ligne 2", timeout=20_000)
+        check_as_it_is(page)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
