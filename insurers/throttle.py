@@ -36,13 +36,15 @@ _PRIVATE = [
 
 
 COUNT = """
-local counts = {}
 for place, key in ipairs(KEYS) do
-    counts[place] = redis.call("INCR", key)
-    if counts[place] == 1 then redis.call("EXPIRE", key, ARGV[place]) end
+    local count = redis.call("INCR", key)
+    if count == 1 then redis.call("EXPIRE", key, ARGV[2 * place]) end
+    if count > tonumber(ARGV[2 * place - 1]) then return place end
 end
-return counts
+return 0
 """
+"""Counts in one limit after the other; the first that is passed is named, and ends it."""
+ANSWERS_WITHIN = 1.0  # seconds, or Redis is taken to be down
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,7 @@ def is_over(limit: Limit, request: HttpRequest) -> bool:
     if network is None:
         return False
     with suppress(redis.exceptions.RedisError, ValueError):
-        (count,) = _count({f"{limit.name}:{network}": limit})
-        return count > limit.at_most
+        return _passed({f"{limit.name}:{network}": limit}) is not None
     return False
 
 
@@ -77,35 +78,40 @@ class Room(Enum):
 def room_for(request: HttpRequest, *, of_network: Limit, of_all: Limit) -> Room:
     """Count one more time, also over all networks; with Redis down nobody knows.
 
-    For what must not be left undone unseen: whoever finds no room is told to come back.
+    For what must not be left undone unseen: whoever finds no room is told to come back. What a
+    network asks beyond its own limit takes no room from the others.
     """
     network = _network(request)
-    limits = {f"{of_all.name}:all": of_all}
-    if network is not None:
-        limits[f"{of_network.name}:{network}"] = of_network
+    limits = {f"{of_network.name}:{network}": of_network} if network is not None else {}
+    limits[f"{of_all.name}:all"] = of_all
     try:
-        counts = _count(limits)
+        passed = _passed(limits)
     except (redis.exceptions.RedisError, ValueError):
         return Room.NOT_KNOWN
-    if network is not None and counts[1] > of_network.at_most:
-        return Room.NONE_FOR_THIS_NETWORK
-    return Room.NONE_FOR_ANYBODY if counts[0] > of_all.at_most else Room.ENOUGH
+    if passed is None:
+        return Room.ENOUGH
+    return Room.NONE_FOR_ANYBODY if passed is of_all else Room.NONE_FOR_THIS_NETWORK
 
 
-def _count(limits: dict[str, Limit]) -> list[int]:
-    """Return how often each was counted in its window, this time included: one round trip."""
+def _passed(limits: dict[str, Limit]) -> Limit | None:
+    """Count this time in each limit; return the first that it passes: one round trip."""
     store = _store(settings.CACHES["default"]["LOCATION"])
     keys = [cache.make_key(name) for name in limits]
-    seconds = [limit.seconds for limit in limits.values()]
-    counts: list[int] = store.eval(COUNT, len(keys), *keys, *seconds)
-    return counts
+    given = [number for limit in limits.values() for number in (limit.at_most, limit.seconds)]
+    place: int = store.eval(COUNT, len(keys), *keys, *given)
+    return list(limits.values())[place - 1] if place else None
 
 
 @lru_cache(maxsize=1)
 def _store(address: str) -> redis.Redis:
     """Return one way to the server for all threads; Django's makes a client for each command."""
     # By the older protocol, which has no messages in between to look for.
-    return redis.Redis.from_url(address, protocol=2)
+    return redis.Redis.from_url(
+        address,
+        protocol=2,
+        socket_timeout=ANSWERS_WITHIN,
+        socket_connect_timeout=ANSWERS_WITHIN,
+    )
 
 
 def _network(request: HttpRequest) -> str | None:

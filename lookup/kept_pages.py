@@ -3,7 +3,8 @@
 On the evening of the news most people read the same few hundred pages. What is kept is the page as
 rendered, known by its entity tag (`versions.py`): a change of the directory makes it another one.
 What differs by visitor (what was typed, a code) is never kept: it stands as a blank in the page
-that is, and is filled in each time.
+that is, and is filled in each time. No page names the host that it was asked of, which a client
+may write in many ways.
 """
 
 import re
@@ -37,7 +38,7 @@ def kept_page(view: View) -> View:
         etag = page_etag(request)
         if etag is None or request.META.get("QUERY_STRING"):
             return view(request, *args, **kwargs)
-        key = (etag, *_address(request))
+        key = (etag, request.path)
         found = _find(key)
         if found is not None:
             return HttpResponse(found[0], headers=found[1])
@@ -67,23 +68,20 @@ def render_filled(
     values = {name: escape(text) for name, text in (own | (texts or {})).items()}
     blanks = {name: blank(name) for name in values}
     tag = directory_tag()
-    key = (tag, template, kept_by, *_address(request))
+    key = (tag, template, kept_by, request.path)
     found = _find(key) if tag else None
     if found is None:
         found = (render_to_string(template, context() | blanks, request).encode(), {})
         if tag:
             _keep(key, found)
     filled = {name.encode(): value.encode() for name, value in values.items()}
-    return HttpResponse(_BLANK.sub(lambda blank: filled[blank[1]], found[0]))
+    # What an insurer wrote may look like a blank, and is none of ours.
+    return HttpResponse(_BLANK.sub(lambda blank: filled.get(blank[1], blank[0]), found[0]))
 
 
 def blank(name: str) -> str:
     """Return what stands in a kept page for what differs by visitor."""
     return f"\ue000{name}\ue001"
-
-
-def _address(request: HttpRequest) -> tuple[str, str, str]:
-    return (request.scheme or "", request.get_host(), request.path)
 
 
 def _find(key: tuple[Hashable, ...]) -> Page | None:

@@ -64,8 +64,9 @@ class CheckForm(PersonForm):
 @public_form
 def personal_check(request: HttpRequest, slug: str = "") -> HttpResponse:
     """Ask whom about; what is typed is sealed, and everybody sees the same page."""
+    chosen = get_object_or_404(Insurer, slug=slug) if slug else None
     if request.method != "POST":
-        initial = {"insurer": get_object_or_404(Insurer, slug=slug).slug} if slug else None
+        initial = {"insurer": chosen.slug} if chosen else None
         return render(request, "lookup/personal_check.html", {"form": CheckForm(initial=initial)})
     typed = read_typed(CheckForm, request.POST)
     if typed is None:

@@ -20,7 +20,8 @@ class Recorder:
 
     `answers` maps an address to the reply to RCPT; `drop_at` closes the connection at the end
     of that many DATA commands, after taking the message and before answering; while `holding`,
-    a message is taken and its sender kept waiting (`held` of them now).
+    a message is taken and its sender kept waiting (`held` of them now); from the message
+    `holds_from` on, all are.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class Recorder:
         self.drop_at: int | None = None
         self.drops_all = False
         self.holding = False
+        self.holds_from: int | None = None
         self.held = 0
         self.port = 0
 
@@ -59,6 +61,8 @@ class Recorder:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         self.received.append((envelope.rcpt_tos[0], envelope.original_content or b""))
+        if self.holds_from is not None and len(self.received) >= self.holds_from:
+            self.holding = True
         if self.holding:
             await self._hold()
         if self.drops_all or self.drop_at == len(self.received):

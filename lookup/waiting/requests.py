@@ -124,6 +124,7 @@ def _opened(row: WaitingRequest, now: datetime) -> Asked | None:
         TypeError,
         AttributeError,
         OverflowError,
+        RecursionError,
         OSError,
     ):
         logger.warning("waiting request %s cannot be read", row.pk)

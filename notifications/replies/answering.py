@@ -10,7 +10,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -21,7 +20,7 @@ from django.utils import timezone
 from insurers.lists.fingerprints import asked_about
 from notifications.models import Channel, Reply, SealedQuestion, State, TakenQuestion
 from notifications.references import own_key
-from notifications.replies.listings import Listing, listings_of
+from notifications.replies.listings import Listing, last_successor, listings_of, successors
 from notifications.replies.questions import (
     ANSWERED_WITHIN,
     CLOCKS_DIFFER,
@@ -132,29 +131,43 @@ def _replies(
     answered: Sequence[tuple[Question, Sequence[Listing]]], now: datetime
 ) -> Iterator[Reply]:
     """Yield the messages for those who were not answered lately, in this batch or before."""
-    key = own_key("asked-about")
+    # Whichever of related insurers is named, and whatever lists come and go meanwhile.
+    key, successor = own_key("asked-about"), successors()
     people = [
         asked_about(
             key=key,
-            insurer_id=max(listings, key=_list_id).insurer_id,
+            insurer_id=last_successor(question.insurer_id, successor),
             identifier=question.member_number,
             birth_date=question.birth_date,
         )
-        for question, listings in answered
+        for question, _listings in answered
     ]
     before = _answered_before(people, now)
     for (question, listings), about in zip(answered, people, strict=True):
         times = before[about]
         if len(times) >= AT_MOST or any(made_at > now - ONCE_IN for made_at in times):
             continue
-        addresses: set[UUID | None] = set()
-        for _tag, theirs in groupby(sorted(listings, key=_name_tag), _name_tag):
-            reply = _reply(question, list(theirs), about, now)
-            # Twins of one contract at one address, one message.
-            if reply is not None and reply.address_fingerprint not in addresses:
-                addresses.add(reply.address_fingerprint)
+        by_address: dict[UUID | None, Reply] = {}
+        for theirs in _by_person(listings):
+            reply = _reply(question, theirs, about, now)
+            if reply is not None:
+                # Twins of one contract at one address, one message.
+                first = by_address.setdefault(reply.address_fingerprint, reply)
+                first.breach_ids = sorted({*first.breach_ids, *reply.breach_ids})
                 times.add(now)
-                yield reply
+        yield from by_address.values()
+
+
+def _by_person(listings: Sequence[Listing]) -> Collection[Sequence[Listing]]:
+    """Return the listings of each person: one, unless their names tell twins apart.
+
+    Names can be compared within one breach and insurer alone (`MemberFingerprints.name_tags`).
+    """
+    twins: dict[tuple[int, UUID, int], list[Listing]] = defaultdict(list)
+    for one in listings:
+        twins[one.breach_id, one.insurer_id, one.name_tag].append(one)
+    named = Counter((breach, insurer) for breach, insurer, tag in twins if tag)
+    return twins.values() if any(count > 1 for count in named.values()) else [listings]
 
 
 def _answered_before(people: Iterable[UUID], now: datetime) -> dict[UUID, set[datetime]]:
@@ -168,10 +181,6 @@ def _answered_before(people: Iterable[UUID], now: datetime) -> dict[UUID, set[da
 
 def _list_id(listing: Listing) -> int:
     return listing.list_id
-
-
-def _name_tag(listing: Listing) -> int:
-    return listing.name_tag
 
 
 def _reply(

@@ -77,7 +77,7 @@ def listings_of(questions: Sequence[Question], *, now: datetime) -> list[list[Li
 
     None where a key is out of reach, which is not « not found »: the question has to wait.
     """
-    successor = _successors()
+    successor = successors()
     families = {
         insurer_id: related_insurers(insurer_id, successor)
         for insurer_id in {question.insurer_id for question in questions}
@@ -120,7 +120,8 @@ def _people(question: Question) -> list[tuple[str, str, str]]:
     )
 
 
-def _successors() -> dict[UUID, UUID]:
+def successors() -> dict[UUID, UUID]:
+    """Return who took over each insurer that was taken over."""
     return dict(Insurer.objects.exclude(successor=None).values_list("pk", "successor_id"))
 
 
@@ -138,6 +139,16 @@ def related_insurers(insurer_id: UUID, successor: Mapping[UUID, UUID]) -> set[UU
         earlier = {one for place in earlier for one in before[place]} - related
         related |= earlier
     return related
+
+
+def last_successor(insurer_id: UUID, successor: Mapping[UUID, UUID]) -> UUID:
+    """Return who took an insurer over in the end: the same for all that are related by it."""
+    chain = [insurer_id]
+    while (later := successor.get(chain[-1])) is not None:
+        if later in chain:  # They took each other over: one of them stands for all.
+            return min(chain[chain.index(later) :])
+        chain.append(later)
+    return chain[-1]
 
 
 def _lists_of(insurers: Iterable[UUID]) -> list[tuple[int, UUID]]:

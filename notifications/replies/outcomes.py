@@ -24,7 +24,7 @@ FIRST_NUMBER = 1 << 62
 """Above every notification's: what references, Message-IDs and receipts know an answer by."""
 TRIED_FOR = timedelta(minutes=30)  # people were told to wait for an hour
 DOWN_DELAY = timedelta(seconds=30)
-DOWN = "server_down"
+DOWN, UNMADE = "server_down", "unmade"
 MOVED = ("state", "reason", "due_at", "channels", "attempts", "address_fingerprint")
 
 
@@ -63,7 +63,7 @@ def record(reply: Reply, outcome: Outcome, *, sender: str, now: datetime) -> Non
         if outcome.provider_reference:
             _name(number, outcome.provider_reference[:120], sender)
         if outcome.state == State.DEFERRED and now - reply.made_at < TRIED_FOR:
-            delay = DOWN_DELAY if outcome.reason == DOWN else retry_delay(reply.attempts)
+            delay = DOWN_DELAY if outcome.reason in (DOWN, UNMADE) else retry_delay(reply.attempts)
             end(reply, State.DEFERRED, outcome.reason, now, due_at=now + delay)
         else:
             state = State.FAILED if outcome.state == State.DEFERRED else outcome.state

@@ -5,6 +5,7 @@ their own: nobody waits behind a campaign. A worker that is killed leaves at mos
 each of its connections; it is not sent again, and whoever waits for it may ask again.
 """
 
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from itertools import chain
 from threading import Lock
 from uuid import UUID
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from insurers.lists.contacts import Contact, ContactOpener, open_contacts
@@ -32,15 +33,19 @@ from notifications.models import Channel, Reply, State
 from notifications.notices.rendering import EmailText, Language, Message, MessageLayout
 from notifications.prepared import first_row
 from notifications.references import derive, message_id
-from notifications.replies.outcomes import DOWN, DOWN_DELAY, end, number_of, record
+from notifications.replies.outcomes import DOWN, DOWN_DELAY, UNMADE, end, number_of, record
+from notifications.replies.servers import Servers
 from notifications.replies.texts import Subject, lay_out_reply, reply_email, reply_sms
 from notifications.sending.pacing import Pace, account_and_pace, is_resting, reserve, rest
+
+logger = logging.getLogger(__name__)
 
 IN_DOUBT_AFTER = timedelta(minutes=10)
 PATIENCE = 2.0  # seconds that a connection waits for its pace
 TURN = 1.0  # seconds, after which the next insurer has a connection
 LOOKED_EVERY = 0.2  # seconds, while questions are being answered
 SENT_BY = (Channel.EMAIL, Channel.SMS)
+_servers = Servers()
 
 DUE = """
 SELECT DISTINCT insurer_id, channels[1] FROM notifications_reply
@@ -115,10 +120,14 @@ class _Way:
     lists: ListsInHand
     in_hand: dict[int, Reply] = field(default_factory=dict)
     sender: str = ""
+    pace: Pace = field(default_factory=Pace)
+
+    def __post_init__(self) -> None:
+        self.sender, self.pace = account_and_pace(insurer_id=self.insurer_id, channel=self.channel)
 
     def messages(self) -> Iterator[Outgoing]:
         """Yield what is due, each claimed just before it leaves."""
-        self.sender, pace = account_and_pace(insurer_id=self.insurer_id, channel=self.channel)
+        pace = self.pace
         is_free = pace == Pace()  # No slot is to be waited for then.
         if is_free and is_resting(sender=self.sender, now=timezone.now()):
             return
@@ -126,7 +135,16 @@ class _Way:
             reply = _claim(self.insurer_id, self.channel, timezone.now())
             if reply is None:
                 return
-            outgoing = self.lists.message(reply)
+            try:
+                outgoing = self.lists.message(reply)
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception as error:
+                # A key out of reach, or a contact that does not open: nothing has left.
+                logger.error("answer %s cannot be made: %s", reply.pk, type(error).__name__)
+                unmade = Outcome(number_of(reply), State.DEFERRED, UNMADE)
+                record(reply, unmade, sender=self.sender, now=timezone.now())
+                return
             if outgoing is None:
                 end(reply, State.CANCELLED, "left", timezone.now())
                 continue
@@ -167,7 +185,7 @@ def send_replies(
         ]
         if any(turns):
             continue
-        if not more_come():
+        if not more_come() and None not in turns:
             return False  # Or the rest waits: for its pace, or for a server that is away.
         time.sleep(LOOKED_EVERY)
     return bool(_due(channels, timezone.now()))
@@ -185,8 +203,16 @@ def _due(channels: Sequence[Channel], now: datetime) -> list[tuple[UUID, Channel
         return [(insurer_id, Channel(channel)) for insurer_id, channel in cursor.fetchall()]
 
 
-def _send(way: _Way) -> bool:
-    """Send what is due by one way; return whether anything left, or was refused."""
+def _send(way: _Way) -> bool | None:
+    """Send what is due by one way; return whether anything left, or was refused.
+
+    None where its server keeps another connection waiting.
+    """
+    with _servers.connection(way.sender) as is_admitted:
+        return _send_over(way) if is_admitted else None
+
+
+def _send_over(way: _Way) -> bool:
     messages = way.messages()
     first = next(messages, None)
     if first is None:
@@ -194,6 +220,7 @@ def _send(way: _Way) -> bool:
     try:
         via = channel_for(way.channel, insurer_id=way.insurer_id)
         for outcome in via.send(chain([first], messages)):
+            _servers.note_answer(way.sender)
             reply = way.in_hand.pop(outcome.notification_id)
             record(reply, outcome, sender=way.sender, now=timezone.now())
     except (ChannelDownError, SenderRefusedError) as refusal:

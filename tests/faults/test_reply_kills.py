@@ -1,6 +1,8 @@
-"""Answers to people's questions: a worker that is killed, and two that work at once."""
+"""Answers to people's questions: workers killed, two at once, a server that says nothing."""
 
 import os
+import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -54,12 +56,12 @@ def test_a_kill_leaves_a_message_in_doubt_for_each_connection_and_answers_nobody
     stack: Stack, mail: Recorder
 ) -> None:
     people = people_ask()
-    mail.holding = True
+    mail.holds_from = 2  # It answers the first: only then are there more connections.
     stack.start_worker()
     stack.send(TASK)
     stack.wait_for(lambda: mail.held == CONNECTIONS, what="a message on each connection")
     stack.kill_worker()
-    mail.holding = False
+    mail.holds_from, mail.holding = None, False
     stack.forget_tasks()
     in_hand = Reply.objects.filter(state=State.SENDING)
     assert in_hand.count() == CONNECTIONS
@@ -86,3 +88,45 @@ def test_two_workers_answer_each_person_once(stack: Stack, mail: Recorder) -> No
     assert not SealedQuestion.objects.exists()
     assert Reply.objects.count() == PEOPLE
     assert sorted(mail.recipients) == sorted(people)
+
+
+def test_a_server_that_says_nothing_holds_up_nobody_else(
+    tmp_path: Path, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> None:
+    name, sms = f"reply_silence_{os.getpid()}", tmp_path / "sms"
+    environment = {
+        "SMS_PROVIDER": "folder",
+        "SMS_SENDER": "PORTAIL",
+        "SMS_OUTBOX_DIR": str(sms),
+    }
+    in_hand = Reply.objects.filter(state=State.SENDING)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        django_db_blocker.unblock(),
+        own_database(name, tmp_path),
+    ):
+        stack = Stack(
+            tmp_path,
+            name=name,
+            redis_db=10,
+            smtp_port=silent.getsockname()[1],
+            queues="reply",
+            processes=1,
+            environment=environment,
+        )
+        try:
+            by_mail = [member(n, email=f"p{n}@example.fr") for n in range(8)]
+            accepted_list([*by_mail, member(8, mobile="0639980008")])
+            stack.start_worker()
+            for number in range(8):
+                ask(question(number), now=timezone.now())
+            stack.send(TASK)
+            stack.wait_for(in_hand.exists, what="a message that the server keeps waiting")
+            begun = time.monotonic()
+            ask(question(8), now=timezone.now())
+            stack.send(TASK)
+            stack.wait_for(lambda: sms.is_dir() and any(sms.iterdir()), what="the SMS")
+            assert time.monotonic() - begun < 15  # The server is waited for longer.
+            assert in_hand.count() == 1
+        finally:
+            stack.stop()

@@ -1,5 +1,8 @@
 """A limit counts by network, and never stands in the way while Redis is down."""
 
+import socket
+import time
+
 import pytest
 from django.conf import settings
 from django.core.cache import cache
@@ -7,7 +10,7 @@ from django.test import RequestFactory, override_settings
 
 from insurers import throttle
 from insurers.checks import check_proxies
-from insurers.throttle import Limit, is_over
+from insurers.throttle import Limit, Room, is_over, room_for
 
 TWICE = Limit("only-twice", at_most=2, seconds=60)
 UNREACHABLE = {
@@ -111,3 +114,31 @@ def test_a_new_count_has_an_end() -> None:
 def test_what_is_kept_names_a_network_and_no_address() -> None:
     asks("192.0.2.7", 1)
     assert cache.get("only-twice:192.0.2.0/24") == 1
+
+
+def test_a_network_over_its_limit_takes_no_room_from_the_others() -> None:
+    of_all = Limit("of-all", at_most=5, seconds=60)
+
+    def room(address: str) -> Room:
+        request = RequestFactory().get("/", REMOTE_ADDR=address)
+        return room_for(request, of_network=TWICE, of_all=of_all)
+
+    assert {room("192.0.2.7") for _ in range(20)} == {Room.ENOUGH, Room.NONE_FOR_THIS_NETWORK}
+    assert [room(f"198.51.{n}.7") for n in range(4)] == [Room.ENOUGH] * 3 + [Room.NONE_FOR_ANYBODY]
+
+
+def test_nobody_waits_for_a_redis_that_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        with override_settings(CACHES={"default": {**UNREACHABLE["default"], "LOCATION": address}}):
+            begun = time.monotonic()
+            assert asks("192.0.2.7", 1) == [False]
+            assert time.monotonic() - begun < 2 * throttle.ANSWERS_WITHIN
+
+
+def test_a_connection_that_redis_closed_is_made_again() -> None:
+    asks("192.0.2.7", 2)
+    store = throttle._store(settings.CACHES["default"]["LOCATION"])
+    store.script_flush()
+    store.client_kill_filter(_type="normal", skipme=False)
+    assert asks("192.0.2.7", 1) == [True]

@@ -75,3 +75,19 @@ def test_files_keep_their_headers(client: Client) -> None:
     cast.phare()
     first = client.get("/organismes.csv")
     assert dict(client.get("/organismes.csv").headers) == dict(first.headers)
+
+
+def test_a_host_written_otherwise_keeps_no_other_page(client: Client) -> None:
+    cast.phare()
+    kept_pages._kept.clear()
+    hosts = ("testserver", "TestServer", "testserver:1", "testserver:2")
+    pages = {client.get(PAGE, headers={"Host": host}).content for host in hosts}
+    assert len(pages) == len(kept_pages._kept) == 1
+
+
+def test_what_looks_like_a_blank_and_is_none_stays(client: Client) -> None:
+    phare = cast.phare()
+    phare.name = "Phare \ue000of-ours\ue001\ue000other\ue001"
+    phare.save()
+    page = client.get("/?q=phare").content.decode()
+    assert "\ue000other\ue001" in page

@@ -55,6 +55,7 @@ def test_the_page_of_an_insurer_leads_to_it(client: Client) -> None:
     page = client.get(address).content.decode()
     assert re.search(rf'<option value="{cast.phare().slug}"\s+selected', page)
     assert client.get("/suis-je-concerne/personne/").status_code == 404
+    assert sent(client, "/suis-je-concerne/personne/", {"birth_rank": ""}).status_code == 404
 
 
 def test_whoever_asks_sees_the_same_page(client: Client) -> None:

@@ -258,6 +258,8 @@ def test_a_request_that_is_made_up_is_erased(mail: Recorder, changed: dict[str, 
     sealed_request(**changed)  # type: ignore[arg-type]
     WaitingRequest.objects.create(id=uuid4(), sealed=b"nothing", received_at=timezone.now())
     WaitingRequest.objects.create(id=uuid4(), sealed=seal(b"[1]"), received_at=timezone.now())
+    for nested in (b"[" * 200_000, b'{"a":' * 100_000):  # Deeper than can be read.
+        WaitingRequest.objects.create(id=uuid4(), sealed=seal(nested), received_at=timezone.now())
     work()
     assert not WaitingRequest.objects.exists()
     assert not WaitingAddress.objects.exists()

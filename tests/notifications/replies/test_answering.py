@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from insurers.lists import fingerprint_keys
 from insurers.lists.finding import people_meant
-from insurers.models import ListEffect
+from insurers.models import Breach, BreachOperator, ListEffect
 from notifications.models import Channel, Reply, Suppression, TakenQuestion
 from notifications.replies import listings
 from notifications.replies.answering import forget_old_questions
-from notifications.replies.listings import related_insurers
+from notifications.replies.listings import last_successor, related_insurers
 from tests import cast
 from tests.notifications.replies.asking import answer, asked, rows
 from tests.notifications.story import accepted_list, member
@@ -157,6 +157,24 @@ def test_twins_are_answered_apart_and_a_shared_address_once() -> None:
     assert Reply.objects.count() == 3
 
 
+@pytest.mark.parametrize("second", ["camille@example.fr", "autre@example.fr"])
+def test_whoever_is_on_lists_of_two_breaches_gets_one_answer_about_both(
+    monkeypatch: pytest.MonkeyPatch, second: str
+) -> None:
+    accepted_list([member(7, email="camille@example.fr", name="Phare;Ana")])
+    first, other = cast.breach(), Breach.objects.get(pk=cast.breach().pk)
+    other.pk, other.slug = None, "une-autre"
+    other.save()
+    BreachOperator.objects.create(breach=other, operator=cast.operator("alphapay"))
+    with monkeypatch.context() as of_other:
+        of_other.setattr(cast, "breach", lambda: other)
+        newest = accepted_list([member(7, email=second, name="Phare;Ana")])
+    asked(7)
+    answer()
+    reply = Reply.objects.get()
+    assert (reply.list_id, reply.breach_ids) == (newest.pk, sorted([first.pk, other.pk]))
+
+
 def test_predecessors_and_successors_are_looked_up() -> None:
     accepted_list([member(7, email="camille@example.fr")])
     old, new, other = (
@@ -176,6 +194,36 @@ def test_predecessors_and_successors_are_looked_up() -> None:
     assert related_insurers(phare.pk, successor) == {old.pk, phare.pk, new.pk}
     assert related_insurers(old.pk, successor) == {old.pk, phare.pk, new.pk}
     assert related_insurers(other.pk, successor) == {other.pk}
+
+
+def test_the_limit_is_of_the_person_whichever_related_insurer_lists_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accepted_list([member(7, email="camille@example.fr")])
+    phare, new = cast.phare(), cast.insurer("nouvelle", "Nouvelle (fictive)")
+    phare.successor = new
+    phare.save()
+    asked(7)
+    answer()
+    assert Reply.objects.count() == 1
+    with monkeypatch.context() as as_new:
+        as_new.setattr(cast, "phare", lambda: new)
+        accepted_list([member(7, email="autre@example.fr")])
+    for insurer in (phare, new):
+        asked(7, insurer_id=insurer.pk)
+        answer()
+    assert Reply.objects.count() == 1
+    Reply.objects.all().delete()
+    asked(7, insurer_id=new.pk)
+    answer()
+    assert Reply.objects.get().insurer_id == new.pk
+
+
+def test_related_insurers_share_one_last_successor() -> None:
+    first, other, heir, one, two = (uuid4() for _ in range(5))
+    successor = {first: heir, other: heir, one: two, two: one}
+    assert {last_successor(place, successor) for place in (first, other, heir)} == {heir}
+    assert len({last_successor(place, successor) for place in (one, two)}) == 1
 
 
 def test_insurers_that_took_each_other_over_end_the_search() -> None:

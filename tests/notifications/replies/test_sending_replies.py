@@ -6,9 +6,11 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from insurers.lists.keystore import StoreUnreachableError, WrongKeyError
 from insurers.models import Advice
 from notifications.channels import ChannelDownError, Outcome
 from notifications.models import Channel, ReceiptKind, Reply, State, Suppression
@@ -318,3 +320,44 @@ def test_a_receipt_that_waited_for_a_worker_that_died_is_applied(mail: Recorder)
     assert mark_in_doubt(now=timezone.now() + timedelta(seconds=1)) == 1
     reply.refresh_from_db()
     assert (reply.state, reply.receipts_wait) == (State.DELIVERED, False)
+
+
+@pytest.mark.parametrize("error", [StoreUnreachableError, WrongKeyError])
+def test_an_answer_whose_key_is_out_of_reach_is_tried_again(
+    mail: Recorder, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    reply = make()
+
+    def away(_list: object) -> None:
+        raise error("list/1/1")
+
+    with monkeypatch.context() as without:
+        without.setattr(sending, "open_contacts", away)
+        send()
+    reply.refresh_from_db()
+    assert (reply.state, reply.reason) == (State.DEFERRED, "unmade")
+    assert reply.due_at <= timezone.now() + timedelta(seconds=30)
+    Reply.objects.update(due_at=timezone.now())
+    send()
+    assert mail.recipients == ["camille@example.fr"]
+
+
+def test_a_contact_that_does_not_open_stops_nobody(mail: Recorder) -> None:
+    accepted_list([member(n, email=f"p{n}@example.fr") for n in (6, 7, 8)])
+    for number in (6, 7, 8):
+        asked(number)
+    answer()
+    damaged = Reply.objects.order_by("pk")[0]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE affected_member SET contact = overlay(contact PLACING '\\x00' FROM 20)"
+            " WHERE list_id = %s AND ordinal = %s",
+            [damaged.list_id, damaged.ordinal],
+        )
+    send()
+    send()
+    assert len(mail.received) == 2
+    Reply.objects.update(made_at=timezone.now() - timedelta(minutes=31), due_at=timezone.now())
+    send()
+    damaged.refresh_from_db()
+    assert (damaged.state, damaged.reason) == (State.FAILED, "unmade")
