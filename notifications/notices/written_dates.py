@@ -41,7 +41,7 @@ def _whole(month: str, year: str) -> str:
     )
 
 
-@cache  # On first use: a tenth of a second that most processes never need.
+@cache  # On first use: most processes never need it, and compiling it takes long.
 def _births(month: str) -> re.Pattern[str]:
     """Match births whose month is written as `month`; or, in the group `law`, the date of a law."""
     return re.compile(
