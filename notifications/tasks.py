@@ -55,7 +55,6 @@ from notifications.replies.staff_questions import answer_staff_questions, forget
 from notifications.retention.closing import close_what_is_due
 from notifications.retention.erasing import erase_what_is_due
 from notifications.samples.drawing import draw_what_waits
-from notifications.sender_domains.checking import check_sender, senders_to_check
 from notifications.sending.dispatchers import dispatch_by_turns
 from notifications.sending.doubts import resolve_doubts
 from notifications.sending.fallback import reopen_what_waits
@@ -285,6 +284,9 @@ def make_evidence(*, pack_id: str) -> None:
 @shared_task(expires=50)
 def check_senders() -> None:
     """Have every sender looked up that was not for a day, each by a task of its own."""
+    # Loaded here with its DNS client, so that a worker is up sooner.
+    from notifications.sender_domains.checking import senders_to_check
+
     for identity_id in senders_to_check(now=timezone.now()):
         enqueue(check_sender_domain, expires=600, identity_id=str(identity_id or ""))
 
@@ -292,6 +294,8 @@ def check_senders() -> None:
 @shared_task
 def check_sender_domain(*, identity_id: str) -> None:
     """Ask the DNS about an identity, or with "" about the portal's own sender."""
+    from notifications.sender_domains.checking import check_sender
+
     check_sender(identity_id=UUID(identity_id) if identity_id else None, now=timezone.now())
 
 

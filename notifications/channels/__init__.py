@@ -11,7 +11,6 @@ from notifications.channels.base import (
     SenderRefusedError,
 )
 from notifications.channels.email import EmailChannel
-from notifications.channels.ovh import OvhChannel
 from notifications.channels.smpp import SmppChannel
 from notifications.channels.sms_account import sms_account
 from notifications.channels.sms_folder import FolderSmsChannel
@@ -48,6 +47,9 @@ def _sms_channel() -> Channel:
     if account.provider == "smpp":
         return SmppChannel(account, keep_ids=keep_ids)
     if account.provider == "ovh":
+        # With its HTTP client, which a worker of another provider need not load to start.
+        from notifications.channels.ovh import OvhChannel
+
         return OvhChannel(account, keep_ids=keep_ids)
     return FolderSmsChannel()
 

@@ -1,7 +1,7 @@
 """Dates as people write them: a birth, which no message may give, and those of a breach."""
 
 import re
-from functools import partial
+from functools import cache, partial
 
 MONTHS = (
     "(?:janv(?:ier)?|jan(?:uary)?|f[ée]vr?(?:ier)?|feb(?:ruary)?|mars?|march|avr(?:il)?|apr(?:il)?"
@@ -41,6 +41,7 @@ def _whole(month: str, year: str) -> str:
     )
 
 
+@cache  # On first use: most processes never need it, and compiling it takes long.
 def _births(month: str) -> re.Pattern[str]:
     """Match births whose month is written as `month`; or, in the group `law`, the date of a law."""
     return re.compile(
@@ -58,10 +59,8 @@ def _births(month: str) -> re.Pattern[str]:
     )
 
 
-_BIRTH = _births(MONTHS)
 # Where nothing of a birth may stay, any word may be a month: one misspelt, or of another language.
 _WORD = r"[^\W\d_]{3,9}\.?"
-_PERHAPS_BIRTH = _births(_WORD)
 _SAID = (
     r"(?P<said>\bn[ée]e?s?(?:\(e\))?\s{1,3}le|\bdate de naissance(?:\s?[:=])?(?:\s{1,3}le)?"
     r"|\bborn(?:\s{1,3}on)?(?:\s{1,3}the)?|\bdate of birth(?:\s?[:=])?)"
@@ -80,14 +79,14 @@ _UNKNOWN = re.compile(r"inconnue?s?\b|non publiee|pas connue|unknown|not (?:know
 
 def holds_birth_date(text: str) -> bool:
     """Whether a text (`visible_text.folded`) holds what looks like a whole date of birth."""
-    births = (found for found in _BIRTH.finditer(text) if not found["law"])
+    births = (found for found in _births(MONTHS).finditer(text) if not found["law"])
     return any(births) or _SAID_BIRTH.search(text) is not None
 
 
 def without_birth_dates(text: str, instead: str) -> str:
     """Return a text (NFKC) with `instead` of every date that may be somebody's birth."""
     text = _SAID_DATE.sub(lambda found: f"{found['said']} {instead}", text)
-    return _PERHAPS_BIRTH.sub(partial(_without_birth, instead=instead), text)
+    return _births(_WORD).sub(partial(_without_birth, instead=instead), text)
 
 
 def _without_birth(found: re.Match[str], instead: str) -> str:

@@ -5,7 +5,6 @@ from functools import partial
 
 from insurers.lists.locks import session_lock
 from notifications.channels import ChannelDownError, SenderRefusedError
-from notifications.channels.ovh import ovh_receipts
 from notifications.channels.smpp_receipts import take_smpp_receipts
 from notifications.channels.sms_account import SmsAccount, sms_account
 from notifications.channels.sms_parts import (
@@ -44,6 +43,8 @@ def _collect(account: SmsAccount, *, since: datetime, now: datetime) -> None:
     if account.provider == "smpp":
         take_smpp_receipts(account, take=take, seconds=SECONDS)
     elif account.provider == "ovh":
+        from notifications.channels.ovh import ovh_receipts
+
         waiting = parts_that_wait(account)  # It tells the same again every time.
         for receipt in ovh_receipts(account, since=since):
             if receipt.provider_id in waiting:
