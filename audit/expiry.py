@@ -91,7 +91,7 @@ def drop_expired(*, fingerprint: str, now: datetime) -> dict[str, int]:
         }
         if dropped:
             record(
-                action="trail.expired",
+                action="trail_expiry.dropped",
                 scope=PORTAL,
                 detail={"chains": len(dropped), "entries": sum(dropped.values())},
             )

@@ -70,7 +70,7 @@ def test_what_is_signed_is_dropped_and_the_rest_is_a_chain(tmp_path: Path) -> No
     keep_heads(tmp_path, 2)
     assert "nothing was changed" in compared(tmp_path)
     assert "Nothing to drop" in expire()
-    assert AuditEntry.objects.filter(action="trail.expired").count() == 1
+    assert AuditEntry.objects.filter(action="trail_expiry.dropped").count() == 1
 
 
 def test_nothing_goes_without_a_signature_of_the_right_key() -> None:
