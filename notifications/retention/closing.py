@@ -35,9 +35,11 @@ from notifications.models import (
     ErasureKind,
     LetterExport,
     Reply,
+    Sample,
 )
+from notifications.replies.outcomes import FIRST_NUMBER
 from notifications.retention.due import problem_lines
-from notifications.retention.erasing import erase_problems_of, finish
+from notifications.retention.erasing import begin, erase_problems_of, finish
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +65,8 @@ DELETE FROM notifications_told WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM notifications_told WHERE campaign_id = %(campaign)s LIMIT %(slice)s
 ))
 """
-# What providers said is kept by message, without its campaign.
+# What providers said is kept by message, without its campaign; that of answers to people's own
+# questions (`replies/outcomes.py`) stays with them.
 OF_MESSAGES = (
     "notifications_providerreference",
     "notifications_receipt",
@@ -71,7 +74,7 @@ OF_MESSAGES = (
 )
 FORGET_ORPHANS = """
 DELETE FROM {table} AS said WHERE said.id >= %(first)s AND said.id < %(after)s
-    AND said.notification_id IS NOT NULL AND NOT EXISTS (
+    AND said.notification_id < %(answers)s AND NOT EXISTS (
         SELECT FROM notifications_notification AS message WHERE message.id = said.notification_id
     )
 """
@@ -122,9 +125,16 @@ def close(*, breach: Breach, now: datetime) -> None:
     _destroy_keys(breach, now)
     for affected_list in AffectedList.objects.filter(breach=breach).order_by("pk"):
         _erase_list(affected_list, now)
+    campaigns = Campaign.objects.filter(breach=breach).select_related("insurer").order_by("pk")
     erasures = [
-        _begin_messages(campaign, now)
-        for campaign in Campaign.objects.filter(breach=breach).order_by("pk")
+        begin(
+            ErasureKind.MESSAGES,
+            now=now,
+            breach=breach,
+            insurer=campaign.insurer,
+            campaign=campaign,
+        )
+        for campaign in campaigns
     ]
     if unfinished := [erasure for erasure in erasures if erasure.finished_at is None]:
         for erasure in unfinished:
@@ -143,14 +153,7 @@ def _is_rotating(breach: Breach) -> bool:
 
 
 def _destroy_keys(breach: Breach, now: datetime) -> None:
-    erasure, _created = Erasure.objects.get_or_create(
-        kind=ErasureKind.KEYS,
-        breach=breach,
-        insurer=None,
-        affected_list=None,
-        campaign=None,
-        defaults={"begun_at": now},
-    )
+    erasure = begin(ErasureKind.KEYS, now=now, breach=breach)
     # Again each time: a dump that was restored knows them, and the store may have been.
     erasure.keys = destroy_breach_keys(breach_id=breach.pk, now=now)
     erasure.finished_at = erasure.finished_at or now
@@ -171,18 +174,6 @@ def _erase_list(affected_list: AffectedList, now: datetime) -> None:
         run_purge(purge_id=purge.pk, now=now)
 
 
-def _begin_messages(campaign: Campaign, now: datetime) -> Erasure:
-    erasure, _created = Erasure.objects.get_or_create(
-        kind=ErasureKind.MESSAGES,
-        breach_id=campaign.breach_id,
-        insurer_id=campaign.insurer_id,
-        affected_list=None,
-        campaign=campaign,
-        defaults={"begun_at": now},
-    )
-    return erasure
-
-
 def _erase_messages(erasure: Erasure) -> None:
     campaign = erasure.campaign
     assert campaign is not None
@@ -194,6 +185,7 @@ def _erase_messages(erasure: Erasure) -> None:
     CrowdedAddress.objects.filter(campaign=campaign).delete()
     LetterExport.objects.filter(campaign=campaign).exclude(content=b"").update(content=b"")
     Reply.objects.filter(list_id=campaign.affected_list_id).delete()
+    Sample.objects.filter(affected_list=campaign.affected_list_id).delete()
 
 
 def _erase_slice(erasure: Erasure, start: int) -> None:
@@ -225,9 +217,8 @@ def _erase_orphans(table: str) -> None:
     first, last = _bounds(table, "true", [])
     for start in range(first, last + 1, SLICE):
         with connection.cursor() as cursor:
-            cursor.execute(
-                FORGET_ORPHANS.format(table=table), {"first": start, "after": start + SLICE}
-            )
+            values = {"first": start, "after": start + SLICE, "answers": FIRST_NUMBER}
+            cursor.execute(FORGET_ORPHANS.format(table=table), values)
 
 
 def _bounds(table: str, condition: str, values: list[Any]) -> tuple[int, int]:

@@ -8,8 +8,8 @@ from django.db import transaction
 from audit.trail import insurer_scope, record
 from insurers.lists.error_file import erase_problems
 from insurers.lists.purging import PurgeRefusedError, purge_contacts
-from insurers.models import AffectedList, ListPurge
-from notifications.models import Erasure, ErasureKind
+from insurers.models import AffectedList, Breach, Insurer, ListPurge
+from notifications.models import Campaign, Erasure, ErasureKind
 from notifications.retention.due import Due, Subject, due_of
 
 logger = logging.getLogger(__name__)
@@ -34,16 +34,35 @@ def erase_what_is_due(*, now: datetime) -> list[ListPurge]:
 
 def erase_problems_of(affected_list: AffectedList, *, now: datetime) -> None:
     """Erase a list's file of problems, with its proof."""
-    erasure, _created = Erasure.objects.get_or_create(
-        kind=ErasureKind.PROBLEMS,
-        breach_id=affected_list.breach_id,
-        insurer_id=affected_list.insurer_id,
+    erasure = begin(
+        ErasureKind.PROBLEMS,
+        now=now,
+        breach=affected_list.breach,
+        insurer=affected_list.insurer,
         affected_list=affected_list,
-        campaign=None,
-        defaults={"begun_at": now},
     )
     erased = erase_problems(affected_list=affected_list, now=now)
     finish(erasure, {"lines": erased}, subject=f"list:{affected_list.pk}", now=now)
+
+
+def begin(
+    kind: ErasureKind,
+    *,
+    now: datetime,
+    breach: Breach,
+    insurer: Insurer | None = None,
+    affected_list: AffectedList | None = None,
+    campaign: Campaign | None = None,
+) -> Erasure:
+    """Return the proof of an erasure, which was begun before if it was interrupted."""
+    return Erasure.objects.get_or_create(
+        kind=kind,
+        breach=breach,
+        insurer=insurer,
+        affected_list=affected_list,
+        campaign=campaign,
+        defaults={"begun_at": now},
+    )[0]
 
 
 def finish(erasure: Erasure, counts: dict[str, int], *, subject: str, now: datetime) -> None:

@@ -20,10 +20,13 @@ from notifications.models import (
     Notification,
     NotificationMember,
     ProviderReference,
+    Receipt,
+    Sample,
     Tally,
     Told,
 )
 from notifications.register.figures import register_lines
+from notifications.replies.outcomes import FIRST_NUMBER
 from notifications.retention import closing
 from notifications.retention.closing import close_what_is_due, hindrances
 from notifications.verifying.sent import find_message
@@ -99,6 +102,32 @@ def test_the_keys_go_first_and_for_good(
             identifier="000000001",
             birth_date="1980-03-12",
         )
+
+
+def test_what_providers_said_of_answers_stays(campaign: Campaign) -> None:
+    """Of another breach, perhaps: an answer is no notification, and has a number above all."""
+    answer = {"sender": "default", "notification_id": FIRST_NUMBER + 7}
+    notice = {"sender": "default", "notification_id": Notification.objects.latest("pk").pk}
+    for number, said in enumerate((answer, notice)):
+        ProviderReference.objects.create(**said, reference=f"reference {number}")
+        Receipt.objects.create(**said, key=f"key {number}", kind="delivered", received_at=cast.NOW)
+    close()
+    for model in (ProviderReference, Receipt):
+        left = set(model.objects.values_list("notification_id", flat=True))
+        assert left == {FIRST_NUMBER + 7}
+
+
+def test_samples_of_its_lists_go(campaign: Campaign) -> None:
+    Sample.objects.create(
+        affected_list=campaign.affected_list,
+        insurer=campaign.insurer,
+        seed="a",
+        size=1,
+        asked_by=cast.aude(),
+        asked_at=cast.NOW,
+    )
+    close()
+    assert not Sample.objects.exists()
 
 
 def test_a_run_goes_on_where_one_was_killed(
