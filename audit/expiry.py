@@ -5,6 +5,7 @@ heads. What remains is a chain that begins after it; `manage.py verify_trail --a
 that beginning because of the signature, never because a row says so.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime
 
@@ -79,16 +80,15 @@ def trusted(checkpoint: TrailCheckpoint, *, fingerprint: str) -> bool:
     return said in [(head.scope, head.sequence, head.hash) for head in signed.heads]
 
 
-def drop_expired(*, fingerprint: str, now: datetime) -> dict[str, int]:
+def drop_expired(*, fingerprint: str, now: datetime) -> Counter[str]:
     """Drop the entries before each new checkpoint (owner role); return how many, by scope.
 
     Raises CheckpointRefused, and drops nothing of any chain.
     """
     with transaction.atomic():
-        dropped = {
-            checkpoint.scope: _drop(checkpoint, fingerprint, now)
-            for checkpoint in TrailCheckpoint.objects.filter(dropped_at=None)
-        }
+        dropped: Counter[str] = Counter()  # A chain may have several months to drop.
+        for checkpoint in TrailCheckpoint.objects.filter(dropped_at=None):
+            dropped[checkpoint.scope] += _drop(checkpoint, fingerprint, now)
         if dropped:
             record(
                 action="trail_expiry.dropped",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db import transaction
 from django.utils import timezone
 
 from audit.expiry import due_heads, kept_from, sign_checkpoints
@@ -46,9 +47,7 @@ def let_heads_leave(*, now: datetime) -> bool:
             now=now,
         )
         name = file_name(number, now)
-        if settings.TRAIL_HEADS_DIR is not None:
-            settings.TRAIL_HEADS_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-            keep_new_file(settings.TRAIL_HEADS_DIR / name, content)
+        _keep(name, content)
         kept = KeptHeads.objects.create(
             number=number,
             sha256=hashlib.sha256(content).digest(),
@@ -70,19 +69,24 @@ def sign_expiry(*, now: datetime) -> bool:
     with session_lock(LOCK_SPACE, 0) as is_ours:
         if not is_ours or not (heads := due_heads(now=now)):
             return False
-        content = sign_checkpoints(
-            heads, portal=settings.PORTAL_URL, key=signing_key(now=now), now=now
-        )
-        if settings.TRAIL_HEADS_DIR is not None:
-            settings.TRAIL_HEADS_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-            name = f"expiry-{kept_from(now):%Y%m%d}-{now:%Y%m%dT%H%M%SZ}.heads"
-            keep_new_file(settings.TRAIL_HEADS_DIR / name, content)
+        # No checkpoint without its file: a folder that cannot be written undoes it.
+        with transaction.atomic():
+            content = sign_checkpoints(
+                heads, portal=settings.PORTAL_URL, key=signing_key(now=now), now=now
+            )
+            _keep(f"expiry-{kept_from(now):%Y%m%d}-{now:%Y%m%dT%H%M%SZ}.heads", content)
     return True
 
 
 def file_name(number: int, now: datetime) -> str:
     """Return what a file of heads is called: they sort in the order of their numbers."""
     return f"trail-{number:08d}-{now:%Y%m%dT%H%M%SZ}.heads"
+
+
+def _keep(name: str, content: bytes) -> None:
+    if settings.TRAIL_HEADS_DIR is not None:
+        settings.TRAIL_HEADS_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        keep_new_file(settings.TRAIL_HEADS_DIR / name, content)
 
 
 def _next(last: KeptHeads | None) -> tuple[int, str]:

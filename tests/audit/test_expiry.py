@@ -73,6 +73,20 @@ def test_what_is_signed_is_dropped_and_the_rest_is_a_chain(tmp_path: Path) -> No
     assert AuditEntry.objects.filter(action="trail_expiry.dropped").count() == 1
 
 
+def test_two_months_that_wait_are_both_dropped_and_counted() -> None:
+    sign()
+    with as_role("worker"):
+        later = NOW + timedelta(days=31)
+        heads = due_heads(now=later)
+        assert [(head.scope, head.sequence) for head in heads] == [(PHARE, 5)]
+        sign_checkpoints(heads, portal="https://a.fr", key=KEY, now=later)
+    assert expire() == f"{PHARE}: 5 entries dropped\n"
+    assert ranks() == []
+    assert verify(scope=PHARE) is None
+    write(6)
+    assert verify(scope=PHARE) is None
+
+
 def test_nothing_goes_without_a_signature_of_the_right_key() -> None:
     assert "Nothing to drop" in expire()
     sign(key=Ed25519PrivateKey.generate())

@@ -11,12 +11,14 @@ import pytest
 from django.core.mail import EmailMessage
 from django.core.management import call_command
 from django.test import override_settings
+from django.utils import timezone
 
+from audit.models import TrailCheckpoint
 from audit.trail import PORTAL, record
 from insurers.lists.key_check import expected_keys, faults_of_store
 from insurers.lists.keystore import key_store
 from insurers.models import Mandate
-from notifications.evidence.heads import let_heads_leave
+from notifications.evidence.heads import let_heads_leave, sign_expiry
 from notifications.models import KeptHeads
 from tests import cast
 from tests.conftest import as_role
@@ -103,6 +105,24 @@ def test_a_folder_that_is_full_leaves_nothing_noted(tmp_path: Path) -> None:
     with override_settings(TRAIL_HEADS_DIR=blocked / "heads"), pytest.raises(OSError):  # noqa: PT011
         leave(hours=0)
     assert not KeptHeads.objects.exists()
+
+
+def test_no_month_is_signed_for_without_its_file(tmp_path: Path, folder: Path) -> None:
+    record(action="user.changed", scope=PORTAL)
+    later = timezone.now() + timedelta(days=4 * 366)
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with (
+        override_settings(TRAIL_HEADS_DIR=blocked / "heads"),
+        pytest.raises(OSError),  # noqa: PT011
+        as_role("worker"),
+    ):
+        sign_expiry(now=later)
+    assert not TrailCheckpoint.objects.exists()
+    with as_role("worker"):
+        assert [sign_expiry(now=later), sign_expiry(now=later)] == [True, False]
+    (path,) = folder.glob("expiry-*.heads")
+    assert path.read_bytes() == bytes(TrailCheckpoint.objects.get(scope=PORTAL).signed)
 
 
 def test_its_key_is_looked_for_like_the_others(folder: Path) -> None:
