@@ -99,6 +99,11 @@ def answer_staff_questions(*, now: datetime) -> int:
     return sum(_taken(number, now) for number in waiting.values_list("pk", flat=True)[:AT_ONCE])
 
 
+def answer_shown(question: StaffQuestion, *, now: datetime) -> StaffAnswer | None:
+    """Return the answer to a question while it may be shown (web process)."""
+    return StaffAnswer.objects.filter(question=question, made_at__gt=now - SHOWN_FOR).first()
+
+
 def forget_staff_questions(*, now: datetime) -> None:
     """Erase the questions that no cap counts any longer, with what is left of their answers."""
     StaffQuestion.objects.filter(taken_at__lte=now - DAY).delete()

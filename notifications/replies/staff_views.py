@@ -10,13 +10,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from insurers.models import Insurer
 from insurers.permissions import Refused, StaffScope, require_role, staff_of
-from notifications.models import Asked, AskedOutcome, StaffAnswer, StaffQuestion
+from notifications.models import Asked, AskedOutcome, StaffQuestion
 from notifications.replies.shown_answer import shown
 from notifications.replies.staff_forms import StaffQuestionForm
 from notifications.replies.staff_questions import (
     OF_INSURER,
     OF_PERSON,
-    SHOWN_FOR,
+    answer_shown,
     ask_as_staff,
 )
 
@@ -57,9 +57,7 @@ def staff_answer(request: HttpRequest, number: UUID) -> HttpResponse:
     )
     if question.taken_at is None and request.headers.get("HX-Request"):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
-    answer = StaffAnswer.objects.filter(
-        question=question, made_at__gt=timezone.now() - SHOWN_FOR
-    ).first()
+    answer = answer_shown(question, now=timezone.now())
     listings = shown(answer.content["listings"]) if answer else []
     context = {
         "question": question,

@@ -1,23 +1,25 @@
 """What is to be erased of each list, and when, for the page, the dry run and the eraser."""
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from django.utils.translation import gettext as _
+from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from insurers.models import AffectedList, ListEffect, ListState
 from notifications.campaigns.steps import ENDED
 from notifications.models import Campaign, CampaignKind, CampaignState
-from notifications.retention.periods import Periods, periods_of
+from notifications.retention.periods import Periods, Terms, read_terms
 
 
-class Subject(StrEnum):
+class Subject(models.TextChoices):
     """What goes."""
 
-    CONTACTS = "contacts"
-    PROBLEMS = "problems"
+    CONTACTS = "contacts", _("contacts")
+    PROBLEMS = "problems", _("fichier des problèmes")
 
 
 @dataclass(frozen=True)
@@ -40,21 +42,27 @@ class Due:
 
 def due_of(lists: Iterable[AffectedList]) -> list[Due]:
     """Return what remains to be erased of these lists, the first to go first."""
-    found = [due for affected_list in lists for due in _due(affected_list)]
+    decided = [one for one in lists if one.state in (ListState.ACCEPTED, ListState.WITHDRAWN)]
+    terms, campaigns = read_terms(), defaultdict(list)
+    for campaign in Campaign.objects.filter(affected_list__in=[one.pk for one in decided]):
+        campaigns[campaign.affected_list_id].append(campaign)
+    found = [
+        due
+        for affected_list in decided
+        for due in _due(affected_list, terms, campaigns[affected_list.pk])
+    ]
     dated = sorted((due for due in found if due.at), key=lambda due: (due.at, due.affected_list.pk))
     return dated + [due for due in found if due.at is None]
 
 
-def _due(affected_list: AffectedList) -> Iterator[Due]:
-    if affected_list.state not in (ListState.ACCEPTED, ListState.WITHDRAWN):
-        return
-    periods = periods_of(breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id)
+def _due(affected_list: AffectedList, terms: Terms, campaigns: Sequence[Campaign]) -> Iterator[Due]:
+    periods = terms.of(breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id)
     lines = problem_lines(affected_list)
     if lines and affected_list.problems_erased_at is None and affected_list.decided_at:
         at = affected_list.decided_at + timedelta(days=periods.problems_days)
         yield Due(affected_list, Subject.PROBLEMS, lines, at)
     if affected_list.effect != ListEffect.WITHDRAW and affected_list.contacts_purged_at is None:
-        yield _contacts_due(affected_list, periods)
+        yield _contacts_due(affected_list, periods, campaigns)
 
 
 def problem_lines(affected_list: AffectedList) -> int:
@@ -64,9 +72,10 @@ def problem_lines(affected_list: AffectedList) -> int:
     return counted + affected_list.rows_already_listed
 
 
-def _contacts_due(affected_list: AffectedList, periods: Periods) -> Due:
+def _contacts_due(
+    affected_list: AffectedList, periods: Periods, campaigns: Sequence[Campaign]
+) -> Due:
     people = affected_list.members - affected_list.members_without_contact
-    campaigns = list(Campaign.objects.filter(affected_list=affected_list))
     running = [campaign.pk for campaign in campaigns if campaign.state not in ENDED]
     told = any(
         campaign.kind == CampaignKind.NOTICE and campaign.state == CampaignState.FINISHED
@@ -74,9 +83,11 @@ def _contacts_due(affected_list: AffectedList, periods: Periods) -> Due:
     )
     hindrance = ""
     if running:
-        hindrance = _("La campagne n° %(number)s n’est pas terminée.") % {"number": running[0]}
+        hindrance = gettext("La campagne n° %(number)s n’est pas terminée.") % {
+            "number": running[0]
+        }
     elif not told and not affected_list.everybody_left:
-        hindrance = _("Personne de cette liste n’a encore été informé.")
+        hindrance = gettext("Personne de cette liste n’a encore été informé.")
     if hindrance:
         return Due(affected_list, Subject.CONTACTS, people, None, hindrance)
     ended = max(

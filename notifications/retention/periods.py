@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F
 
 from notifications.models import RetentionPeriod
 
@@ -21,11 +20,23 @@ class Periods:
     problems_days: int
 
 
-def periods_of(*, breach_id: int, insurer_id: UUID) -> Periods:
-    """Return the days in force for an insurer in a breach: its own, the breach's, the portal's."""
-    rows = RetentionPeriod.objects.filter(breach=breach_id)
-    mine = rows.filter(insurer=insurer_id) | rows.filter(insurer=None)
-    found = mine.order_by(F("insurer").asc(nulls_last=True)).first()
-    if found is not None:
-        return Periods(found.contacts_days, found.problems_days)
-    return Periods(settings.RETENTION_CONTACTS_DAYS, settings.RETENTION_PROBLEMS_DAYS)
+@dataclass(frozen=True)
+class Terms:
+    """The days in force everywhere, read once."""
+
+    _own: dict[tuple[int, UUID | None], Periods]
+
+    def of(self, *, breach_id: int, insurer_id: UUID) -> Periods:
+        """Return those of an insurer in a breach: its own, the breach's, or the portal's."""
+        for place in ((breach_id, insurer_id), (breach_id, None)):
+            if place in self._own:
+                return self._own[place]
+        return Periods(settings.RETENTION_CONTACTS_DAYS, settings.RETENTION_PROBLEMS_DAYS)
+
+
+def read_terms() -> Terms:
+    """Return the days that the operator set, and the portal's for all else."""
+    rows = RetentionPeriod.objects.values_list(
+        "breach", "insurer", "contacts_days", "problems_days"
+    )
+    return Terms({(breach, insurer): Periods(*days) for breach, insurer, *days in rows})

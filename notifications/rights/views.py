@@ -13,9 +13,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from insurers.models import Breach, Insurer, Role
 from insurers.permissions import Refused, StaffScope, require_reader, require_role, staff_of
-from notifications.models import Asked, AskedOutcome, StaffAnswer, StaffQuestion
+from notifications.models import Asked, AskedOutcome, StaffQuestion
 from notifications.replies.staff_forms import StaffQuestionForm
-from notifications.replies.staff_questions import OF_INSURER, OF_PERSON, SHOWN_FOR, ask_as_staff
+from notifications.replies.staff_questions import OF_INSURER, OF_PERSON, answer_shown, ask_as_staff
 from notifications.rights.holding import Holding
 from notifications.samples.shown_history import shown_history
 
@@ -103,9 +103,7 @@ def person_answer(request: HttpRequest, number: UUID) -> HttpResponse:
     )
     if question.taken_at is None and request.headers.get("HX-Request"):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
-    answer = StaffAnswer.objects.filter(
-        question=question, made_at__gt=timezone.now() - SHOWN_FOR
-    ).first()
+    answer = answer_shown(question, now=timezone.now())
     context = {
         "question": question,
         "is_live": question.taken_at is None,

@@ -11,10 +11,8 @@ from django.utils.formats import date_format
 from insurers.lists.purging import run_purge
 from insurers.models import AffectedList, Breach
 from notifications.retention.closing import close_what_is_due, hindrances
-from notifications.retention.due import Due, Subject, due_of
+from notifications.retention.due import Due, due_of
 from notifications.retention.erasing import erase_what_is_due
-
-WHAT = {Subject.CONTACTS: "contacts", Subject.PROBLEMS: "fichier des problèmes"}
 
 
 class Command(BaseCommand):
@@ -50,6 +48,6 @@ def _line(due: Due, *, is_over: bool) -> str:
         day = date_format(timezone.localtime(due.at), "d/m/Y")
         when = f"échu depuis le {day}" if is_over else f"le {day}"
     return (
-        f"{found.insurer.name}, liste n° {found.pk} : {WHAT[due.subject]}"
+        f"{found.insurer.name}, liste n° {found.pk} : {due.subject.label}"
         f" ({due.rows} lignes), {when}"
     )

@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
+from pytest_django import DjangoAssertNumQueries
 
 from insurers.lists.purging import run_purge
 from insurers.models import AffectedList, AffectedMember, ListPurge
@@ -96,6 +97,17 @@ def test_the_file_of_problems_goes_with_a_proof_and_its_counts_stay() -> None:
     assert proof.finished_at == cast.NOW + 30 * DAY
     erase(after=31 * DAY)
     assert Erasure.objects.get().counts == {"lines": lines}
+
+
+def test_many_lists_take_no_more_statements_than_one(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for number in (1, 2, 3):
+        accepted_list([member(number)])
+    lists = list(AffectedList.objects.select_related("report"))
+    for some in (lists[:1], lists):
+        with django_assert_num_queries(2):
+            assert len(due_of(some)) == len(some)
 
 
 def test_a_dry_run_says_what_would_go_and_changes_nothing() -> None:
