@@ -12,6 +12,7 @@ import argparse
 import os
 import statistics
 import time
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +125,7 @@ def campaigns(breach: "Breach", insurers: list[Any], people: int) -> None:
     from breachportal.models import User
     from insurers.models import AffectedList, Declaration, Population
     from notifications.models import Campaign, CampaignState, Notice, NoticeVersion
+    from notifications.notices.content import NoticeContent
 
     now = timezone.now()
     aware = now - timedelta(days=31)
@@ -163,7 +165,12 @@ def campaigns(breach: "Breach", insurers: list[Any], people: int) -> None:
         breach=breach, insurer=insurers[0], population=population, created_by=paule, created_at=now
     )
     version = NoticeVersion.objects.create(
-        notice=notice, number=1, content={}, sha256=b"", edited_by=paule, edited_at=now
+        notice=notice,
+        number=1,
+        content=asdict(NoticeContent()),
+        sha256=b"",
+        edited_by=paule,
+        edited_at=now,
     )
     Campaign.objects.bulk_create(
         Campaign(

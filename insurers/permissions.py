@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Prefetch, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from insurers.models import Insurer, Mandate, Membership, Role
+from insurers.plain_rows import plain_rows
 from insurers.row_security import ScopeRole, row_scope, set_row_scope
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -56,6 +57,14 @@ class StaffScope:
     def breach_ids(self) -> frozenset[int]:
         """The breaches of an auditor's mandates, whichever insurer they go with."""
         return frozenset().union(*self.mandated.values())
+
+    @property
+    def mandated_together(self) -> dict[frozenset[int], list[UUID]]:
+        """The insurers of an auditor's mandates, by the breaches that go with them."""
+        together: dict[frozenset[int], list[UUID]] = {}
+        for insurer_id, breach_ids in self.mandated.items():
+            together.setdefault(breach_ids, []).append(insurer_id)
+        return together
 
     @property
     def prepares_somewhere(self) -> bool:
@@ -103,13 +112,16 @@ def _read_scope(user: Any, now: datetime) -> StaffScope:
         roles[insurer_id] = roles.get(insurer_id, frozenset()) | {Role(role)}
     if roles:
         return StaffScope(user.pk, "staff", roles=roles)
+    mandates = Mandate.objects.filter(user=user, until_date__gte=timezone.localdate(now))
+    breaches: dict[int, set[int]] = {}
+    for mandate_id, breach_id in mandates.values_list("pk", "breaches"):
+        breaches.setdefault(mandate_id, set()).update({breach_id} - {None})
     mandated: dict[UUID, frozenset[int]] = {}
-    for mandate in Mandate.objects.filter(
-        user=user, until_date__gte=timezone.localdate(now)
-    ).prefetch_related("breaches", Prefetch("insurers", Insurer.objects.only("pk"))):
-        breaches = frozenset(breach.pk for breach in mandate.breaches.all())
-        for insurer in mandate.insurers.all():
-            mandated[insurer.pk] = mandated.get(insurer.pk, frozenset()) | breaches
+    for mandate_id, insurer_id in plain_rows(
+        Mandate.insurers.through.objects.filter(mandate__in=breaches), "mandate", "insurer"
+    ):
+        insurer = UUID(insurer_id)
+        mandated[insurer] = mandated.get(insurer, frozenset()) | breaches[mandate_id]
     return StaffScope(user.pk, "auditor" if mandated else "nobody", mandated=mandated)
 
 
@@ -194,8 +206,8 @@ def readable(scope: StaffScope, rows: QuerySet[Row]) -> QuerySet[Row]:
     if scope.role != "auditor":
         return rows.filter(insurer__in=scope.insurer_ids)
     mandated = Q(pk=None)
-    for insurer_id, breach_ids in scope.mandated.items():
-        mandated |= Q(insurer=insurer_id, breach__in=breach_ids)
+    for breach_ids, insurer_ids in scope.mandated_together.items():
+        mandated |= Q(insurer__in=insurer_ids, breach__in=breach_ids)
     return rows.filter(mandated)
 
 

@@ -1,6 +1,7 @@
 """Rejected rows are people whom nobody can tell, until a later list brings them corrected."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -14,19 +15,19 @@ def correctable_lists(*, breach: Breach, insurer: Insurer) -> QuerySet[AffectedL
     )
 
 
-def rows_to_correct(lists: Sequence[AffectedList]) -> int:
+def rows_to_correct(lists: Sequence[Any]) -> int:
     """Return how many rejected rows, each somebody who is not told, no later list corrects.
 
     A list that `corrects` another brings its rejected rows again: what it holds usable is taken
-    off, and its own rejected rows are people of the first one.
+    off, and its own rejected rows are people of the first one. The lists may be plain rows.
     """
-    corrections: dict[int, list[AffectedList]] = {}
+    corrections: dict[int, list[Any]] = {}
     for found in lists:
         if found.corrects_id is not None:
             corrections.setdefault(found.corrects_id, []).append(found)
     known = {found.pk for found in lists}
 
-    def remaining(found: AffectedList) -> int:
+    def remaining(found: Any) -> int:
         later = corrections.get(found.pk, [])
         usable = sum(one.rows - one.rows_rejected for one in later)
         return max(found.rows_rejected - usable, sum(remaining(one) for one in later))

@@ -18,7 +18,7 @@ def alerts_of(scope: StaffScope) -> QuerySet[Alert]:
     if scope.role == "staff":
         return Alert.objects.filter(insurer__in=scope.insurer_ids)
     mandated = Q(insurer=None, breach=None) | Q(insurer=None, breach__in=scope.breach_ids)
-    for insurer_id, breach_ids in scope.mandated.items():
-        mandated |= Q(insurer=insurer_id, breach__in=breach_ids)
-        mandated |= Q(insurer=insurer_id, breach=None)
+    for breach_ids, insurer_ids in scope.mandated_together.items():
+        of_breaches = Q(breach=None) | Q(breach__in=breach_ids)
+        mandated |= Q(insurer__in=insurer_ids) & of_breaches
     return Alert.objects.filter(mandated)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from insurers.models import Breach, Operator
 from notifications.models import State
 from notifications.register.clock import Clock, ClockState, clock_of
-from notifications.register.figures import RegisterLine
+from notifications.register.figures import Line
 from notifications.states import Standing
 
 FIRST = list(ClockState)
@@ -57,7 +57,7 @@ class LinesForm(forms.Form):
 class Row:
     """A line with its clock and the days (float) from awareness until each share was told."""
 
-    line: RegisterLine
+    line: Line
     clock: Clock
     days_to_tell: tuple[float | None, ...]
 
@@ -111,7 +111,7 @@ def _cells(row: Row, columns: Iterable[Column]) -> list[tuple[str, str]]:
     return [(str(column.label), column.text(row)) for column in columns]
 
 
-def row_of(line: RegisterLine, now: datetime) -> Row:
+def row_of(line: Line, now: datetime) -> Row:
     """Return a line's row at this moment."""
     aware = line.declaration.awareness_at if line.declaration else None
     days = tuple(
@@ -219,9 +219,11 @@ def _is_shown(row: Row, shown: Shown) -> bool:
 
 def total_of(rows: Iterable[Row], breach: Breach) -> Row:
     """Return the rows as one: figures added up, the first and last messages of all."""
-    total = RegisterLine(breach, insurer=None)  # type: ignore[arg-type]
+    total = Line(breach, insurer=None)
+    campaigns = []
     for row in rows:
         total.figures.add_figures(row.line.figures)
-        total.campaigns += row.line.campaigns
+        campaigns += row.line.campaigns
         total.rows_rejected += row.line.rows_rejected
+    total.campaigns = campaigns
     return Row(total, Clock(ClockState.UNKNOWN), (None, None, None))

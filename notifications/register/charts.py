@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from notifications.models import Channel
-from notifications.register.figures import RegisterLine
+from notifications.register.figures import Line
 
 POINTS = 30  # of the course, at most
 # The last day (included) of each group of days from awareness, but for the last group.
@@ -30,7 +30,7 @@ class ToldPoint:
         return sum(people for _channel, people in self.by_channel)
 
 
-def told_course(lines: Iterable[RegisterLine]) -> list[ToldPoint]:
+def told_course(lines: Iterable[Line]) -> list[ToldPoint]:
     """Return the people told by day and channel, POINTS at most, the first and last days kept."""
     by_day: Counter[tuple[str, str]] = Counter()
     for line in lines:
@@ -57,7 +57,7 @@ class DaysGroup:
     people: int
 
 
-def days_to_be_told(lines: Iterable[RegisterLine]) -> list[DaysGroup]:
+def days_to_be_told(lines: Iterable[Line]) -> list[DaysGroup]:
     """Return the people told by groups of days from awareness; those of no date come last.
 
     A message that came back later takes people off the days at the end: the people of a day are
@@ -78,7 +78,7 @@ def days_to_be_told(lines: Iterable[RegisterLine]) -> list[DaysGroup]:
     return found
 
 
-def _for_good(line: RegisterLine) -> list[tuple[date, int]]:
+def _for_good(line: Line) -> list[tuple[date, int]]:
     """Return by how many people the number told grew each day for good."""
     by_day: Counter[str] = Counter()
     for day, _channel, people in line.totals.told_by_day:

@@ -1,13 +1,13 @@
 """The figures of the register, from tallies and lists' counts: no page counts messages."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Model, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
 from insurers.lists.rejected import rows_to_correct
 from insurers.models import (
@@ -41,14 +41,6 @@ BUILT = (
     CampaignState.FINISHED,
     CampaignState.CANCELLED,
 )
-OF_LISTS = (
-    *("insurer", "state", "effect", "corrects", "members", "members_uncounted", "members_ended"),
-    *("rows", "rows_rejected", "operator_ids"),
-)
-OF_CAMPAIGNS = (
-    *("insurer", "affected_list", "kind", "state", "first_message_at", "last_message_at"),
-)
-OF_DECLARATIONS = ("insurer", "is_concerned", "awareness_at", "authority_notified_at")
 COUNTERS = (
     "people",
     "unreachable_by_reason",
@@ -57,7 +49,6 @@ COUNTERS = (
     "people_by_state",
     "messages",
 )
-Row = TypeVar("Row", bound=Model)
 
 
 @dataclass
@@ -154,8 +145,8 @@ class Figures:
 
 
 @dataclass
-class RegisterLine:
-    """One insurer in one breach.
+class Line:
+    """One insurer in one breach, as a page of many reads it: plain rows stand for objects.
 
     Each person counts once, whatever the lists and operators; who left the lists before being
     told counts no longer. `rows_rejected` are people whom nobody can tell until their rows are
@@ -163,13 +154,13 @@ class RegisterLine:
     """
 
     breach: Breach
-    insurer: Insurer
-    declaration: Declaration | None = None
-    lists: list[AffectedList] = field(default_factory=list)
-    campaigns: list[Campaign] = field(default_factory=list)
+    insurer: Any
+    declaration: Any = None
+    lists: Sequence[Any] = ()
+    campaigns: Sequence[Any] = ()
     figures: Figures = field(default_factory=Figures)
     rows_rejected: int = 0
-    public_statement: Publication | None = None
+    public_statement: Any = None
     totals: Totals = field(default_factory=Totals)
 
     @property
@@ -188,98 +179,74 @@ class RegisterLine:
         return self.declaration is None and not self.lists
 
 
+@dataclass
+class RegisterLine(Line):
+    """One insurer in one breach, whole."""
+
+    insurer: Insurer
+    declaration: Declaration | None = None
+    lists: list[AffectedList] = field(default_factory=list)
+    campaigns: list[Campaign] = field(default_factory=list)
+    public_statement: Publication | None = None
+
+
 def register_lines(*, breach: Breach, insurers: Collection[Insurer]) -> list[RegisterLine]:
     """Return a line per insurer that has a part in the breach, silent ones first, then by name.
 
-    An insurer has a part when the directory or the insurer itself ties it to the breach.
+    An insurer has a part when the directory or the insurer itself ties it to the breach. For a
+    few insurers: a page of many reads `glance_lines`.
     """
-    return _lines_of_breach(
-        breach,
-        insurers,
-        AffectedList.objects.all(),
-        Campaign.objects.select_related("notice_version"),
-        Declaration.objects.all(),
-    )
-
-
-def light_lines(*, breach: Breach, insurers: Collection[Insurer]) -> list[RegisterLine]:
-    """Return the same lines for a page of many: of lists and campaigns, what figures need."""
-    lists = AffectedList.objects.only(*OF_LISTS)
-    campaigns = Campaign.objects.only(*OF_CAMPAIGNS)
-    declarations = Declaration.objects.only(*OF_DECLARATIONS)
-    return _lines_of_breach(breach, insurers, lists, campaigns, declarations)
-
-
-def _lines_of_breach(
-    breach: Breach,
-    mine: Collection[Insurer],
-    lists: QuerySet[AffectedList],
-    campaigns: QuerySet[Campaign],
-    declarations: QuerySet[Declaration],
-) -> list[RegisterLine]:
-    insurers = {insurer.pk: insurer for insurer in mine}
+    mine = {insurer.pk: insurer for insurer in insurers}
     lines: dict[UUID, RegisterLine] = {}
 
     def line(pk: UUID) -> RegisterLine:
-        if pk not in lines:
-            lines[pk] = RegisterLine(breach, insurers[pk])
-        return lines[pk]
+        return lines.setdefault(pk, RegisterLine(breach, mine[pk]))
 
     tied = BreachOperator.objects.filter(breach=breach).values("operator")
-    affiliations = Affiliation.objects.filter(operator__in=tied).order_by().distinct()
-    for pk in _of_insurers(affiliations, insurers).values_list("insurer", flat=True):
-        if pk in insurers:
-            line(pk)
-    for declaration in _theirs(declarations.filter(breach=breach), insurers):
+    affiliations = Affiliation.objects.filter(operator__in=tied, insurer__in=mine)
+    for pk in affiliations.values_list("insurer", flat=True):
+        line(pk)
+    for declaration in Declaration.objects.filter(breach=breach, insurer__in=mine):
         line(declaration.insurer_id).declaration = declaration
-    accepted = lists.filter(breach=breach, pk__in=AffectedList.objects.that_list_people())
-    for affected_list in _theirs(accepted.order_by("decided_at", "pk"), insurers):
+    lists = AffectedList.objects.that_list_people().filter(breach=breach, insurer__in=mine)
+    for affected_list in lists.order_by("decided_at", "pk"):
         entry = line(affected_list.insurer_id)
         entry.lists.append(affected_list)
         entry.figures.listed += affected_list.members - affected_list.members_uncounted
-    for campaign in _theirs(campaigns.filter(breach=breach).order_by("submitted_at"), insurers):
+    campaigns = Campaign.objects.filter(breach=breach, insurer__in=mine)
+    for campaign in campaigns.select_related("notice_version").order_by("submitted_at"):
         line(campaign.insurer_id).campaigns.append(campaign)
-    public = Publication.objects.filter(statement__breach=breach, state=PublicationState.PUBLISHED)
-    for publication in _theirs(public, insurers):
+    public = Publication.objects.filter(
+        statement__breach=breach, insurer__in=mine, state=PublicationState.PUBLISHED
+    )
+    for publication in public:
         line(publication.insurer_id).public_statement = publication
     _add_totals(breach, lines)
     for entry in lines.values():
-        _add_tallies(entry)
+        add_people(entry)
         standing = [found for found in entry.lists if found.state != ListState.WITHDRAWN]
         entry.rows_rejected = rows_to_correct(standing)
     return sorted(lines.values(), key=lambda line: (not line.is_silent, line.insurer.name))
 
 
-FEW = 20  # insurers that a statement names; with more, it takes longer to read than their rows
-
-
-def _of_insurers(rows: QuerySet[Row], insurers: Collection[UUID]) -> QuerySet[Row]:
-    """Keep the rows of insurers where they are few; the caller looks through the others' too."""
-    return rows.filter(insurer__in=insurers) if len(insurers) <= FEW else rows
-
-
-def _theirs(rows: QuerySet[Row], insurers: Collection[UUID]) -> Iterator[Row]:
-    """Yield the rows of these insurers, whoever else's the reader may see."""
-    for row in _of_insurers(rows, insurers):
-        if row.insurer_id in insurers:  # type: ignore[attr-defined]
-            yield row
-
-
 def _add_totals(breach: Breach, lines: dict[UUID, RegisterLine]) -> None:
     """Give each line the sums made beforehand; where they are out of date, add up the tallies."""
     changed = changed_insurers(breach_id=breach.pk)
-    sums = RegisterSum.objects.filter(breach=breach).defer("summed_at")
-    summed = {row.insurer_id: row for row in _theirs(sums, lines)}
+    sums = RegisterSum.objects.filter(breach=breach, insurer__in=lines).defer("summed_at")
+    summed = {
+        row.insurer_id: Totals.from_row(row)
+        for row in sums
+        if row.listed == lines[row.insurer_id].figures.listed
+    }
     for pk, line in lines.items():
-        row, listed = summed.get(pk), line.figures.listed
-        if row is not None and pk not in changed and row.listed == listed:
-            line.totals = Totals.from_row(row)
+        if pk in summed and pk not in changed:
+            line.totals = summed[pk]
         elif any(campaign.state in BUILT for campaign in line.campaigns):
-            line.totals = totals_of(breach_id=breach.pk, insurer_id=pk, listed=listed)
+            line.totals = totals_of(breach_id=breach.pk, insurer_id=pk, listed=line.figures.listed)
 
 
-def _add_tallies(line: RegisterLine) -> None:
-    """Add the campaigns' tallies; people of lists without an outbox are in progress.
+def add_people(line: Line) -> None:
+    """Add a line's tallies to its figures; people of lists without an outbox are in progress.
 
     Who is told again by a complement or correction counts where they were told first; its
     messages are counted.

@@ -8,9 +8,9 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.utils import timezone
 
-from insurers.models import Breach, Insurer
+from insurers.models import Breach
 from notifications.models import DeliveryEvent, RecountDifference, Recounted, RecountResult
-from notifications.register.figures import light_lines
+from notifications.register.glance import glance_lines, known_insurers
 
 KEPT = 1000  # differences of one recount that are kept; all are counted
 
@@ -121,16 +121,16 @@ def latest_recount() -> RecountResult | None:
 def _lines_that_do_not_add_up() -> tuple[list[RecountDifference], int]:
     """Check the equation of every line: listed = the sum over what people can be."""
     found, lines = [], 0
-    insurers = list(Insurer.objects.all())
+    insurers = known_insurers()
     for breach in Breach.objects.all():
-        for line in light_lines(breach=breach, insurers=insurers):
+        for line in glance_lines(breach=breach, insurers=insurers):
             lines += 1
             if not line.figures.adds_up:
                 found.append(
                     RecountDifference(
                         kind=Recounted.LINE,
                         breach=breach,
-                        insurer=line.insurer,
+                        insurer_id=line.insurer.pk,
                         recounted_people=sum(line.figures.people.values()),
                         kept_people=line.figures.listed,
                     )

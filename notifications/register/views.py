@@ -11,8 +11,8 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from insurers.models import Affiliation, Breach, Insurer
-from insurers.permissions import StaffScope, readable_insurers, require_reader, staff_of
+from insurers.models import Affiliation, Breach
+from insurers.permissions import Refused, StaffScope, readable_insurers, require_reader, staff_of
 from notifications.alerts.reach import running_alerts
 from notifications.notices.content import NoticeContent
 from notifications.notices.previews import preview
@@ -28,7 +28,8 @@ from notifications.register.breach_page import (
 )
 from notifications.register.charts import days_to_be_told, told_course
 from notifications.register.clock import ClockState
-from notifications.register.figures import RegisterLine, light_lines, register_lines
+from notifications.register.figures import Line, register_lines
+from notifications.register.glance import KnownInsurer, glance_lines, known_insurers
 from notifications.register.insurer_page import (
     shown_campaigns,
     shown_lists,
@@ -46,7 +47,7 @@ PAGE = 25
 def register(request: HttpRequest) -> HttpResponse:
     """List the breaches within the person's reach, with what stands out in each."""
     scope = staff_of(request)
-    insurers = list(readable_insurers(scope).only("slug", "name"))
+    insurers = _insurers_of(scope)
     now = timezone.now()
     breaches = []
     for breach in readable_breaches(scope):
@@ -75,7 +76,7 @@ def register(request: HttpRequest) -> HttpResponse:
 def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
     """Show a line per insurer within the person's reach, sorted and filtered as asked."""
     scope = staff_of(request)
-    insurers = list(readable_insurers(scope).only("slug", "name"))
+    insurers = _insurers_of(scope)
     breach = get_object_or_404(readable_breaches(scope), slug=breach_slug)
     now = timezone.now()
     form = LinesForm(request.GET, breach=breach)
@@ -84,7 +85,7 @@ def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
     rows = kept(
         [row_of(line, now) for line in _lines(scope, breach, insurers)],
         wanted,
-        _with_operator(wanted.get("operator"), insurers),
+        _with_operator(wanted.get("operator")),
     )
     sort = request.GET.get("tri", "")
     page = Paginator(sorted_rows(rows, sort), PAGE).get_page(request.GET.get("page"))
@@ -108,16 +109,22 @@ def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
     )
 
 
-def _lines(scope: StaffScope, breach: Breach, insurers: Iterable[Insurer]) -> list[RegisterLine]:
+def _insurers_of(scope: StaffScope) -> list[KnownInsurer]:
+    if not scope.insurer_ids:
+        raise Refused
+    return known_insurers(scope.insurer_ids)
+
+
+def _lines(scope: StaffScope, breach: Breach, insurers: Iterable[KnownInsurer]) -> list[Line]:
     mandated = [found for found in insurers if scope.may_read(found.pk, breach.pk)]
-    return light_lines(breach=breach, insurers=mandated)
+    return glance_lines(breach=breach, insurers=mandated)
 
 
-def _with_operator(operator: str | None, insurers: Iterable[Insurer]) -> set[UUID]:
+def _with_operator(operator: str | None) -> set[UUID]:
     """Return the insurers affiliated with an operator."""
     if not operator:
         return set()
-    found = Affiliation.objects.filter(operator=int(operator), insurer__in=insurers)
+    found = Affiliation.objects.filter(operator=int(operator))
     return set(found.values_list("insurer", flat=True))
 
 

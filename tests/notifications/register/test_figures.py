@@ -22,7 +22,8 @@ from notifications.outbox.building import build_outbox
 from notifications.register.breach_page import row_of, sorted_rows
 from notifications.register.charts import days_to_be_told, told_course
 from notifications.register.clock import clock_of
-from notifications.register.figures import RegisterLine, light_lines, register_lines
+from notifications.register.figures import Line, register_lines
+from notifications.register.glance import glance_lines, known_insurers
 from notifications.register.recount import recount
 from notifications.register.summing import sum_up
 from notifications.states import STANDING_OF, Standing
@@ -87,11 +88,12 @@ def told_by(moment: datetime) -> int:
     return sum(people for at, state, people in events() if at < moment and state in told)
 
 
-def line() -> RegisterLine:
-    return light_lines(breach=cast.breach(), insurers=[cast.phare()])[0]
+def line() -> Line:
+    (found,) = glance_lines(breach=cast.breach(), insurers=known_insurers({cast.phare().pk}))
+    return found
 
 
-def check_line(found: RegisterLine) -> None:
+def check_line(found: Line) -> None:
     states: Counter[str] = Counter()
     for _at, state, people in events():
         states[state] += people
