@@ -15,6 +15,7 @@ from insurers.models import Breach, Operator
 from notifications.models import State
 from notifications.register.clock import Clock, ClockState, clock_of
 from notifications.register.figures import Line
+from notifications.register.glance import GlanceLine, figures_of
 from notifications.states import Standing
 
 FIRST = list(ClockState)
@@ -217,13 +218,12 @@ def _is_shown(row: Row, shown: Shown) -> bool:
     }[shown]
 
 
-def total_of(rows: Iterable[Row], breach: Breach) -> Row:
-    """Return the rows as one: figures added up, the first and last messages of all."""
-    total = Line(breach, insurer=None)
-    campaigns = []
-    for row in rows:
-        total.figures.add_figures(row.line.figures)
-        campaigns += row.line.campaigns
-        total.rows_rejected += row.line.rows_rejected
-    total.campaigns = campaigns
+def total_of(lines: Sequence[GlanceLine]) -> Row:
+    """Return the lines as one: figures added up, the first and last messages of all."""
+    total = GlanceLine(
+        first_message_at=min(filter(None, (one.first_message_at for one in lines)), default=None),
+        last_message_at=max(filter(None, (one.last_message_at for one in lines)), default=None),
+        rows_rejected=sum(one.rows_rejected for one in lines),
+    )
+    total.figures = figures_of(lines)
     return Row(total, Clock(ClockState.UNKNOWN), (None, None, None))

@@ -1,10 +1,12 @@
 """What the register’s charts show, as plain figures: drawn by the page, and told in tables."""
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
+from itertools import accumulate
+from operator import sub
 
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
@@ -63,39 +65,39 @@ def days_to_be_told(lines: Iterable[Line]) -> list[DaysGroup]:
     A message that came back later takes people off the days at the end: the people of a day are
     those by whom the number told grew, never to fall below again.
     """
+    # Insurers that knew on one day are counted as one: days to be told are then the same days.
+    by_days: Counter[tuple[date | None, str]] = Counter()
+    for line in lines:
+        at = line.declaration.awareness_at if line.declaration else None
+        aware = timezone.localdate(at) if at else None
+        for day, people in _for_good(line):
+            by_days[aware, day] += people
     groups: Counter[int] = Counter()
     undated = 0
-    for line in lines:
-        aware = line.declaration.awareness_at if line.declaration else None
-        for day, people in _for_good(line):
-            if aware is None:
-                undated += people
-            else:
-                groups[_group((day - timezone.localdate(aware)).days)] += people
+    for (aware, day), people in by_days.items():
+        if aware is None:
+            undated += people
+        else:
+            groups[bisect_left(GROUPS, (date.fromisoformat(day) - aware).days)] += people
     found = [DaysGroup(_label(place), groups[place]) for place in range(len(GROUPS) + 1)]
     if undated:
         found.append(DaysGroup(gettext("sans date de prise de connaissance"), undated))
     return found
 
 
-def _for_good(line: Line) -> list[tuple[date, int]]:
-    """Return by how many people the number told grew each day for good."""
-    by_day: Counter[str] = Counter()
+def _for_good(line: Line) -> Iterator[tuple[str, int]]:
+    """Yield by how many people the number told grew each (ISO) day for good."""
+    by_day: dict[str, int] = {}
     for day, _channel, people in line.totals.told_by_day:
-        by_day[day] += people
+        by_day[day] = by_day.get(day, 0) + people
     days = sorted(by_day)
-    reached, total = [], 0
+    if min(by_day.values(), default=0) < 0:
+        lasting = list(accumulate(by_day[day] for day in days))
+        for place in range(len(lasting) - 2, -1, -1):
+            lasting[place] = min(lasting[place], lasting[place + 1])
+        by_day = dict(zip(days, map(sub, lasting, [0, *lasting]), strict=False))
     for day in days:
-        total += by_day[day]
-        reached.append(total)
-    for place in range(len(reached) - 2, -1, -1):
-        reached[place] = min(reached[place], reached[place + 1])
-    grown = [after - before for before, after in pairwise([0, *reached])]
-    return [(date.fromisoformat(day), people) for day, people in zip(days, grown, strict=True)]
-
-
-def _group(days: int) -> int:
-    return next((place for place, last in enumerate(GROUPS) if days <= last), len(GROUPS))
+        yield day, by_day[day]
 
 
 def _label(place: int) -> str:

@@ -1,10 +1,10 @@
 """The figures of the register, from tallies and lists' counts: no page counts messages."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
@@ -41,14 +41,6 @@ BUILT = (
     CampaignState.FINISHED,
     CampaignState.CANCELLED,
 )
-COUNTERS = (
-    "people",
-    "unreachable_by_reason",
-    "cancelled_by_reason",
-    "exempt_by_ground",
-    "people_by_state",
-    "messages",
-)
 
 
 @dataclass
@@ -75,12 +67,6 @@ class Figures:
             self.cancelled_by_reason[reason] += people
         if standing == Standing.EXEMPT and people:
             self.exempt_by_ground[reason] += people
-
-    def add_figures(self, other: "Figures") -> None:
-        """Add other figures, of other people."""
-        self.listed += other.listed
-        for name in COUNTERS:
-            getattr(self, name).update(getattr(other, name))
 
     @property
     def adds_up(self) -> bool:
@@ -144,9 +130,30 @@ class Figures:
         ]
 
 
+class Line(Protocol):
+    """What charts and rows read of a line, whether it is made of objects or of plain rows."""
+
+    @property
+    def insurer(self) -> Any: ...
+    @property
+    def declaration(self) -> Any: ...
+    @property
+    def figures(self) -> Figures: ...
+    @property
+    def rows_rejected(self) -> int: ...
+    @property
+    def totals(self) -> Totals: ...
+    @property
+    def first_message_at(self) -> datetime | None: ...
+    @property
+    def last_message_at(self) -> datetime | None: ...
+    @property
+    def is_silent(self) -> bool: ...
+
+
 @dataclass
-class Line:
-    """One insurer in one breach, as a page of many reads it: plain rows stand for objects.
+class RegisterLine:
+    """One insurer in one breach.
 
     Each person counts once, whatever the lists and operators; who left the lists before being
     told counts no longer. `rows_rejected` are people whom nobody can tell until their rows are
@@ -154,13 +161,13 @@ class Line:
     """
 
     breach: Breach
-    insurer: Any
-    declaration: Any = None
-    lists: Sequence[Any] = ()
-    campaigns: Sequence[Any] = ()
+    insurer: Insurer
+    declaration: Declaration | None = None
+    lists: list[AffectedList] = field(default_factory=list)
+    campaigns: list[Campaign] = field(default_factory=list)
     figures: Figures = field(default_factory=Figures)
     rows_rejected: int = 0
-    public_statement: Any = None
+    public_statement: Publication | None = None
     totals: Totals = field(default_factory=Totals)
 
     @property
@@ -177,17 +184,6 @@ class Line:
     def is_silent(self) -> bool:
         """Whether the insurer has declared nothing and listed nobody."""
         return self.declaration is None and not self.lists
-
-
-@dataclass
-class RegisterLine(Line):
-    """One insurer in one breach, whole."""
-
-    insurer: Insurer
-    declaration: Declaration | None = None
-    lists: list[AffectedList] = field(default_factory=list)
-    campaigns: list[Campaign] = field(default_factory=list)
-    public_statement: Publication | None = None
 
 
 def register_lines(*, breach: Breach, insurers: Collection[Insurer]) -> list[RegisterLine]:
@@ -223,7 +219,7 @@ def register_lines(*, breach: Breach, insurers: Collection[Insurer]) -> list[Reg
         line(publication.insurer_id).public_statement = publication
     _add_totals(breach, lines)
     for entry in lines.values():
-        add_people(entry)
+        _add_people(entry)
         standing = [found for found in entry.lists if found.state != ListState.WITHDRAWN]
         entry.rows_rejected = rows_to_correct(standing)
     return sorted(lines.values(), key=lambda line: (not line.is_silent, line.insurer.name))
@@ -245,7 +241,7 @@ def _add_totals(breach: Breach, lines: dict[UUID, RegisterLine]) -> None:
             line.totals = totals_of(breach_id=breach.pk, insurer_id=pk, listed=line.figures.listed)
 
 
-def add_people(line: Line) -> None:
+def _add_people(line: RegisterLine) -> None:
     """Add a line's tallies to its figures; people of lists without an outbox are in progress.
 
     Who is told again by a complement or correction counts where they were told first; its

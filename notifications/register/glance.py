@@ -1,27 +1,84 @@
-"""A breach at a glance: of four hundred insurers no more than their figures need, as plain rows."""
+"""A breach at a glance: one plain row for each of four hundred insurers, read as one JSON value.
 
-from collections import defaultdict
+psycopg parses each value of a row in Python, JSON is parsed in C; and of a line, most pages need
+no more than a few sums. Figures by reason are made only of lines that are looked into.
+"""
+
+import json
+from collections import Counter
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db import connection
 
 from insurers.lists.rejected import rows_to_correct
-from insurers.models import (
-    AffectedList,
-    Affiliation,
-    Breach,
-    BreachOperator,
-    Declaration,
-    Insurer,
-    ListState,
+from insurers.models import Breach, ListEffect, ListState
+from notifications.models import CampaignKind, PublicationState, State
+from notifications.register.figures import BUILT, Figures
+from notifications.register.summing import Totals, totals_of
+from notifications.states import Standing
+
+# A row as `_line` takes it apart. A sum holds while no tally was marked and as many are listed.
+LINES = """
+WITH list AS (
+    SELECT insurer_id, sum(members - members_uncounted) AS listed,
+        sum(members - members_uncounted) FILTER (WHERE id NOT IN (
+            SELECT affected_list_id FROM notifications_campaign
+            WHERE breach_id = %(breach)s AND kind = %(notice)s AND state = ANY(%(built)s)
+        )) AS waiting,
+        CASE WHEN sum(rows_rejected) > 0 THEN json_agg(json_build_array(id, corrects_id, rows,
+            rows_rejected)) FILTER (WHERE state <> %(withdrawn)s) END AS rejecting
+    FROM insurers_affectedlist
+    WHERE breach_id = %(breach)s AND state = ANY(%(listing)s) AND effect <> %(withdraws)s
+    GROUP BY insurer_id
+), campaign AS (
+    SELECT insurer_id, min(first_message_at) AS first_at, max(last_message_at) AS last_at,
+        json_agg(id) FILTER (WHERE state = ANY(%(built)s)) AS sent,
+        json_agg(id) FILTER (WHERE state = ANY(%(built)s) AND kind = %(notice)s) AS counted,
+        bool_or(id IN (SELECT campaign_id FROM notifications_tallychange)) AS is_marked
+    FROM notifications_campaign WHERE breach_id = %(breach)s GROUP BY insurer_id
+), public AS (
+    SELECT publication.insurer_id, max(decided_at) AS decided_at
+    FROM notifications_publication AS publication
+    JOIN notifications_statement AS statement ON statement.id = statement_id
+    WHERE statement.breach_id = %(breach)s AND publication.state = %(published)s
+    GROUP BY publication.insurer_id
+), summed AS (
+    SELECT * FROM notifications_registersum WHERE breach_id = %(breach)s
+), affiliated AS (
+    SELECT insurer_id FROM insurers_affiliation
+    WHERE operator_id IN (SELECT operator_id FROM insurers_breachoperator
+        WHERE breach_id = %(breach)s)
 )
-from insurers.plain_rows import plain_rows
-from notifications.models import Campaign, Publication, PublicationState, RegisterSum
-from notifications.register.figures import BUILT, Line, add_people
-from notifications.register.summing import Totals, changed_insurers, totals_of
+SELECT json_agg(json_build_array(
+    insurer.id, insurer.slug, insurer.name,
+    declared.id IS NOT NULL, declared.is_concerned, declared.awareness_at,
+    declared.authority_notified_at,
+    list.insurer_id IS NOT NULL, coalesce(list.listed, 0), coalesce(list.waiting, 0),
+    list.rejecting,
+    campaign.first_at, campaign.last_at, campaign.sent, campaign.counted,
+    public.insurer_id IS NOT NULL, public.decided_at,
+    summed.insurer_id IS NOT NULL AND campaign.is_marked IS NOT TRUE
+        AND summed.listed = coalesce(list.listed, 0),
+    summed.sums, CASE WHEN %(with_days)s THEN summed.told_by_day END,
+    summed.half_told_at, summed.most_told_at, summed.all_told_at
+))::text
+FROM insurers_insurer AS insurer
+LEFT JOIN insurers_declaration AS declared
+    ON declared.insurer_id = insurer.id AND declared.breach_id = %(breach)s
+LEFT JOIN list ON list.insurer_id = insurer.id
+LEFT JOIN campaign ON campaign.insurer_id = insurer.id
+LEFT JOIN public ON public.insurer_id = insurer.id
+LEFT JOIN summed ON summed.insurer_id = insurer.id
+WHERE (%(insurers)s::text IS NULL OR insurer.id = ANY(string_to_array(%(insurers)s, ',')::uuid[]))
+    AND (declared.id IS NOT NULL OR list.insurer_id IS NOT NULL
+        OR campaign.insurer_id IS NOT NULL OR public.insurer_id IS NOT NULL
+        OR insurer.id IN (SELECT insurer_id FROM affiliated))
+"""
 
 
 class KnownInsurer(NamedTuple):
@@ -40,27 +97,13 @@ class Declared(NamedTuple):
     authority_notified_at: datetime | None
 
 
-class ListCounts(NamedTuple):
-    """Of a list, what its people need."""
+class ListRows(NamedTuple):
+    """Of a list, what its rejected rows come to."""
 
     pk: int
-    state: str
     corrects_id: int | None
     rows: int
     rows_rejected: int
-    members: int
-    members_uncounted: int
-
-
-class CampaignTimes(NamedTuple):
-    """Of a campaign, which people it is for and when they were written to."""
-
-    pk: int
-    affected_list_id: int
-    kind: str
-    state: str
-    first_message_at: datetime | None
-    last_message_at: datetime | None
 
 
 class Published(NamedTuple):
@@ -69,105 +112,106 @@ class Published(NamedTuple):
     decided_at: datetime | None
 
 
-def known_insurers(reachable: Collection[UUID] | None = None) -> list[KnownInsurer]:
-    """Return the insurers of the directory, or those of them that are within reach."""
-    found = [
-        KnownInsurer(UUID(pk), slug, name)
-        for pk, slug, name in plain_rows(Insurer.objects.order_by(), "pk", "slug", "name")
-    ]
-    return [one for one in found if reachable is None or one.pk in reachable]
+@dataclass
+class GlanceLine:
+    """One insurer in one breach, as `RegisterLine` has it, or (without `insurer`) several as one.
+
+    `waiting` are people of lists without an outbox.
+    """
+
+    insurer: KnownInsurer | None = None
+    declaration: Declared | None = None
+    public_statement: Published | None = None
+    first_message_at: datetime | None = None
+    last_message_at: datetime | None = None
+    listed: int = 0
+    waiting: int = 0
+    rows_rejected: int = 0
+    is_silent: bool = False
+    sent: Collection[int] = ()
+    counted: Collection[int] = ()
+    totals: Totals = field(default_factory=Totals)
+
+    @cached_property
+    def figures(self) -> Figures:
+        """The people by standing and reason, the messages by state."""
+        return figures_of([self])
 
 
-def glance_lines(*, breach: Breach, insurers: Collection[KnownInsurer]) -> list[Line]:
-    """Return the lines of `register_lines`, with plain rows for objects."""
-    lines = {str(one.pk): Line(breach, one) for one in insurers}
-    declared = _declared(breach)
-    lists, campaigns = _by_insurer(_lists(breach)), _by_insurer(_campaigns(breach))
-    published = _published(breach)
-    parts = _affiliated(breach) | {*declared, *lists, *campaigns, *published}
-    lines = {pk: line for pk, line in lines.items() if pk in parts}
-    for pk, line in lines.items():
-        line.declaration = declared.get(pk)
-        line.lists, line.campaigns = lists.get(pk, []), campaigns.get(pk, [])
-        line.public_statement = published.get(pk)
-        line.figures.listed = sum(one.members - one.members_uncounted for one in line.lists)
-    _add_totals(breach, lines)
-    for line in lines.values():
-        add_people(line)
-        if any(one.rows_rejected for one in line.lists):
-            standing = [one for one in line.lists if one.state != ListState.WITHDRAWN]
-            line.rows_rejected = rows_to_correct(standing)
-    return sorted(lines.values(), key=lambda line: (not line.is_silent, line.insurer.name))
+def figures_of(lines: Iterable[GlanceLine]) -> Figures:
+    """Return the figures of several lines, added up."""
+    people: Counter[tuple[str, str]] = Counter()
+    messages: Counter[tuple[str, str]] = Counter()
+    figures = Figures()
+    for line in lines:
+        figures.listed += line.listed
+        figures.people[Standing.IN_PROGRESS] += line.waiting
+        for campaign_id, _channel, state, reason, whole, uncounted, made in line.totals.sums:
+            if campaign_id in line.counted:
+                people[state, reason] += whole - uncounted
+            if campaign_id in line.sent:
+                messages[state, reason] += made
+    for (state, reason), made in messages.items():
+        figures.add(State(state), reason, people[state, reason], made)
+    return figures
 
 
-def _affiliated(breach: Breach) -> set[str]:
-    tied = BreachOperator.objects.filter(breach=breach).values("operator")
-    found = Affiliation.objects.filter(operator__in=tied).order_by()
-    return {pk for (pk,) in plain_rows(found, "insurer")}
+def glance_lines(
+    *, breach: Breach, insurers: Iterable[UUID] | None = None, with_days: bool = True
+) -> list[GlanceLine]:
+    """Return the lines that `register_lines` has for these insurers, or for all within reach.
 
-
-def _declared(breach: Breach) -> dict[str, Declared]:
-    rows = Declaration.objects.filter(breach=breach)
-    fields = ("insurer", "is_concerned", "awareness_at", "authority_notified_at")
-    return {
-        pk: Declared(is_concerned, _moment(aware), _moment(notified))
-        for pk, is_concerned, aware, notified in plain_rows(rows, *fields)
+    `with_days` is whether charts are drawn: without, `totals.told_by_day` may be empty.
+    """
+    values = {
+        "breach": breach.pk,
+        "insurers": None if insurers is None else ",".join(map(str, insurers)),
+        "with_days": with_days,
+        "built": [state.value for state in BUILT],
+        "notice": CampaignKind.NOTICE.value,
+        "withdrawn": ListState.WITHDRAWN.value,
+        "withdraws": ListEffect.WITHDRAW.value,
+        "listing": [
+            state.value
+            for state in (ListState.ACCEPTED, ListState.WITHDRAWING, ListState.WITHDRAWN)
+        ],
+        "published": PublicationState.PUBLISHED.value,
     }
+    with connection.cursor() as cursor:
+        cursor.execute(LINES, values)
+        found = json.loads(cursor.fetchone()[0] or "[]")
+    lines = [_line(breach, row) for row in found]
+    return sorted(lines, key=lambda line: (not line.is_silent, line.insurer and line.insurer.name))
 
 
-def _lists(breach: Breach) -> Iterable[tuple[str, ListCounts]]:
-    rows = AffectedList.objects.that_list_people().filter(breach=breach)
-    fields = ("corrects", "rows", "rows_rejected", "members", "members_uncounted")
-    for pk, *counts in plain_rows(rows, "insurer", "pk", "state", *fields):
-        yield pk, ListCounts(*counts)
-
-
-def _campaigns(breach: Breach) -> Iterable[tuple[str, CampaignTimes]]:
-    rows = Campaign.objects.filter(breach=breach)
-    times = ("first_message_at", "last_message_at")
-    for pk, *kind, first, last in plain_rows(
-        rows, "insurer", "pk", "affected_list", "kind", "state", *times
-    ):
-        yield pk, CampaignTimes(*kind, _moment(first), _moment(last))
-
-
-def _published(breach: Breach) -> dict[str, Published]:
-    rows = Publication.objects.filter(statement__breach=breach, state=PublicationState.PUBLISHED)
-    return {
-        pk: Published(_moment(decided)) for pk, decided in plain_rows(rows, "insurer", "decided_at")
-    }
-
-
-def _by_insurer(rows: Iterable[tuple[str, Any]]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = defaultdict(list)
-    for pk, row in rows:
-        found[pk].append(row)
-    return dict(found)
+def _line(breach: Breach, row: list[Any]) -> GlanceLine:
+    pk, slug, name, has_declared, is_concerned, awareness_at, notified_at, *others = row
+    has_lists, listed, waiting, rejecting, first_at, last_at, sent, counted, *others = others
+    is_public, decided_at, holds, sums, told_by_day, *told_at = others
+    insurer = KnownInsurer(UUID(pk), slug, name)
+    if holds:
+        totals = Totals(sums, told_by_day or (), tuple(map(_moment, told_at)))
+    elif sent:
+        totals = totals_of(breach_id=breach.pk, insurer_id=insurer.pk, listed=listed)
+    else:
+        totals = Totals()
+    return GlanceLine(
+        insurer=insurer,
+        declaration=Declared(is_concerned, _moment(awareness_at), _moment(notified_at))
+        if has_declared
+        else None,
+        public_statement=Published(_moment(decided_at)) if is_public else None,
+        first_message_at=_moment(first_at),
+        last_message_at=_moment(last_at),
+        listed=listed,
+        waiting=waiting,
+        rows_rejected=rows_to_correct([ListRows(*one) for one in rejecting]) if rejecting else 0,
+        is_silent=not has_declared and not has_lists,
+        sent=sent or (),
+        counted=counted or (),
+        totals=totals,
+    )
 
 
 def _moment(written: str | None) -> datetime | None:
     return datetime.fromisoformat(written) if written else None
-
-
-def _add_totals(breach: Breach, lines: dict[str, Line]) -> None:
-    """Give each line the sums made beforehand; where they are out of date, add up the tallies."""
-    changed = {str(pk) for pk in changed_insurers(breach_id=breach.pk)}
-    summed = _summed(RegisterSum.objects.filter(breach=breach))
-    for pk, line in lines.items():
-        listed, totals = summed.get(pk, (None, None))
-        if totals is not None and pk not in changed and listed == line.figures.listed:
-            line.totals = totals
-        elif any(campaign.state in BUILT for campaign in line.campaigns):
-            line.totals = totals_of(
-                breach_id=breach.pk, insurer_id=line.insurer.pk, listed=line.figures.listed
-            )
-
-
-def _summed(rows: QuerySet[RegisterSum]) -> dict[str, tuple[int, Totals]]:
-    times = ("half_told_at", "most_told_at", "all_told_at")
-    return {
-        pk: (listed, Totals(sums, told_by_day, tuple(map(_moment, told_at))))
-        for pk, listed, sums, told_by_day, *told_at in plain_rows(
-            rows, "insurer", "listed", "sums", "told_by_day", *times
-        )
-    }

@@ -1,6 +1,5 @@
 """The register: who was told, when, how, with which text, and who was not."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -27,9 +26,9 @@ from notifications.register.breach_page import (
     total_of,
 )
 from notifications.register.charts import days_to_be_told, told_course
-from notifications.register.clock import ClockState
-from notifications.register.figures import Line, register_lines
-from notifications.register.glance import KnownInsurer, glance_lines, known_insurers
+from notifications.register.clock import ClockState, clock_of
+from notifications.register.figures import register_lines
+from notifications.register.glance import GlanceLine, figures_of, glance_lines
 from notifications.register.insurer_page import (
     shown_campaigns,
     shown_lists,
@@ -46,19 +45,21 @@ PAGE = 25
 @require_safe
 def register(request: HttpRequest) -> HttpResponse:
     """List the breaches within the person's reach, with what stands out in each."""
-    scope = staff_of(request)
-    insurers = _insurers_of(scope)
+    scope = _scope_of_a_reader(request)
     now = timezone.now()
     breaches = []
     for breach in readable_breaches(scope):
-        rows = [row_of(line, now) for line in _lines(scope, breach, insurers)]
+        lines = _lines(scope, breach, with_days=False)
         breaches.append(
             {
                 "breach": breach,
-                "figures": total_of(rows, breach).line.figures,
-                "insurers": len(rows),
-                "silent": sum(row.line.is_silent for row in rows),
-                "late": sum(row.clock.state == ClockState.LATE for row in rows),
+                "figures": figures_of(lines),
+                "insurers": len(lines),
+                "silent": sum(line.is_silent for line in lines),
+                "late": sum(
+                    clock_of(declaration=line.declaration, now=now).state == ClockState.LATE
+                    for line in lines
+                ),
             }
         )
     return render(
@@ -75,15 +76,14 @@ def register(request: HttpRequest) -> HttpResponse:
 @require_safe
 def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
     """Show a line per insurer within the person's reach, sorted and filtered as asked."""
-    scope = staff_of(request)
-    insurers = _insurers_of(scope)
+    scope = _scope_of_a_reader(request)
     breach = get_object_or_404(readable_breaches(scope), slug=breach_slug)
     now = timezone.now()
     form = LinesForm(request.GET, breach=breach)
     form.is_valid()
     wanted = form.cleaned_data
     rows = kept(
-        [row_of(line, now) for line in _lines(scope, breach, insurers)],
+        [row_of(line, now) for line in _lines(scope, breach, with_days=True)],
         wanted,
         _with_operator(wanted.get("operator")),
     )
@@ -98,7 +98,7 @@ def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
             "form": form,
             "page": page,
             "headers": _headers(request, sort),
-            "total": total_of(rows, breach),
+            "total": total_of(lines),
             "count": len(rows),
             "course": told_course(lines),
             "days": days_to_be_told(lines),
@@ -109,15 +109,16 @@ def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
     )
 
 
-def _insurers_of(scope: StaffScope) -> list[KnownInsurer]:
+def _scope_of_a_reader(request: HttpRequest) -> StaffScope:
+    scope = staff_of(request)
     if not scope.insurer_ids:
         raise Refused
-    return known_insurers(scope.insurer_ids)
+    return scope
 
 
-def _lines(scope: StaffScope, breach: Breach, insurers: Iterable[KnownInsurer]) -> list[Line]:
-    mandated = [found for found in insurers if scope.may_read(found.pk, breach.pk)]
-    return glance_lines(breach=breach, insurers=mandated)
+def _lines(scope: StaffScope, breach: Breach, *, with_days: bool) -> list[GlanceLine]:
+    reachable = [pk for pk in scope.insurer_ids if scope.may_read(pk, breach.pk)]
+    return glance_lines(breach=breach, insurers=reachable, with_days=with_days)
 
 
 def _with_operator(operator: str | None) -> set[UUID]:

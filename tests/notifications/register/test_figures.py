@@ -23,7 +23,7 @@ from notifications.register.breach_page import row_of, sorted_rows
 from notifications.register.charts import days_to_be_told, told_course
 from notifications.register.clock import clock_of
 from notifications.register.figures import Line, register_lines
-from notifications.register.glance import glance_lines, known_insurers
+from notifications.register.glance import GlanceLine, glance_lines
 from notifications.register.recount import recount
 from notifications.register.summing import sum_up
 from notifications.states import STANDING_OF, Standing
@@ -88,8 +88,8 @@ def told_by(moment: datetime) -> int:
     return sum(people for at, state, people in events() if at < moment and state in told)
 
 
-def line() -> Line:
-    (found,) = glance_lines(breach=cast.breach(), insurers=known_insurers({cast.phare().pk}))
+def line() -> GlanceLine:
+    (found,) = glance_lines(breach=cast.breach(), insurers=[cast.phare().pk])
     return found
 
 
