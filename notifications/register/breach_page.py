@@ -68,29 +68,19 @@ class Row:
         return self.line.declaration.awareness_at if self.line.declaration else None
 
     @property
+    def aware(self) -> str:
+        """When the insurer knew, in writing."""
+        return _moment(self.awareness_at) if self.awareness_at else "–"
+
+    @property
     def clock_order(self) -> tuple[int, timedelta]:
         """What the clock sorts by: the latest first."""
         return FIRST.index(self.clock.state), self.clock.margin
 
     @property
-    def people(self) -> list[tuple[str, str]]:
-        """The people as (label, text)."""
-        return _cells(self, PEOPLE)
-
-    @property
-    def details(self) -> list[tuple[str, str]]:
-        """How those told were told, and whose address was refused, where there are any."""
-        return [(str(one.label), one.text(self)) for one in DETAILS if one.value(self)]
-
-    @property
-    def messages(self) -> list[tuple[str, str]]:
-        """The first and last messages as (label, text)."""
-        return _cells(self, MESSAGES)
-
-    @property
     def days(self) -> list[tuple[str, str]]:
         """The days until each share was told as (label, text)."""
-        return _cells(self, DAYS)
+        return [(str(column.label), column.text(self)) for column in DAYS]
 
 
 @dataclass(frozen=True)
@@ -106,10 +96,6 @@ class Column:
         """Return the cell's text."""
         value = self.value(row)
         return "–" if value is None else self.write(value)
-
-
-def _cells(row: Row, columns: Iterable[Column]) -> list[tuple[str, str]]:
-    return [(str(column.label), column.text(row)) for column in columns]
 
 
 def row_of(line: Line, now: datetime) -> Row:
@@ -135,7 +121,7 @@ def _days(place: int) -> Callable[[Row], float | None]:
 
 
 def _moment(at: datetime) -> str:
-    return formats.date_format(timezone.localtime(at), "d/m/Y H:i")
+    return timezone.localtime(at).strftime("%d/%m/%Y %H:%M")
 
 
 def _one_place(days: float) -> str:

@@ -25,6 +25,7 @@ from notifications.register.breach_page import (
     sorted_rows,
     total_of,
 )
+from notifications.register.cells import cells_of
 from notifications.register.charts import days_to_be_told, told_course
 from notifications.register.clock import ClockState, clock_of
 from notifications.register.figures import register_lines
@@ -90,6 +91,7 @@ def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
     sort = request.GET.get("tri", "")
     page = Paginator(sorted_rows(rows, sort), PAGE).get_page(request.GET.get("page"))
     lines = [row.line for row in rows]
+    total = total_of(lines)
     return render(
         request,
         "notifications/register_breach.html",
@@ -97,8 +99,10 @@ def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
             "breach": breach,
             "form": form,
             "page": page,
+            "shown": zip(page, cells_of(page), strict=True),
             "headers": _headers(request, sort),
-            "total": total_of(lines),
+            "total": total,
+            "total_cells": cells_of([total])[0],
             "count": len(rows),
             "course": told_course(lines),
             "days": days_to_be_told(lines),
