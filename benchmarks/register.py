@@ -14,6 +14,7 @@ import statistics
 import time
 from dataclasses import asdict
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.figures import note, say, say_machine
@@ -238,6 +239,8 @@ def measure(stage: Stage, breaches: dict[int, "Breach"], most: int) -> None:
     from django.test import Client
 
     from breachportal import environment
+
+    import_module("breachportal.wsgi")  # It collects garbage as the web process does.
 
     settings.ALLOWED_HOSTS = ["*"]
     client = Client()

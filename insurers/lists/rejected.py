@@ -1,11 +1,24 @@
 """Rejected rows are people whom nobody can tell, until a later list brings them corrected."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol
 
 from django.db.models import QuerySet
 
 from insurers.models import AffectedList, Breach, Insurer
+
+
+class RejectingList(Protocol):
+    """A list, or a plain row of one."""
+
+    @property
+    def pk(self) -> int: ...
+    @property
+    def corrects_id(self) -> int | None: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def rows_rejected(self) -> int: ...
 
 
 def correctable_lists(*, breach: Breach, insurer: Insurer) -> QuerySet[AffectedList]:
@@ -15,19 +28,19 @@ def correctable_lists(*, breach: Breach, insurer: Insurer) -> QuerySet[AffectedL
     )
 
 
-def rows_to_correct(lists: Sequence[Any]) -> int:
+def rows_to_correct(lists: Sequence[RejectingList]) -> int:
     """Return how many rejected rows, each somebody who is not told, no later list corrects.
 
     A list that `corrects` another brings its rejected rows again: what it holds usable is taken
-    off, and its own rejected rows are people of the first one. The lists may be plain rows.
+    off, and its own rejected rows are people of the first one.
     """
-    corrections: dict[int, list[Any]] = {}
+    corrections: dict[int, list[RejectingList]] = {}
     for found in lists:
         if found.corrects_id is not None:
             corrections.setdefault(found.corrects_id, []).append(found)
     known = {found.pk for found in lists}
 
-    def remaining(found: Any) -> int:
+    def remaining(found: RejectingList) -> int:
         later = corrections.get(found.pk, [])
         usable = sum(one.rows - one.rows_rejected for one in later)
         return max(found.rows_rejected - usable, sum(remaining(one) for one in later))

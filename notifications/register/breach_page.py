@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django import forms
 from django.contrib.humanize.templatetags.humanize import intcomma
@@ -15,10 +15,11 @@ from insurers.models import Breach, Operator
 from notifications.models import State
 from notifications.register.clock import Clock, ClockState, clock_of
 from notifications.register.figures import Line
-from notifications.register.glance import GlanceLine, figures_of
+from notifications.register.glance import NOBODY, GlanceLine, figures_of
 from notifications.states import Standing
 
 FIRST = list(ClockState)
+SomeLine = TypeVar("SomeLine", bound=Line)
 
 
 class Shown(models.TextChoices):
@@ -55,10 +56,10 @@ class LinesForm(forms.Form):
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(Generic[SomeLine]):
     """A line with its clock and the days (float) from awareness until each share was told."""
 
-    line: Line
+    line: SomeLine
     clock: Clock
     days_to_tell: tuple[float | None, ...]
 
@@ -89,16 +90,16 @@ class Column:
 
     key: str
     label: Any
-    value: Callable[[Row], Any]
+    value: Callable[[Row[Any]], Any]
     write: Callable[[Any], str]
 
-    def text(self, row: Row) -> str:
+    def text(self, row: Row[Any]) -> str:
         """Return the cell's text."""
         value = self.value(row)
         return "–" if value is None else self.write(value)
 
 
-def row_of(line: Line, now: datetime) -> Row:
+def row_of(line: SomeLine, now: datetime) -> Row[SomeLine]:
     """Return a line's row at this moment."""
     aware = line.declaration.awareness_at if line.declaration else None
     days = tuple(
@@ -108,15 +109,15 @@ def row_of(line: Line, now: datetime) -> Row:
     return Row(line, clock_of(declaration=line.declaration, now=now), days)
 
 
-def _people(standing: Standing) -> Callable[[Row], int]:
+def _people(standing: Standing) -> Callable[[Row[Any]], int]:
     return lambda row: row.line.figures.people[standing]
 
 
-def _state(state: State) -> Callable[[Row], int]:
+def _state(state: State) -> Callable[[Row[Any]], int]:
     return lambda row: row.line.figures.people_by_state[state]
 
 
-def _days(place: int) -> Callable[[Row], float | None]:
+def _days(place: int) -> Callable[[Row[Any]], float | None]:
     return lambda row: row.days_to_tell[place]
 
 
@@ -167,7 +168,7 @@ TITLED: list[tuple[Any, list[Column]]] = [
 SORTS = {column.key: column.value for _title, columns in TITLED for column in columns}
 
 
-def sorted_rows(rows: Iterable[Row], sort: str) -> list[Row]:
+def sorted_rows(rows: Iterable[Row[SomeLine]], sort: str) -> list[Row[SomeLine]]:
     """Sort by a key of SORTS, descending after « - »; else silent ones first, then by name."""
     by_name = sorted(rows, key=lambda row: row.line.insurer.name.casefold())
     value = SORTS.get(sort.removeprefix("-"))
@@ -178,7 +179,9 @@ def sorted_rows(rows: Iterable[Row], sort: str) -> list[Row]:
     return known + [row for row in by_name if value(row) is None]
 
 
-def kept(rows: Sequence[Row], wanted: dict[str, Any], with_operator: set[Any]) -> list[Row]:
+def kept(
+    rows: Sequence[Row[SomeLine]], wanted: dict[str, Any], with_operator: set[Any]
+) -> list[Row[SomeLine]]:
     """Keep the rows that a valid LinesForm asks for; `with_operator` are insurers' ids."""
     found = list(rows)
     if name := (wanted.get("q") or "").strip().casefold():
@@ -192,7 +195,7 @@ def kept(rows: Sequence[Row], wanted: dict[str, Any], with_operator: set[Any]) -
     return found
 
 
-def _is_shown(row: Row, shown: Shown) -> bool:
+def _is_shown(row: Row[SomeLine], shown: Shown) -> bool:
     figures = row.line.figures
     return {
         Shown.SILENT: row.line.is_silent,
@@ -204,9 +207,10 @@ def _is_shown(row: Row, shown: Shown) -> bool:
     }[shown]
 
 
-def total_of(lines: Sequence[GlanceLine]) -> Row:
+def total_of(lines: Sequence[GlanceLine]) -> Row[GlanceLine]:
     """Return the lines as one: figures added up, the first and last messages of all."""
     total = GlanceLine(
+        NOBODY,
         first_message_at=min(filter(None, (one.first_message_at for one in lines)), default=None),
         last_message_at=max(filter(None, (one.last_message_at for one in lines)), default=None),
         rows_rejected=sum(one.rows_rejected for one in lines),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import models
@@ -45,7 +46,15 @@ class Clock:
         return abs(self.margin).seconds // 3600
 
 
-def clock_of(*, declaration: Declaration | None, now: datetime) -> Clock:
+class Declared(NamedTuple):
+    """Of a declaration, what the clock needs."""
+
+    is_concerned: bool
+    awareness_at: datetime | None
+    authority_notified_at: datetime | None
+
+
+def clock_of(*, declaration: Declaration | Declared | None, now: datetime) -> Clock:
     """Return the clock of a declaration; unknown while it dates no awareness.
 
     An insurer that declared itself not concerned has nothing to notify.

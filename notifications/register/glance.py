@@ -18,6 +18,7 @@ from django.db import connection
 from insurers.lists.rejected import rows_to_correct
 from insurers.models import Breach, ListEffect, ListState
 from notifications.models import CampaignKind, PublicationState, State
+from notifications.register.clock import Declared
 from notifications.register.figures import BUILT, Figures
 from notifications.register.summing import Totals, totals_of
 from notifications.states import Standing
@@ -89,12 +90,7 @@ class KnownInsurer(NamedTuple):
     name: str
 
 
-class Declared(NamedTuple):
-    """Of a declaration, what the clock needs."""
-
-    is_concerned: bool
-    awareness_at: datetime | None
-    authority_notified_at: datetime | None
+NOBODY = KnownInsurer(UUID(int=0), "", "")
 
 
 class ListRows(NamedTuple):
@@ -114,12 +110,12 @@ class Published(NamedTuple):
 
 @dataclass
 class GlanceLine:
-    """One insurer in one breach, as `RegisterLine` has it, or (without `insurer`) several as one.
+    """One insurer in one breach, as `RegisterLine` has it; or several as one, under no name.
 
     `waiting` are people of lists without an outbox.
     """
 
-    insurer: KnownInsurer | None = None
+    insurer: KnownInsurer
     declaration: Declared | None = None
     public_statement: Published | None = None
     first_message_at: datetime | None = None
@@ -181,7 +177,7 @@ def glance_lines(
         cursor.execute(LINES, values)
         found = json.loads(cursor.fetchone()[0] or "[]")
     lines = [_line(breach, row) for row in found]
-    return sorted(lines, key=lambda line: (not line.is_silent, line.insurer and line.insurer.name))
+    return sorted(lines, key=lambda line: (not line.is_silent, line.insurer.name))
 
 
 def _line(breach: Breach, row: list[Any]) -> GlanceLine:

@@ -129,7 +129,7 @@ def _lines_that_do_not_add_up() -> tuple[list[RecountDifference], int]:
                     RecountDifference(
                         kind=Recounted.LINE,
                         breach=breach,
-                        insurer_id=line.insurer.pk if line.insurer else None,
+                        insurer_id=line.insurer.pk,
                         recounted_people=sum(line.figures.people.values()),
                         kept_people=line.figures.listed,
                     )

@@ -19,7 +19,7 @@ from notifications.models import (
     TallyChange,
 )
 from notifications.outbox.building import build_outbox
-from notifications.register.breach_page import row_of, sorted_rows
+from notifications.register.breach_page import row_of, sorted_rows, total_of
 from notifications.register.charts import days_to_be_told, told_course
 from notifications.register.clock import clock_of
 from notifications.register.figures import Line, register_lines
@@ -118,6 +118,35 @@ def test_lines_equal_the_events_before_and_after_they_are_summed_up(campaign: Ca
     with as_role("worker"):
         move(campaign, 1, State.PENDING, State.SENDING, cast.NOW + timedelta(days=6))
     check_line(line())  # The sum is out of date, and nobody has made it again.
+
+
+def test_a_glance_has_the_lines_of_the_register(campaign: Campaign) -> None:
+    """Plain rows say what objects say, before they are summed up and after."""
+    cast.declaration()
+    accepted_list([member(50, email="p50@example.fr"), "nobody;;;"])
+    for summed in (False, True):
+        if summed:
+            with as_role("worker"):
+                sum_up(now=cast.NOW)
+        whole = register_lines(breach=cast.breach(), insurers=[cast.dune(), cast.phare()])
+        plain = glance_lines(breach=cast.breach(), insurers=[cast.dune().pk, cast.phare().pk])
+        assert [one.insurer.pk for one in plain] == [one.insurer.pk for one in whole]
+        for few, many in zip(plain, whole, strict=True):
+            assert few.figures.listed == many.figures.listed
+            assert few.figures.standings == many.figures.standings
+            assert few.figures.unreachable_by_reason == many.figures.unreachable_by_reason
+            assert few.figures.message_states == many.figures.message_states
+            assert few.rows_rejected == many.rows_rejected
+            assert few.is_silent == many.is_silent
+            assert few.first_message_at == many.first_message_at
+            assert few.last_message_at == many.last_message_at
+            assert few.totals == many.totals
+            now = cast.NOW
+            assert row_of(few, now).clock == row_of(many, now).clock
+            assert row_of(few, now).days_to_tell == row_of(many, now).days_to_tell
+        assert sum(one.rows_rejected for one in plain) == 1
+        total = total_of(plain).line.figures
+        assert (total.listed, total.adds_up) == (sum(one.figures.listed for one in whole), True)
 
 
 def test_a_mark_that_a_transaction_holds_keeps_the_sum_out_of_date(campaign: Campaign) -> None:
