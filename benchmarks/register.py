@@ -211,9 +211,8 @@ def summed_up() -> None:
 
 def reads(stage: Stage) -> list[tuple[Any, ...]]:
     """Return how many rows PostgreSQL has read of each table that no page may read."""
+    tell_counts()
     with stage.superuser() as conn:
-        conn.execute("SELECT pg_stat_force_next_flush()")
-        time.sleep(1.5)  # Each backend tells its counts within a second.
         return conn.execute(
             "SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)"
             " FROM pg_stat_user_tables WHERE relname = ANY (%s) ORDER BY 1",
@@ -221,10 +220,18 @@ def reads(stage: Stage) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
+def tell_counts() -> None:
+    """Have the connection that asked the pages tell its counts, which it else keeps for later."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+
+
 def read_in_all(stage: Stage) -> int:
     """Return how many rows of any table of the portal PostgreSQL has read."""
+    tell_counts()
     with stage.superuser() as conn:
-        time.sleep(1.5)
         row = conn.execute(
             "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))"
             " FROM pg_stat_user_tables"
