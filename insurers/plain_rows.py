@@ -1,4 +1,4 @@
-"""Many rows read as one JSON value: C parses it, where Python parses each value of a row."""
+"""Many rows read as one JSON value, parsed in C: of rows, each moment is parsed in Python."""
 
 from typing import Any
 

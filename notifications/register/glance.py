@@ -1,7 +1,7 @@
 """A breach at a glance: one plain row for each of four hundred insurers, read as one JSON value.
 
-psycopg parses each value of a row in Python, JSON is parsed in C; and of a line, most pages need
-no more than a few sums. Figures by reason are made only of lines that are looked into.
+JSON is parsed in C; of rows, Django parses each moment in Python and makes an object of each. And
+most pages need no more of a line than a few sums: figures by reason are made of lines looked into.
 """
 
 import json
