@@ -32,6 +32,7 @@ from notifications.evidence.record_files import write_record
 from notifications.evidence.register_files import (
     write_actors,
     write_approvals,
+    write_erasures,
     write_lists,
     write_purges,
     write_register,
@@ -91,6 +92,7 @@ def _write_files(
     write_lists(archive, own_lists)
     write_approvals(archive, line.campaigns)
     write_purges(archive, own_lists)
+    write_erasures(archive, pack.breach, pack.insurer)
     write_statements(archive, line)
     write_notices(archive, line.campaigns)
     built = sorted(campaign.pk for campaign in line.campaigns if campaign.state in BUILT)

@@ -4,13 +4,21 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Sum
+from django.db.models import Q, Sum
 
 from audit.trail import account, actor_of, token
-from insurers.models import AffectedList, ApiToken, ListEffect, ListProblem, ListPurge
+from insurers.models import (
+    AffectedList,
+    ApiToken,
+    Breach,
+    Insurer,
+    ListEffect,
+    ListPurge,
+    ListReport,
+)
 from notifications.evidence.archive import Archive
 from notifications.evidence.trail_extract import moment
-from notifications.models import Approval, Campaign, State, Tally
+from notifications.models import Approval, Campaign, Erasure, State, Tally
 from notifications.register.figures import BUILT, RegisterLine
 from notifications.register.statements import statements_ever_public
 
@@ -109,15 +117,13 @@ def write_lists(archive: Archive, lists: list[AffectedList]) -> None:
     archive.add_table(
         "lists.csv", (*columns, *LIST_FIGURES, *who), [_list_row(found) for found in lists]
     )
-    problems = (
-        ListProblem.objects.filter(list__in=lists)
-        .values_list("list", "column", "severity", "code")
-        .annotate(cells=Count("pk"))
-        .order_by("list", "column", "severity", "code")
-    )
-    archive.add_table(
-        "list-problems.csv", ("list", "column", "severity", "code", "cells"), problems
-    )
+    # Of the report: the file of problems is erased after a while, its counts are not.
+    problems = [
+        (report.pk, *problem)
+        for report in ListReport.objects.filter(pk__in=[found.pk for found in lists]).order_by("pk")
+        for problem in sorted(report.problems)
+    ]
+    archive.add_table("list-problems.csv", ("list", "severity", "code", "cells"), problems)
 
 
 def _list_row(found: AffectedList) -> list[object]:
@@ -172,6 +178,26 @@ def write_purges(archive: Archive, lists: list[AffectedList]) -> None:
     times = ("requested_at", "key_destroyed_at", "finished_at")
     purges = ListPurge.objects.filter(list__in=lists).order_by("requested_at", "pk")
     archive.add_table("purges.csv", (*columns, *times), [_purge_row(one) for one in purges])
+
+
+def write_erasures(archive: Archive, breach: Breach, insurer: Insurer) -> None:
+    """Write the proof of what else went: files of problems, keys of the breach, single messages."""
+    mine = Erasure.objects.filter(Q(insurer=insurer) | Q(insurer=None), breach=breach)
+    archive.add_json(
+        "erasures.json",
+        [
+            {
+                "kind": one.kind,
+                "list": one.affected_list_id,
+                "campaign": one.campaign_id,
+                "keys_destroyed": one.keys,
+                "rows": one.counts,
+                "begun_at": moment(one.begun_at),
+                "finished_at": moment(one.finished_at),
+            }
+            for one in mine.order_by("begun_at", "pk")
+        ],
+    )
 
 
 def _purge_row(one: ListPurge) -> list[object]:

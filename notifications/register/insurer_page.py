@@ -8,8 +8,8 @@ from django.db.models import Count, Max
 
 from audit.models import AuditEntry
 from audit.trail import actor_of, insurer_scope
-from insurers.lists.problems import explain_problem
-from insurers.models import AffectedList, Insurer, ListProblem, Severity
+from insurers.lists.report import reasons
+from insurers.models import AffectedList, Insurer, ListReport
 from insurers.trail_views import Row, named
 from notifications.models import Approval, Campaign, Channel, SuspiciousMessage
 
@@ -40,15 +40,11 @@ class CampaignShown:
 
 def shown_lists(lists: Sequence[AffectedList]) -> list[ListShown]:
     """Return the lists as the page shows them; people by the numbers of their accounts."""
-    rejected: dict[int, list[tuple[str, int]]] = {}
-    counted = (
-        ListProblem.objects.filter(list__in=[one.pk for one in lists], severity=Severity.REJECTED)
-        .values_list("list", "code")
-        .annotate(rows=Count("row", distinct=True))
-        .order_by("list", "-rows", "code")
-    )
-    for pk, code, rows in counted:
-        rejected.setdefault(pk, []).append((str(explain_problem(code).what), rows))
+    # Of the report: the file of problems is erased after a while, its counts are not.
+    rejected = {
+        report.pk: [(one.said.what, one.lines) for one in reasons(report) if one.is_rejection]
+        for report in ListReport.objects.filter(pk__in=[one.pk for one in lists])
+    }
     return [
         ListShown(
             listed=one,

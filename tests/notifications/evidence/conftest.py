@@ -19,6 +19,7 @@ from notifications.evidence.making import make_pack
 from notifications.evidence.packs import ask_for_evidence, file_of
 from notifications.models import EvidencePack, Notification
 from notifications.references import derive
+from notifications.retention.erasing import erase_problems_of
 from notifications.sending.dispatch import dispatch_campaign
 from tests import cast
 from tests.conftest import as_role
@@ -48,10 +49,13 @@ class Packed:
             return pack.read(name)
 
 
+WITHOUT_NUMBER = ";12/03/1980;Phare;Omar;;;"
+
+
 def tell_the_story() -> list[str]:
     """Tell people of a list by e-mail, two bounce, and contacts go; return what identifies them."""
     cast.declaration()
-    campaign = built([*MEMBERS, member(437_512_020)])
+    campaign = built([*MEMBERS, member(437_512_020), WITHOUT_NUMBER])
     with smtp_server() as mail, override_settings(EMAIL_HOST="127.0.0.1", EMAIL_PORT=mail.port):
         mail.answers = dict.fromkeys(EMAILS[:2], "550 5.1.1 unknown")
         with as_role("worker"):
@@ -64,6 +68,7 @@ def tell_the_story() -> list[str]:
     )
     with as_role("worker"):
         run_purge(purge_id=purge.pk, now=cast.NOW)
+        erase_problems_of(campaign.affected_list, now=cast.NOW)
     return [*EMAILS, *references, *numbers, "12/03/1980", "1980-03-12"]
 
 

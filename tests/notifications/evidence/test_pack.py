@@ -86,6 +86,7 @@ def test_it_holds_what_an_inspector_asks_for(packed: Packed) -> None:
         "lists.csv",
         "list-problems.csv",
         "purges.csv",
+        "erasures.json",
         "trail.jsonl",
         "actors.csv",
         f"{notice}/notice.json",
@@ -106,6 +107,10 @@ def test_it_holds_what_an_inspector_asks_for(packed: Packed) -> None:
     (purge,) = csv.DictReader(io.StringIO(files["purges.csv"].decode()))
     assert purge["key_destroyed"].startswith("list/")
     assert purge["key_destroyed_at"]
+    (problem,) = csv.DictReader(io.StringIO(files["list-problems.csv"].decode()))
+    assert (problem["severity"], problem["cells"]) == ("rejected", "1")
+    (erasure,) = json.loads(files["erasures.json"])
+    assert (erasure["kind"], erasure["rows"]) == ("problems", {"lines": 1})
     rows = list(csv.DictReader(io.StringIO(files["lists.csv"].decode())))
     assert [len(row["sha256"]) for row in rows] == [64, 64]
     trail = [json.loads(line)["action"] for line in files["trail.jsonl"].splitlines()]

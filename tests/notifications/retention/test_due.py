@@ -99,6 +99,18 @@ def test_the_file_of_problems_goes_with_a_proof_and_its_counts_stay() -> None:
     assert Erasure.objects.get().counts == {"lines": lines}
 
 
+def test_the_register_still_says_why_rows_were_rejected(client: WebClient) -> None:
+    campaign = built([member(1, email="lise@example.fr"), ";12/03/1980;Phare;Omar;;;"])
+    place = f"{campaign.breach.slug}/{campaign.insurer.slug}"
+    cast.sign_in(client, cast.aude())
+    before = client.get(f"/registre/{place}/").content.decode()
+    erase(after=30 * DAY)
+    assert not campaign.affected_list.problems.exists()
+    after = client.get(f"/registre/{place}/").content.decode()
+    for page in (before, after):
+        assert "Lignes rejetées" in page
+
+
 def test_many_lists_take_no_more_statements_than_one(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
