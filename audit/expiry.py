@@ -6,7 +6,7 @@ that beginning because of the signature, never because a row says so.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -70,17 +70,17 @@ def sign_checkpoints(
     return content
 
 
-def trusted(checkpoint: TrailCheckpoint, *, fingerprint: str) -> bool:
-    """Whether the key with this fingerprint signed what a checkpoint says."""
+def trusted(checkpoint: TrailCheckpoint, *, fingerprints: Collection[str]) -> bool:
+    """Whether a key with one of these fingerprints signed what a checkpoint says."""
     try:
-        signed = read_signed(bytes(checkpoint.signed), fingerprint=fingerprint)
+        signed = read_signed(bytes(checkpoint.signed), fingerprints=fingerprints)
     except UntrustedHeadsError:
         return False
     said = (checkpoint.scope, checkpoint.sequence, bytes(checkpoint.hash))
     return said in [(head.scope, head.sequence, head.hash) for head in signed.heads]
 
 
-def drop_expired(*, fingerprint: str, now: datetime) -> Counter[str]:
+def drop_expired(*, fingerprints: Collection[str], now: datetime) -> Counter[str]:
     """Drop the entries before each new checkpoint (owner role); return how many, by scope.
 
     Raises CheckpointRefused, and drops nothing of any chain.
@@ -88,7 +88,7 @@ def drop_expired(*, fingerprint: str, now: datetime) -> Counter[str]:
     with transaction.atomic():
         dropped: Counter[str] = Counter()  # A chain may have several months to drop.
         for checkpoint in TrailCheckpoint.objects.filter(dropped_at=None):
-            dropped[checkpoint.scope] += _drop(checkpoint, fingerprint, now)
+            dropped[checkpoint.scope] += _drop(checkpoint, fingerprints, now)
         if dropped:
             record(
                 action="trail_expiry.dropped",
@@ -98,11 +98,11 @@ def drop_expired(*, fingerprint: str, now: datetime) -> Counter[str]:
     return dropped
 
 
-def _drop(checkpoint: TrailCheckpoint, fingerprint: str, now: datetime) -> int:
+def _drop(checkpoint: TrailCheckpoint, fingerprints: Collection[str], now: datetime) -> int:
     mine = {"scope": checkpoint.scope, "sequence": checkpoint.sequence}
     last = AuditEntry.objects.filter(**mine).first()
     agrees = last is not None and bytes(last.hash) == bytes(checkpoint.hash)
-    if not agrees or not trusted(checkpoint, fingerprint=fingerprint):
+    if not agrees or not trusted(checkpoint, fingerprints=fingerprints):
         raise CheckpointRefused(checkpoint.scope)
     if verify(scope=checkpoint.scope) is not None:
         raise CheckpointRefused(checkpoint.scope)

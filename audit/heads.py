@@ -8,7 +8,7 @@ scope's head, and on the last line an Ed25519 signature over all lines before it
 import hashlib
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -102,8 +102,8 @@ def signed_heads(
     return body + _line({"public_key": _base64(public), "signature": _base64(key.sign(body))})
 
 
-def read_signed(content: bytes, *, fingerprint: str) -> SignedHeads:
-    """Return what a file says, signed by the key with this fingerprint.
+def read_signed(content: bytes, *, fingerprints: Collection[str]) -> SignedHeads:
+    """Return what a file says, signed by a key with one of these fingerprints.
 
     Raises UntrustedHeadsError.
     """
@@ -114,7 +114,7 @@ def read_signed(content: bytes, *, fingerprint: str) -> SignedHeads:
         signature = b64decode(seal["signature"], validate=True)
     except (ValueError, KeyError, TypeError) as error:
         raise UntrustedHeadsError("its last line is no signature") from error
-    if key_fingerprint(key) != fingerprint:
+    if key_fingerprint(key) not in fingerprints:
         raise UntrustedHeadsError("it is signed by another key than the one expected")
     try:
         key.verify(signature, body)

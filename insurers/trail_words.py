@@ -47,6 +47,7 @@ KINDS = {
     "sample": _("Échantillons"),
     "record": _("Registres internes"),
     "evidence": _("Preuves"),
+    "evidence_key": _("Clé qui signe les preuves"),
 }
 ACTIONS = {
     "declaration.saved": _("Déclaration enregistrée"),
@@ -69,6 +70,7 @@ ACTIONS = {
     "alert.raised": _("Alerte levée"),
     "retention.erased": _("Effacé : le temps de conservation est passé"),
     "sealing_key.rotated": _("Clés scellées à nouveau"),
+    "evidence_key.replaced": _("Nouvelle clé qui signe les preuves"),
     "list.columns_chosen": _("Colonnes de la liste indiquées"),
     "columns.forgotten": _("Colonne retenue oubliée"),
     "upload.started": _("Envoi d’une liste commencé"),
@@ -201,6 +203,7 @@ DETAILS = {
     "sender": _("domaine d’envoi"),
     "sender_overridden": _("envoi malgré un domaine non conforme"),
     "outcome": _("résultat"),
+    "number": _("numéro"),
     "spf": "SPF",
     "dkim": "DKIM",
     "dmarc": "DMARC",

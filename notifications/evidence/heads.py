@@ -15,10 +15,11 @@ from django.utils import timezone
 from audit.expiry import due_heads, kept_from, sign_checkpoints
 from audit.heads import read_heads, signed_heads
 from audit.kept_files import keep_new_file
+from audit.trail import PORTAL, record
 from insurers.lists.locks import session_lock
 from insurers.staff_mail import send_staff_mail, staff_message
-from notifications.evidence.keys import published_keys, signing_key
-from notifications.models import KeptHeads
+from notifications.evidence.keys import fingerprint_of, next_key, published_keys, signing_key
+from notifications.models import EvidenceKey, KeptHeads
 
 LOCK_SPACE = 37  # first half of the advisory lock's key
 EVERY = timedelta(hours=1)
@@ -36,29 +37,51 @@ def let_heads_leave(*, now: datetime) -> bool:
         if not is_ours or (last is not None and now - last.signed_at < EVERY):
             return False
         mailed = KeptHeads.objects.exclude(mailed_at=None).first()
-        heads = read_heads()
-        number, before = _next(last)
-        content = signed_heads(
-            heads,
-            portal=settings.PORTAL_URL,
-            number=number,
-            previous_sha256=before,
-            key=signing_key(now=now),
-            now=now,
-        )
-        name = file_name(number, now)
-        _keep(name, content)
-        kept = KeptHeads.objects.create(
-            number=number,
-            sha256=hashlib.sha256(content).digest(),
-            chains=len(heads),
-            signed_at=now,
-        )
         is_due = mailed is None or mailed.mailed_at is None or now - mailed.mailed_at > MAILED_EVERY
-        if is_due and _mail(kept, name, content, now):
+        kept, content = _leave(last, now)
+        if is_due and _mail(kept, content, now):
             kept.mailed_at = now
             kept.save(update_fields=["mailed_at"])
         return True
+
+
+def replace_key(*, now: datetime) -> EvidenceKey | None:
+    """Sign with another key from now on; None while heads leave, then try again (worker only).
+
+    The key before it signs the heads a last time, with the trail's entry that names the new one:
+    whoever trusts the one has the other's fingerprint from it. All or nothing but the key store's
+    entry, which the next attempt takes.
+    """
+    with session_lock(LOCK_SPACE, 0) as is_ours:
+        if not is_ours:
+            return None
+        with transaction.atomic():
+            signing_key(now=now)  # The first, where nothing was ever signed.
+            new = next_key(now=now)
+            detail = {"number": new.number, "sha256": fingerprint_of(new)}
+            record(action="evidence_key.replaced", scope=PORTAL, detail=detail)
+            _leave(KeptHeads.objects.first(), now)
+            new.save(force_insert=True)
+        return new
+
+
+def _leave(last: KeptHeads | None, now: datetime) -> tuple[KeptHeads, bytes]:
+    """Sign the heads with the present key and keep the file; return what is noted of it, and it."""
+    heads = read_heads()
+    number, before = _next(last)
+    content = signed_heads(
+        heads,
+        portal=settings.PORTAL_URL,
+        number=number,
+        previous_sha256=before,
+        key=signing_key(now=now),
+        now=now,
+    )
+    _keep(file_name(number, now), content)
+    kept = KeptHeads.objects.create(
+        number=number, sha256=hashlib.sha256(content).digest(), chains=len(heads), signed_at=now
+    )
+    return kept, content
 
 
 def sign_expiry(*, now: datetime) -> bool:
@@ -108,7 +131,7 @@ def _newest_file() -> Path | None:
     return max(settings.TRAIL_HEADS_DIR.glob("trail-*.heads"), default=None)
 
 
-def _mail(kept: KeptHeads, name: str, content: bytes, now: datetime) -> bool:
+def _mail(kept: KeptHeads, content: bytes, now: datetime) -> bool:
     """Mail a file to every auditor whose mandate runs; whether the server took it, for somebody."""
     people = get_user_model().objects.filter(
         is_active=True, mandates__until_date__gte=timezone.localdate(now)
@@ -124,5 +147,5 @@ def _mail(kept: KeptHeads, name: str, content: bytes, now: datetime) -> bool:
         for email in people.order_by("email").values_list("email", flat=True).distinct()
     ]
     for mail in mails:
-        mail.attach(name, content, "application/octet-stream")
+        mail.attach(file_name(kept.number, now), content, "application/octet-stream")
     return bool(mails) and send_staff_mail(mails)

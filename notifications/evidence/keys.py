@@ -1,5 +1,8 @@
 """The key that signs evidence and the trail's heads: made at the first use, kept in the key store.
 
+`manage.py evidence_key --replace` puts another in its place (`heads.replace_key`); earlier ones
+stay published, since what they signed is still checked with them.
+
 Whoever checks has its public half's fingerprint from elsewhere: the portal publishes it
 (`published_keys`), `manage.py evidence_key` prints it.
 """
@@ -15,7 +18,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from audit.heads import key_fingerprint
 from insurers.lists.fingerprint_keys import open_key, store_new_key
-from insurers.lists.keystore import key_store
 from notifications.models import EvidenceKey
 
 FIRST = 1
@@ -70,14 +72,25 @@ def expected_keys() -> Iterator[tuple[str, bytes | memoryview | None]]:
         yield _name(number), proof
 
 
+def next_key(*, now: datetime) -> EvidenceKey:
+    """Return the key that follows the present one, in the key store but not saved (worker only)."""
+    last = EvidenceKey.objects.first()
+    number = FIRST if last is None else last.number + 1
+    proof = store_new_key(_name(number))
+    private = Ed25519PrivateKey.from_private_bytes(open_key(_name(number), proof))
+    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return EvidenceKey(number=number, public_key=public, proof=proof, created_at=now)
+
+
+def fingerprint_of(row: EvidenceKey) -> str:
+    """Return what people compare."""
+    return key_fingerprint(Ed25519PublicKey.from_public_bytes(bytes(row.public_key)))
+
+
 def _secret(now: datetime) -> bytes:
     row = EvidenceKey.objects.first()
     if row is None:
-        proof = store_new_key(_name(FIRST))
-        private = Ed25519PrivateKey.from_private_bytes(key_store().get(_name(FIRST)))
-        public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        made = EvidenceKey(number=FIRST, public_key=public, proof=proof, created_at=now)
-        EvidenceKey.objects.bulk_create([made], ignore_conflicts=True)
+        EvidenceKey.objects.bulk_create([next_key(now=now)], ignore_conflicts=True)
         row = EvidenceKey.objects.get(pk=FIRST)
     return open_key(_name(row.number), row.proof)
 

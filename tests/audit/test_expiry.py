@@ -43,7 +43,7 @@ def sign(key: Ed25519PrivateKey = KEY) -> None:
 def expire(key: str = FINGERPRINT) -> str:
     said = StringIO()
     with as_role("owner"), override_settings(ROLE="owner"):
-        call_command("expire_trail", key=key, stdout=said)
+        call_command("expire_trail", key=[key], stdout=said)
     return said.getvalue()
 
 
@@ -135,4 +135,4 @@ def test_only_the_owner_dates_a_drop(role: str) -> None:
 
 def test_the_command_is_the_owners() -> None:
     with pytest.raises(CommandError, match="PORTAL_ROLE=owner"):
-        call_command("expire_trail", key=FINGERPRINT)
+        call_command("expire_trail", key=[FINGERPRINT])

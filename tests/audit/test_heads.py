@@ -1,6 +1,6 @@
 """A trail against heads signed and kept elsewhere: what the database alone cannot tell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -40,12 +40,12 @@ def keep_heads(folder: Path, number: int = 1, *, key: Ed25519PrivateKey = KEY) -
     return path
 
 
-def compared(*paths: Path, key: str = FINGERPRINT) -> str:
+def compared(*paths: Path, keys: Sequence[str] = (FINGERPRINT,)) -> str:
     """Return what the command says, as the worker role runs it."""
     said = StringIO()
     with as_role("worker"):
         try:
-            call_command("verify_trail", against=list(paths), key=key, stdout=said, stderr=said)
+            call_command("verify_trail", against=list(paths), key=keys, stdout=said, stderr=said)
         except CommandError as error:
             said.write(str(error))
     return said.getvalue()
@@ -177,7 +177,18 @@ def test_a_head_is_worth_what_its_signature_is(tmp_path: Path) -> None:
 def test_the_key_is_given_from_elsewhere(tmp_path: Path) -> None:
     write(1)
     kept = keep_heads(tmp_path)
-    assert "--against needs --key" in compared(kept, key="")
+    assert "--against needs --key" in compared(kept, keys=())
     pem = tmp_path / "key.pem"
     pem.write_bytes(KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    assert "1 signed files of heads agree" in compared(kept, key=str(pem))
+    assert "1 signed files of heads agree" in compared(kept, keys=[str(pem)])
+
+
+def test_files_of_two_keys_agree_where_both_are_given(tmp_path: Path) -> None:
+    write(1)
+    keep_heads(tmp_path, 1)
+    later = Ed25519PrivateKey.generate()
+    write(2)
+    after = keep_heads(tmp_path, 2, key=later)
+    assert compared(tmp_path) == f"{after.name}: it is signed by another key than the one expected"
+    both = [FINGERPRINT, key_fingerprint(later.public_key())]
+    assert "2 signed files of heads agree" in compared(tmp_path, keys=both)

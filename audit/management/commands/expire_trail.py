@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from audit.expiry import CheckpointRefused, drop_expired
-from audit.management.commands.verify_trail import key_from
+from audit.management.commands.verify_trail import keys_from
 
 
 class Command(BaseCommand):
@@ -16,14 +16,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--key", required=True, help="fingerprint of the signing key, or its PEM file"
+            "--key",
+            nargs="+",
+            required=True,
+            help="fingerprint of each key that signed, or its PEM file",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.ROLE != "owner":
             raise CommandError("The owner role alone drops entries: PORTAL_ROLE=owner.")
         try:
-            dropped = drop_expired(fingerprint=key_from(options["key"]), now=timezone.now())
+            dropped = drop_expired(fingerprints=keys_from(options["key"]), now=timezone.now())
         except CheckpointRefused as error:
             raise CommandError(
                 f"{error}: the checkpoint and the trail differ, or another key signed it."

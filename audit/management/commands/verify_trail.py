@@ -32,7 +32,9 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--key",
-            help="fingerprint of the signing key (64 hexadecimal digits), or its PEM file;"
+            nargs="+",
+            default=[],
+            help="fingerprint of each key that signed (64 hexadecimal digits), or its PEM file;"
             " obtained elsewhere than from this server",
         )
 
@@ -41,9 +43,9 @@ class Command(BaseCommand):
         faults = {fault.scope: fault for scope in checked if (fault := verify(scope=scope))}
         files = 0
         if options["against"]:
-            key = key_from(options["key"])
-            comparison, files = self._compared(options["against"], key)
-            for fault in (*comparison.faults(), *_dropped_unsigned(key)):
+            keys = keys_from(options["key"])
+            comparison, files = self._compared(options["against"], keys)
+            for fault in (*comparison.faults(), *_dropped_unsigned(keys)):
                 faults[fault.scope] = _earlier(faults.get(fault.scope), fault)
         for fault in faults.values():
             self.stderr.write(f"{fault.scope}: entry {fault.sequence}: {fault.reason}")
@@ -54,12 +56,12 @@ class Command(BaseCommand):
         if files:
             self.stdout.write(f"{files} signed files of heads agree.")
 
-    def _compared(self, paths: list[Path], fingerprint: str) -> tuple[Comparison, int]:
+    def _compared(self, paths: list[Path], keys: set[str]) -> tuple[Comparison, int]:
         """Compare with each file, the oldest first; warn of files that are missing between."""
-        comparison, files, before = Comparison(signed_away(fingerprint)), 0, 0
+        comparison, files, before = Comparison(signed_away(keys)), 0, 0
         for path in _files(paths):
             try:
-                signed = read_signed(path.read_bytes(), fingerprint=fingerprint)
+                signed = read_signed(path.read_bytes(), fingerprints=keys)
             except UntrustedHeadsError as error:
                 raise CommandError(f"{path.name}: {error}", returncode=3) from error
             if before and signed.number > before + 1:
@@ -71,19 +73,19 @@ class Command(BaseCommand):
         return comparison, files
 
 
-def signed_away(fingerprint: str) -> dict[str, int]:
-    """Return up to which entry each chain was dropped, by checkpoints that this key signed."""
+def signed_away(keys: set[str]) -> dict[str, int]:
+    """Return up to which entry each chain was dropped, by checkpoints that these keys signed."""
     dropped = TrailCheckpoint.objects.exclude(dropped_at=None).order_by("sequence")
     return {
         checkpoint.scope: checkpoint.sequence
         for checkpoint in dropped
-        if trusted(checkpoint, fingerprint=fingerprint)
+        if trusted(checkpoint, fingerprints=keys)
     }
 
 
-def _dropped_unsigned(fingerprint: str) -> Iterator[Fault]:
-    """Yield the chains that begin after an entry for which this key signed no checkpoint."""
-    signed = signed_away(fingerprint)
+def _dropped_unsigned(keys: set[str]) -> Iterator[Fault]:
+    """Yield the chains that begin after an entry for which no such key signed a checkpoint."""
+    signed = signed_away(keys)
     for scope in scopes():
         first, _before = chain_start(scope)
         if first - 1 > signed.get(scope, 0):
@@ -100,10 +102,14 @@ def _files(paths: list[Path]) -> Iterator[Path]:
         raise CommandError(f"{error.filename}: {error.strerror}", returncode=3) from error
 
 
-def key_from(key: str | None) -> str:
-    """Return the fingerprint that an option gives, itself or as a PEM file."""
-    if not key:
+def keys_from(given: list[str]) -> set[str]:
+    """Return the fingerprints that an option gives, each itself or as a PEM file."""
+    if not given:
         raise CommandError("--against needs --key: a signature is worth what its key is.")
+    return {_fingerprint(key) for key in given}
+
+
+def _fingerprint(key: str) -> str:
     if re.fullmatch(r"[0-9a-fA-F]{64}", bare := re.sub(r"[\s:]", "", key)):
         return bare.lower()
     try:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
@@ -9,17 +11,20 @@ from pathlib import Path
 
 import pytest
 from django.core.mail import EmailMessage
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.test import override_settings
 from django.utils import timezone
 
-from audit.models import TrailCheckpoint
+from audit.checks import check_heads_leave
+from audit.heads import read_signed
+from audit.models import AuditEntry, TrailCheckpoint
 from audit.trail import PORTAL, record
 from insurers.lists.key_check import expected_keys, faults_of_store
 from insurers.lists.keystore import key_store
 from insurers.models import Mandate
 from notifications.evidence.heads import let_heads_leave, sign_expiry
-from notifications.models import KeptHeads
+from notifications.evidence.keys import pseudonym_key
+from notifications.models import EvidenceKey, KeptHeads
 from tests import cast
 from tests.conftest import as_role
 
@@ -58,7 +63,7 @@ def test_the_command_finds_them_good_with_the_fingerprint_that_is_published(
     printed, said = StringIO(), StringIO()
     call_command("evidence_key", stdout=printed)
     fingerprint = printed.getvalue().split()[2]
-    call_command("verify_trail", against=[folder], key=fingerprint, stdout=said)
+    call_command("verify_trail", against=[folder], key=[fingerprint], stdout=said)
     assert "1 signed files of heads agree" in said.getvalue()
 
 
@@ -135,3 +140,61 @@ def test_its_key_is_looked_for_like_the_others(folder: Path) -> None:
     assert [fault.name for fault in faults_of_store()] == ["evidence/1"]
     key_store().destroy("evidence/1")
     key_store().put("evidence/1", kept)
+
+
+def replace_the_key() -> list[str]:
+    """Run the command as the worker; return the fingerprints it prints, the present one first."""
+    printed = StringIO()
+    with as_role("worker"), override_settings(ROLE="worker"):
+        call_command("evidence_key", replace=True, stdout=printed)
+    return re.findall(r"\b[0-9a-f]{64}\b", printed.getvalue())
+
+
+def test_the_key_before_signs_for_its_successor(folder: Path) -> None:
+    leave(hours=0)
+    new, old = replace_the_key()
+    later = KeptHeads.objects.get(number=2).signed_at + HOUR
+    with as_role("worker"):
+        assert let_heads_leave(now=later)
+    _first, handover, after = sorted(folder.iterdir())
+    entry = AuditEntry.objects.get(action="evidence_key.replaced")
+    assert json.loads(entry.detail) == {"number": 2, "sha256": new}
+    heads = read_signed(handover.read_bytes(), fingerprints=[old]).heads
+    assert (PORTAL, entry.sequence, bytes(entry.hash)) in [
+        (head.scope, head.sequence, head.hash) for head in heads
+    ]
+    read_signed(after.read_bytes(), fingerprints=[new])
+    said = StringIO()
+    call_command("verify_trail", against=[folder], key=[old, new], stdout=said)
+    assert "3 signed files of heads agree" in said.getvalue()
+
+
+def test_a_key_that_could_not_sign_for_its_successor_stays(tmp_path: Path, folder: Path) -> None:
+    leave(hours=0)
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with (
+        override_settings(TRAIL_HEADS_DIR=blocked / "heads"),
+        pytest.raises(CommandError, match="Mend the folder"),
+    ):
+        replace_the_key()
+    assert EvidenceKey.objects.count() == 1
+    assert not AuditEntry.objects.filter(action="evidence_key.replaced").exists()
+    assert len(replace_the_key()) == 2, "the next attempt takes what is in the store"
+
+
+def test_packs_keep_their_pseudonyms_when_the_key_is_replaced(folder: Path) -> None:
+    same = {"breach_id": 1, "insurer_id": uuid.UUID(int=1), "now": cast.NOW}
+    with as_role("worker"):
+        before = pseudonym_key(**same)
+    replace_the_key()
+    with as_role("worker"):
+        assert pseudonym_key(**same) == before
+
+
+@pytest.mark.parametrize(("kept", "warnings"), [(None, 1), (Path("heads"), 0)])
+def test_a_deployment_whose_heads_go_nowhere_is_warned(kept: Path | None, warnings: int) -> None:
+    with override_settings(ROLE="worker", TRAIL_HEADS_DIR=kept):
+        assert len(check_heads_leave()) == warnings
+    with override_settings(ROLE="web", TRAIL_HEADS_DIR=None):
+        assert not check_heads_leave()
