@@ -1,4 +1,4 @@
-"""The demonstration's fictional insurer and people, tied to the real breach of 2024."""
+"""The demonstration's fictional insurers and people, tied to the real breach of 2024."""
 
 import secrets
 from dataclasses import dataclass
@@ -26,6 +26,8 @@ from insurers.row_security import row_scope
 INSURER_SLUG = "mutuelle-du-phare-demonstration"
 # Of which nobody knows anything: people can ask to be told.
 UNKNOWN_SLUG = "mutuelle-du-sable-demonstration"
+# It has declared to be concerned, then listed nobody, and the authority waits.
+LATE_SLUG = "mutuelle-de-la-dune-demonstration"
 BREACH_SLUG = "viamedis-almerys-2024"
 OPERATOR_CODE = "viamedis"
 
@@ -86,7 +88,8 @@ def create_cast(*, now: datetime) -> Cast:
             user=aude, until_date=(now + timedelta(days=365)).date(), created_at=now
         )
         mandate.breaches.add(breach)
-        mandate.insurers.add(insurer)
+        late, prudence = _late_insurer(invited_by=odile, confirmed_by=octave, now=now)
+        mandate.insurers.add(insurer, late)
     with row_scope(insurers=[insurer.pk], role="staff", user_id=paule.pk):
         Declaration.objects.create(
             breach=breach,
@@ -97,6 +100,17 @@ def create_cast(*, now: datetime) -> Cast:
             expected_people=None,
             declared_by=paule,
             declared_at=now,
+        )
+    with row_scope(insurers=[late.pk], role="staff", user_id=prudence.pk):
+        Declaration.objects.create(
+            breach=breach,
+            insurer=late,
+            is_concerned=True,
+            operator_notice_at=now - timedelta(days=6),
+            awareness_at=now - timedelta(days=5),
+            expected_people=12_000,
+            declared_by=prudence,
+            declared_at=now - timedelta(days=4),
         )
     accounts = tuple(account for _, account in people)
     return Cast(insurer=insurer, breach=breach, preparer=paule, approver=armand, accounts=accounts)
@@ -130,11 +144,36 @@ def _insurer(breach: Breach, now: datetime) -> Insurer:
     return insurer
 
 
+def _late_insurer(*, invited_by: User, confirmed_by: User, now: datetime) -> tuple[Insurer, User]:
+    """Create the insurer that is late, and who declared for it; nobody signs in as that person."""
+    late = Insurer.objects.create(
+        slug=LATE_SLUG, name="Mutuelle de la Dune (démonstration)", is_demo=True
+    )
+    prudence, _account = _person(
+        "preparatrice", "Prudence Dune", "préparatrice", domain="dune.example.fr"
+    )
+    Membership.objects.create(
+        user=prudence,
+        insurer=late,
+        role=Role.PREPARER,
+        invited_by=invited_by,
+        created_at=now,
+        confirmed_by=confirmed_by,
+        confirmed_at=now,
+    )
+    return late, prudence
+
+
 def _person(
-    name: str, full_name: str, role: str, *, is_staff: bool = False
+    name: str,
+    full_name: str,
+    role: str,
+    *,
+    domain: str = "phare.example.fr",
+    is_staff: bool = False,
 ) -> tuple[User, Account]:
     account = Account(
-        email=f"{name}@phare.example.fr" if not is_staff else f"{name}@portail.example.fr",
+        email=f"{name}@{'portail.example.fr' if is_staff else domain}",
         role=role,
         password=secrets.token_urlsafe(9),
         totp_secret=generate_totp_secret(),

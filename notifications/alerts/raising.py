@@ -15,7 +15,7 @@ from insurers.models import Mandate, Role
 from insurers.staff_mail import send_on_commit, staff_message
 from insurers.team.people import people_with_role
 from notifications.alerts.conditions import QUICK, Condition, conditions
-from notifications.alerts.words import shown
+from notifications.alerts.words import by_kind
 from notifications.models import Alert, AlertKind
 
 FOLDER = "notifications/messages/alerts"
@@ -82,7 +82,7 @@ def _mail(raised: Iterable[Alert], now: datetime) -> None:
             staff_message(
                 folder=FOLDER,
                 context={
-                    "alerts": [shown(alert) for alert in alerts[:LINES]],
+                    "groups": by_kind(alerts[:LINES]),
                     "count": len(alerts),
                     "more": max(len(alerts) - LINES, 0),
                     "link": link,

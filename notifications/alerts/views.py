@@ -9,21 +9,21 @@ from django.views.decorators.http import require_safe
 
 from insurers.permissions import Refused, staff_of
 from notifications.alerts.reach import alerts_of
-from notifications.alerts.words import shown
+from notifications.alerts.words import by_kind, shown
 
 ENDED_FOR = timedelta(days=30)
 
 
 @require_safe
 def alerts(request: HttpRequest) -> HttpResponse:
-    """Show what is wrong now, the latest first, and what was settled for thirty days."""
+    """Show what is wrong now, by kind, and what was settled for thirty days."""
     scope = staff_of(request)
     if scope.role not in {"staff", "auditor", "operator"}:
         raise Refused
     mine = alerts_of(scope).select_related("insurer", "breach")
     ended = mine.filter(ended_at__gte=timezone.now() - ENDED_FOR).order_by("-ended_at")
     context = {
-        "running": [shown(alert) for alert in mine.filter(ended_at=None)],
+        "running": by_kind(mine.filter(ended_at=None)),
         "ended": [shown(alert) for alert in ended],
     }
     return render(request, "notifications/alerts.html", context)

@@ -1,5 +1,6 @@
 """An alert in words: what is wrong, and what to do."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
@@ -44,7 +45,6 @@ class ShownAlert:
     """One alert as pages and mails show it."""
 
     alert: Alert
-    to_do: str
     page: str
     number: int | None
 
@@ -53,11 +53,22 @@ class ShownAlert:
         """What is wrong, in a few words."""
         return str(AlertKind(self.alert.kind).label)
 
+    @property
+    def to_do(self) -> str:
+        """What to do; the same for all alerts of a kind."""
+        return str(TO_DO[self.alert.kind])
+
 
 def shown(alert: Alert) -> ShownAlert:
     """Return an alert in the reader's language, with the page it leads to, if there is one."""
     kind, _colon, number = alert.subject.partition(":")
     page = ADDRESSES.get(kind, "")
-    return ShownAlert(
-        alert, str(TO_DO[alert.kind]), page, int(number) if page and number.isdigit() else None
-    )
+    return ShownAlert(alert, page, int(number) if page and number.isdigit() else None)
+
+
+def by_kind(alerts: Iterable[Alert]) -> list[list[ShownAlert]]:
+    """Return alerts as they are shown, those of a kind together; kinds in their own order."""
+    groups: dict[str, list[ShownAlert]] = {kind: [] for kind in AlertKind.values}
+    for alert in alerts:
+        groups[alert.kind].append(shown(alert))
+    return [group for group in groups.values() if group]

@@ -32,7 +32,7 @@ from notifications.register.figures import Figures, campaign_figures
 from notifications.statements.content import StatementTexts, draft_of, save_statement
 from notifications.statements.publishing import approve_statement, submit_statement
 from notifications.states import Standing
-from notifications.tasks import start_campaign
+from notifications.tasks import look_for_alerts, start_campaign
 
 PATIENCE = 120.0  # seconds without any progress after which something is wrong
 
@@ -86,6 +86,7 @@ class Command(BaseCommand):
         campaign = _approved_campaign(cast, affected_list.pk)
         self._follow_campaign(cast, campaign.pk)
         _publish_statement(cast)
+        enqueue(look_for_alerts)
 
     def _follow_list(self, cast: Cast, list_id: int, goal: ListState) -> None:
         def step() -> tuple[bool, str]:

@@ -65,7 +65,7 @@ def test_a_clock_that_ran_out_is_told_once_and_ends(look: Look) -> None:
     assert (alert.ended_at, alert.mailed) == (cast.NOW + HOURS + 2 * DAY, 3)
 
 
-def test_silence_is_told_to_the_operator_in_one_message(look: Look) -> None:
+def test_silence_is_told_to_the_operator_in_one_message(look: Look, client: WebClient) -> None:
     operators = {cast.odile().email, cast.user("olga").email}
     insurers = {cast.phare().pk, cast.dune().pk}
     Breach.objects.update(announced_date=cast.NOW.date() - 13 * DAY)
@@ -75,6 +75,12 @@ def test_silence_is_told_to_the_operator_in_one_message(look: Look) -> None:
     mailed = {message.to[0]: message.subject for message in outgoing.outbox}
     assert len(mailed) == len(outgoing.outbox)
     assert {mailed[person] for person in operators} == {"2 alertes sur le portail"}
+    text = next(str(mail.body) for mail in outgoing.outbox if mail.to[0] in operators)
+    assert text.count("- Organisme silencieux (") == 2
+    assert text.count("n’a rien déclaré") == 1, "what to do is said once for all of a kind"
+    page = cast.sign_in(client, cast.odile()).get("/espace/alertes/").content.decode()
+    assert "Organisme silencieux (2)" in page
+    assert page.count("n’a rien déclaré") == 1
     cast.declaration(cast.dune())
     look(2 * DAY)
     assert Alert.objects.get(ended_at=None).insurer_id == cast.phare().pk
