@@ -111,7 +111,11 @@ PRIVILEGES: dict[str, tuple[str | None, str | None]] = {
     "notifications_dispatchticket": (None, WRITE),
     "notifications_smspart": (None, WRITE),
     "notifications_letterexport": ("SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE"),
-    "notifications_sendingidentity": ("SELECT, INSERT, UPDATE", READ),
+    # The worker seals credentials anew when the pair is replaced, and changes nothing else.
+    "notifications_sendingidentity": (
+        "SELECT, INSERT, UPDATE",
+        f"{READ}, UPDATE (sealed_credentials)",
+    ),
     "notifications_sendercheck": (READ, WRITE),
     "notifications_statement": (APPEND, READ),
     "notifications_statementversion": (APPEND, READ),

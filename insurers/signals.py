@@ -44,3 +44,7 @@ transaction; may be sent again after a kill."""
 keys_expected = Signal()
 """Keys of the store are about to be looked at (`insurers/lists/key_check.py`): a receiver returns
 the names, with their proofs, of those that its own rows need."""
+
+sealed_columns = Signal()
+"""The sealing pair is being replaced (`insurers/lists/resealing.py`): a receiver returns the
+SealedColumns of its own rows."""

@@ -207,6 +207,7 @@ DETAILS = {
     "spf": "SPF",
     "dkim": "DKIM",
     "dmarc": "DMARC",
+    "sealed_rows": _("lignes scellées"),
     "sha256": "SHA-256",
     "size_bytes": _("octets"),
     "transport": _("envoi par"),

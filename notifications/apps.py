@@ -1,7 +1,10 @@
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from insurers.lists.sealing import SealedColumn
 
 
 class NotificationsConfig(AppConfig):
@@ -18,6 +21,7 @@ class NotificationsConfig(AppConfig):
             list_accepted,
             listings_changed,
             purge_asked,
+            sealed_columns,
         )
 
         list_accepted.connect(count_reach_later, dispatch_uid="notifications.count_reach")
@@ -28,6 +32,7 @@ class NotificationsConfig(AppConfig):
         contacts_going.connect(note_shared, dispatch_uid="notifications.note_shared")
         address_key_destroyed.connect(forget_bounces, dispatch_uid="notifications.forget_bounces")
         keys_expected.connect(expect_evidence_keys, dispatch_uid="notifications.evidence_keys")
+        sealed_columns.connect(name_sealed, dispatch_uid="notifications.name_sealed")
         contacts_gone.connect(erase_addresses_of, dispatch_uid="notifications.erase_addresses")
 
 
@@ -101,3 +106,21 @@ def expect_evidence_keys(**kwargs: Any) -> list[tuple[str, bytes | memoryview | 
     from notifications.evidence.keys import expected_keys
 
     return list(expected_keys())
+
+
+def name_sealed(**kwargs: Any) -> "list[SealedColumn]":
+    """Name what web seals: credentials that last, and what a worker reads within minutes."""
+    from insurers.lists.sealing import SealedColumn
+    from notifications.models import (
+        SealedQuestion,
+        SealedReceipt,
+        SendingIdentity,
+        StaffQuestion,
+    )
+
+    return [
+        SealedColumn(SendingIdentity, "sealed_credentials", is_lasting=True),
+        SealedColumn(SealedReceipt, "sealed"),
+        SealedColumn(SealedQuestion, "sealed"),
+        SealedColumn(StaffQuestion, "sealed"),
+    ]

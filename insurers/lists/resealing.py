@@ -1,8 +1,9 @@
 """Replace the sealing key pair: what the previous one sealed is sealed to the new one.
 
 The order: give workers the new pair and the previous private key, then give web processes the
-new public key, then `reseal_keys`, then wait for `sealed_to_previous` to find nothing (uploads
-in flight are read and erased, never sealed again), then destroy the previous private key.
+new public key, then `reseal`, then wait for `sealed_to_previous` to find nothing (uploads,
+questions and receipts in flight are read and erased, never sealed again), then destroy the
+previous private key.
 """
 
 import os
@@ -10,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
@@ -17,9 +19,18 @@ from nacl.public import PrivateKey
 
 from audit.trail import PORTAL, record
 from insurers.lists.keystore import KeyNotFoundError, key_store
-from insurers.lists.sealing import is_sealed_to_present_key
+from insurers.lists.sealing import SealedColumn, is_sealed_to_present_key, open_sealed, seal
+from insurers.signals import sealed_columns
 
 PRIVATE_FILE, PUBLIC_FILE = "sealing_private_key", "sealing_public_key"
+
+
+@dataclass(frozen=True)
+class Resealed:
+    """How many keys of the store and how many rows were sealed anew."""
+
+    keys: int
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,12 @@ class Remains:
 
     keys: int
     upload_pieces: int
+    rows: int
 
     @property
     def is_nothing(self) -> bool:
         """Whether the previous private key may be destroyed."""
-        return not self.keys and not self.upload_pieces
+        return not (self.keys or self.upload_pieces or self.rows)
 
 
 def write_new_pair(folder: Path) -> None:
@@ -48,12 +60,20 @@ def write_new_pair(folder: Path) -> None:
             file.write(b64encode(key) + b"\n")
 
 
-def reseal_keys() -> int:
-    """Seal every key of the store to the present public key; return how many were changed.
+def reseal() -> Resealed:
+    """Seal every key of the store, and what rows keep sealed, to the present public key.
 
     Killed at any moment, the next call does the rest. Raises WrongKeyError where a key opens
-    with neither private key.
+    with neither private key, and DamagedError where a row does.
     """
+    done = Resealed(_reseal_keys(), _reseal_rows())
+    with transaction.atomic():
+        detail = {"keys": done.keys, "sealed_rows": done.rows}
+        record(action="sealing_key.rotated", scope=PORTAL, detail=detail)
+    return done
+
+
+def _reseal_keys() -> int:
     store, changed = key_store(), 0
     for name in store.names():
         try:
@@ -62,8 +82,16 @@ def reseal_keys() -> int:
                 changed += 1
         except KeyNotFoundError:
             continue  # Destroyed meanwhile.
-    with transaction.atomic():
-        record(action="sealing_key.rotated", scope=PORTAL, detail={"keys": changed})
+    return changed
+
+
+def _reseal_rows() -> int:
+    changed = 0
+    for column in columns():
+        for pk, sealed in _old_rows(column) if column.is_lasting else ():
+            # A value that staff replace meanwhile is sealed to the new key by them.
+            same = column.model._default_manager.filter(pk=pk, **{column.field: sealed})
+            changed += same.update(**{column.field: seal(open_sealed(sealed))})
     return changed
 
 
@@ -72,7 +100,21 @@ def sealed_to_previous() -> Remains:
     store = key_store()
     keys = sum(not store.is_rewrapped(name) for name in store.names())
     pieces = sum(not is_sealed_to_present_key(piece) for piece in _upload_pieces())
-    return Remains(keys, pieces)
+    return Remains(keys, pieces, sum(1 for column in columns() for _row in _old_rows(column)))
+
+
+def columns() -> Iterator[SealedColumn]:
+    """Yield every column whose values are sealed to the pair."""
+    for _receiver, named in sealed_columns.send(sender=None):
+        yield from cast("list[SealedColumn]", named)
+
+
+def _old_rows(column: SealedColumn) -> Iterator[tuple[Any, bytes]]:
+    """Yield the key and the value of each row that the present private key does not open."""
+    rows = column.model._default_manager.order_by("pk").values_list("pk", column.field)
+    for pk, value in rows.iterator():
+        if value and not is_sealed_to_present_key(sealed := bytes(value)):
+            yield pk, sealed
 
 
 def _upload_pieces() -> Iterator[bytes]:

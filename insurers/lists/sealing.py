@@ -1,11 +1,22 @@
 """Seal to the worker: the web process can seal, and holds nothing that opens."""
 
 from base64 import b64decode
+from dataclasses import dataclass
 from functools import lru_cache
 
 import nacl.exceptions
 from django.conf import settings
+from django.db.models import Model
 from nacl.public import PrivateKey, PublicKey, SealedBox
+
+
+@dataclass(frozen=True)
+class SealedColumn:
+    """A column whose values are sealed to the pair; the rows go soon, unless they are `lasting`."""
+
+    model: type[Model]
+    field: str
+    is_lasting: bool = False
 
 
 class DamagedError(Exception):

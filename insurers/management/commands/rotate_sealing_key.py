@@ -8,7 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from insurers.lists.keystore import WrongKeyError
-from insurers.lists.resealing import reseal_keys, sealed_to_previous, write_new_pair
+from insurers.lists.resealing import reseal, sealed_to_previous, write_new_pair
+from insurers.lists.sealing import DamagedError
 
 
 class Command(BaseCommand):
@@ -27,7 +28,13 @@ class Command(BaseCommand):
             return
         if not options["verify"]:
             try:
-                self.stdout.write(f"{reseal_keys()} clés scellées à nouveau.")
+                done = reseal()
+                self.stdout.write(f"Scellées à nouveau : {done.keys} clés, {done.rows} lignes.")
+            except DamagedError as error:
+                raise CommandError(
+                    "Une ligne de la base ne s’ouvre ni avec SEALING_PRIVATE_KEY ni avec "
+                    "SEALING_PRIVATE_KEY_PREVIOUS : donnez l’ancienne clé privée, puis relancez."
+                ) from error
             except WrongKeyError as error:
                 raise CommandError(
                     f"La clé {error} ne s’ouvre ni avec SEALING_PRIVATE_KEY ni avec "
@@ -59,8 +66,9 @@ class Command(BaseCommand):
             )
             return
         raise CommandError(
-            f"{remains.keys} clés et {remains.upload_pieces} morceaux d’envois demandent encore "
-            "l’ancienne clé privée : gardez-la. Les envois s’effacent une fois leur liste "
-            "décidée ; relancez alors avec --verify.",
+            f"{remains.keys} clés, {remains.upload_pieces} morceaux d’envois et {remains.rows} "
+            "lignes de la base demandent encore l’ancienne clé privée : gardez-la. Les envois "
+            "s’effacent une fois leur liste décidée, les questions et les accusés en "
+            "quelques minutes ; relancez alors avec --verify.",
             returncode=2,
         )

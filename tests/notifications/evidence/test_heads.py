@@ -184,12 +184,12 @@ def test_a_key_that_could_not_sign_for_its_successor_stays(tmp_path: Path, folde
 
 
 def test_packs_keep_their_pseudonyms_when_the_key_is_replaced(folder: Path) -> None:
-    same = {"breach_id": 1, "insurer_id": uuid.UUID(int=1), "now": cast.NOW}
+    phare = uuid.UUID(int=1)
     with as_role("worker"):
-        before = pseudonym_key(**same)
+        before = pseudonym_key(breach_id=1, insurer_id=phare, now=cast.NOW)
     replace_the_key()
     with as_role("worker"):
-        assert pseudonym_key(**same) == before
+        assert pseudonym_key(breach_id=1, insurer_id=phare, now=cast.NOW) == before
 
 
 @pytest.mark.parametrize(("kept", "warnings"), [(None, 1), (Path("heads"), 0)])
