@@ -40,7 +40,8 @@ from notifications.evidence.register_files import (
 )
 from notifications.evidence.trail_extract import moment, write_trail
 from notifications.models import EvidencePack, PackState
-from notifications.register.figures import BUILT, register_lines
+from notifications.register.figures import BUILT
+from notifications.register.part import part_of
 from notifications.register.record import record_of
 
 LOCK_SPACE = 38  # first half of the advisory lock's key; the second is of the pack
@@ -84,18 +85,18 @@ def _write_files(
     progress: Progress,
     now: datetime,
 ) -> None:
-    (line,) = register_lines(breach=pack.breach, insurers=[pack.insurer])
+    part = part_of(breach=pack.breach, insurer=pack.insurer)
     lists = AffectedList.objects.filter(breach=pack.breach, insurer=pack.insurer)
     own_lists = list(lists.select_related("population").order_by("pk"))
-    write_register(archive, line)
+    write_register(archive, part)
     write_record(archive, record_of(breach=pack.breach, insurer=pack.insurer))
     write_lists(archive, own_lists)
-    write_approvals(archive, line.campaigns)
+    write_approvals(archive, part.campaigns)
     write_purges(archive, own_lists)
     write_erasures(archive, pack.breach, pack.insurer)
-    write_statements(archive, line)
-    write_notices(archive, line.campaigns)
-    built = sorted(campaign.pk for campaign in line.campaigns if campaign.state in BUILT)
+    write_statements(archive, part)
+    write_notices(archive, part.campaigns)
+    built = sorted(campaign.pk for campaign in part.campaigns if campaign.state in BUILT)
     total, done = count_events(built), 0
     progress(0, total)
 

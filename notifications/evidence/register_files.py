@@ -19,7 +19,8 @@ from insurers.models import (
 from notifications.evidence.archive import Archive
 from notifications.evidence.trail_extract import moment
 from notifications.models import Approval, Campaign, Erasure, State, Tally
-from notifications.register.figures import BUILT, RegisterLine
+from notifications.register.figures import BUILT
+from notifications.register.part import Part
 from notifications.register.statements import statements_ever_public
 
 LIST_FIGURES = (
@@ -40,9 +41,9 @@ LIST_FIGURES = (
 )
 
 
-def write_register(archive: Archive, line: RegisterLine) -> None:
+def write_register(archive: Archive, part: Part) -> None:
     """Write the figures as JSON, and the same as a table of subject, name and number."""
-    told = _register(line)
+    told = _register(part)
     archive.add_json("register.json", told)
     archive.add_table("register.csv", ("subject", "figure", "value"), _flat(told))
 
@@ -58,12 +59,13 @@ def _flat(told: dict[str, Any], subject: str = "") -> Iterable[tuple[str, str, A
             yield subject, name, value
 
 
-def _register(line: RegisterLine) -> dict[str, Any]:
-    figures, declared = line.figures, line.declaration
+def _register(part: Part) -> dict[str, Any]:
+    line, declared = part.line, part.declaration
+    figures = line.figures
     return {
-        "breach": line.breach.slug,
-        "insurer": {"id": str(line.insurer.pk), "slug": line.insurer.slug}
-        | {"name": line.insurer.name},
+        "breach": part.breach.slug,
+        "insurer": {"id": str(part.insurer.pk), "slug": part.insurer.slug}
+        | {"name": part.insurer.name},
         "declaration": {
             "is_concerned": declared.is_concerned if declared else None,
             "operator_notice_at": moment(declared.operator_notice_at) if declared else None,
@@ -81,7 +83,7 @@ def _register(line: RegisterLine) -> dict[str, Any]:
         "messages_by_state": _by_state(figures.messages),
         "first_message_at": moment(line.first_message_at),
         "last_message_at": moment(line.last_message_at),
-        "campaigns": [_campaign(campaign) for campaign in line.campaigns],
+        "campaigns": [_campaign(campaign) for campaign in part.campaigns],
     }
 
 
@@ -206,9 +208,9 @@ def _purge_row(one: ListPurge) -> list[object]:
     return [one.list_id, one.kind, one.members, one.contacts, one.key_name, asked_by, *times]
 
 
-def write_statements(archive: Archive, line: RegisterLine) -> None:
+def write_statements(archive: Archive, part: Part) -> None:
     """Write every text that was public of the insurer's, whatever became of it."""
-    for one in statements_ever_public(breach=line.breach, insurer=line.insurer):
+    for one in statements_ever_public(breach=part.breach, insurer=part.insurer):
         publication = one.publication
         archive.add_json(
             f"statements/publication-{publication.pk}.json",

@@ -17,7 +17,7 @@ from insurers.queueing import enqueue
 from notifications.evidence.keys import published_keys
 from notifications.evidence.packs import EvidenceRefused, ask_for_evidence, take_evidence
 from notifications.models import EvidencePack, PackState
-from notifications.register.figures import register_lines
+from notifications.register.glance import lines_of
 from notifications.register.reach import readable_breaches
 from notifications.tasks import make_evidence
 
@@ -79,7 +79,7 @@ def _place(request: HttpRequest, breach_slug: str, insurer_slug: str) -> tuple[B
     insurer = get_object_or_404(readable_insurers(scope), slug=insurer_slug)
     breach = get_object_or_404(readable_breaches(scope), slug=breach_slug)
     require_reader(scope, insurer.pk, breach.pk)
-    if not register_lines(breach=breach, insurers=[insurer]):
+    if not lines_of(breach=breach, insurers=[insurer.pk], in_detail=False):
         raise Http404
     return breach, insurer
 

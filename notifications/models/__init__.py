@@ -35,6 +35,7 @@ from notifications.models.register import (
     RecountDifference,
     Recounted,
     RecountResult,
+    RegisterChange,
     RegisterSum,
     TallyChange,
 )
@@ -123,6 +124,7 @@ __all__ = [
     "RecountDifference",
     "RecountResult",
     "Recounted",
+    "RegisterChange",
     "RegisterSum",
     "Reply",
     "ReportedChannel",

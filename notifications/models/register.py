@@ -35,19 +35,30 @@ class RecordVersion(models.Model):
 
 
 class RegisterSum(models.Model):
-    """The tallies of an insurer in a breach, summed beforehand, so that a page reads one row.
+    """An insurer's line of a breach, made beforehand, so that a page reads one row.
 
-    `sums` holds rows of [campaign, channel, state, reason, people, uncounted, messages];
-    `told_by_day` rows of [day in Paris, channel, people told that day, net]. The times are the
-    ends of the hours (UTC) since when that share of `listed` people has been told. It holds while
-    no `TallyChange` of its campaigns stands, and while as many are listed.
+    `listed` = the six that follow it, in people. `sums` holds rows of [campaign, channel, state,
+    reason, people, messages], people of notices only; `told_by_day` rows of [day in Paris,
+    channel, people told that day, net]. The times of shares are the ends of the hours (UTC) since
+    when that share of `listed` people has been told. It holds while no `TallyChange` of its
+    campaigns stands, and no `RegisterChange` of its own.
     """
 
     breach = models.ForeignKey(Breach, models.CASCADE, related_name="+")
     insurer = models.ForeignKey(Insurer, models.CASCADE, related_name="+")
+    lists = models.IntegerField(default=0)
+    rows_rejected = models.BigIntegerField(default=0)
     listed = models.BigIntegerField()
+    told = models.BigIntegerField(default=0)
+    in_progress = models.BigIntegerField(default=0)
+    unreachable = models.BigIntegerField(default=0)
+    exempt = models.BigIntegerField(default=0)
+    told_already = models.BigIntegerField(default=0)
+    cancelled = models.BigIntegerField(default=0)
     sums = models.JSONField(default=list)
     told_by_day = models.JSONField(default=list)
+    first_message_at = models.DateTimeField(null=True)
+    last_message_at = models.DateTimeField(null=True)
     half_told_at = models.DateTimeField(null=True)
     most_told_at = models.DateTimeField(null=True)
     all_told_at = models.DateTimeField(null=True)
@@ -79,6 +90,21 @@ class TallyChange(models.Model):
 
     def __str__(self) -> str:
         return f"change of campaign {self.campaign_id}"
+
+
+class RegisterChange(models.Model):
+    """A list or campaign of an insurer changed since its line was summed: a trigger's mark (0020).
+
+    Each change adds a mark of its own, so that nobody waits for anybody to mark.
+    """
+
+    breach = models.ForeignKey(Breach, models.CASCADE, related_name="+", db_constraint=False)
+    insurer = models.ForeignKey(
+        Insurer, models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+
+    def __str__(self) -> str:
+        return f"change in breach {self.breach_id}"
 
 
 class RecountResult(models.Model):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from django import forms
 from django.contrib.humanize.templatetags.humanize import intcomma
@@ -14,12 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from insurers.models import Breach, Operator
 from notifications.models import State
 from notifications.register.clock import Clock, ClockState, clock_of
-from notifications.register.figures import Line
-from notifications.register.glance import NOBODY, GlanceLine, figures_of
+from notifications.register.glance import NOBODY, Line, figures_of
 from notifications.states import Standing
 
 FIRST = list(ClockState)
-SomeLine = TypeVar("SomeLine", bound=Line)
 
 
 class Shown(models.TextChoices):
@@ -56,10 +54,10 @@ class LinesForm(forms.Form):
 
 
 @dataclass(frozen=True)
-class Row(Generic[SomeLine]):
+class Row:
     """A line with its clock and the days (float) from awareness until each share was told."""
 
-    line: SomeLine
+    line: Line
     clock: Clock
     days_to_tell: tuple[float | None, ...]
 
@@ -90,34 +88,34 @@ class Column:
 
     key: str
     label: Any
-    value: Callable[[Row[Any]], Any]
+    value: Callable[[Row], Any]
     write: Callable[[Any], str]
 
-    def text(self, row: Row[Any]) -> str:
+    def text(self, row: Row) -> str:
         """Return the cell's text."""
         value = self.value(row)
         return "–" if value is None else self.write(value)
 
 
-def row_of(line: SomeLine, now: datetime) -> Row[SomeLine]:
+def row_of(line: Line, now: datetime) -> Row:
     """Return a line's row at this moment."""
     aware = line.declaration.awareness_at if line.declaration else None
     days = tuple(
         (told_at - aware).total_seconds() / 86400 if told_at and aware else None
-        for told_at in line.totals.told_at
+        for told_at in line.told_at
     )
     return Row(line, clock_of(declaration=line.declaration, now=now), days)
 
 
-def _people(standing: Standing) -> Callable[[Row[Any]], int]:
-    return lambda row: row.line.figures.people[standing]
+def _people(standing: Standing) -> Callable[[Row], int]:
+    return lambda row: row.line.people[standing]
 
 
-def _state(state: State) -> Callable[[Row[Any]], int]:
-    return lambda row: row.line.figures.people_by_state[state]
+def _state(state: State) -> Callable[[Row], int]:
+    return lambda row: row.line.people_in(state)
 
 
-def _days(place: int) -> Callable[[Row[Any]], float | None]:
+def _days(place: int) -> Callable[[Row], float | None]:
     return lambda row: row.days_to_tell[place]
 
 
@@ -130,7 +128,7 @@ def _one_place(days: float) -> str:
 
 
 PEOPLE = [
-    Column("listed", _("Sur liste"), lambda row: row.line.figures.listed, intcomma),
+    Column("listed", _("Sur liste"), lambda row: row.line.listed, intcomma),
     Column("told", _("Informées"), _people(Standing.TOLD), intcomma),
     Column("in_progress", _("En cours"), _people(Standing.IN_PROGRESS), intcomma),
     Column("unreachable", _("Injoignables"), _people(Standing.UNREACHABLE), intcomma),
@@ -168,7 +166,7 @@ TITLED: list[tuple[Any, list[Column]]] = [
 SORTS = {column.key: column.value for _title, columns in TITLED for column in columns}
 
 
-def sorted_rows(rows: Iterable[Row[SomeLine]], sort: str) -> list[Row[SomeLine]]:
+def sorted_rows(rows: Iterable[Row], sort: str) -> list[Row]:
     """Sort by a key of SORTS, descending after « - »; else silent ones first, then by name."""
     by_name = sorted(rows, key=lambda row: row.line.insurer.name.casefold())
     value = SORTS.get(sort.removeprefix("-"))
@@ -179,9 +177,7 @@ def sorted_rows(rows: Iterable[Row[SomeLine]], sort: str) -> list[Row[SomeLine]]
     return known + [row for row in by_name if value(row) is None]
 
 
-def kept(
-    rows: Sequence[Row[SomeLine]], wanted: dict[str, Any], with_operator: set[Any]
-) -> list[Row[SomeLine]]:
+def kept(rows: Sequence[Row], wanted: dict[str, Any], with_operator: set[Any]) -> list[Row]:
     """Keep the rows that a valid LinesForm asks for; `with_operator` are insurers' ids."""
     found = list(rows)
     if name := (wanted.get("q") or "").strip().casefold():
@@ -195,25 +191,27 @@ def kept(
     return found
 
 
-def _is_shown(row: Row[SomeLine], shown: Shown) -> bool:
-    figures = row.line.figures
+def _is_shown(row: Row, shown: Shown) -> bool:
+    line = row.line
     return {
-        Shown.SILENT: row.line.is_silent,
+        Shown.SILENT: line.is_silent,
         Shown.LATE: row.clock.state == ClockState.LATE,
-        Shown.NOBODY_TOLD: not figures.people[Standing.TOLD],
-        Shown.UNREACHABLE: figures.people[Standing.UNREACHABLE] > 0,
-        Shown.REJECTED: row.line.rows_rejected > 0,
-        Shown.UNBALANCED: not figures.adds_up,
+        Shown.NOBODY_TOLD: not line.people[Standing.TOLD],
+        Shown.UNREACHABLE: line.people[Standing.UNREACHABLE] > 0,
+        Shown.REJECTED: line.rows_rejected > 0,
+        Shown.UNBALANCED: not line.adds_up,
     }[shown]
 
 
-def total_of(lines: Sequence[GlanceLine]) -> Row[GlanceLine]:
+def total_of(lines: Sequence[Line]) -> Row:
     """Return the lines as one: figures added up, the first and last messages of all."""
-    total = GlanceLine(
+    total = Line(
         NOBODY,
         first_message_at=min(filter(None, (one.first_message_at for one in lines)), default=None),
         last_message_at=max(filter(None, (one.last_message_at for one in lines)), default=None),
         rows_rejected=sum(one.rows_rejected for one in lines),
+        sums=[row for one in lines for row in one.sums],
     )
-    total.figures = figures_of(lines)
+    total.figures = figures = figures_of(lines)
+    total.listed, total.people = figures.listed, {one.value: n for one, n in figures.standings}
     return Row(total, Clock(ClockState.UNKNOWN), (None, None, None))

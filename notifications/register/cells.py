@@ -8,12 +8,11 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
 from notifications.register.breach_page import DAYS, DETAILS, MESSAGES, PEOPLE, Row
-from notifications.register.glance import GlanceLine
 
 BREAK = mark_safe("<br>")
 
 
-def cells_of(rows: Iterable[Row[GlanceLine]]) -> list[SafeString]:
+def cells_of(rows: Iterable[Row]) -> list[SafeString]:
     """Return each row's cells: people by standing, details, messages."""
     people = [(str(column.label), column) for column in PEOPLE]
     details = [(str(column.label), column) for column in DETAILS]
@@ -42,7 +41,7 @@ def cells_of(rows: Iterable[Row[GlanceLine]]) -> list[SafeString]:
     return found
 
 
-def _reasons(row: Row[GlanceLine]) -> Iterable[str]:
+def _reasons(row: Row) -> Iterable[str]:
     for reason, people in row.line.figures.unreachable_reasons:
         shown = {"reason": reason, "shown": intcomma(people)}
         yield gettext("injoignables, %(reason)s : %(shown)s") % shown

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from notifications.models import Channel
-from notifications.register.figures import Line
+from notifications.register.glance import Line
 
 POINTS = 30  # of the course, at most
 # The last day (included) of each group of days from awareness, but for the last group.
@@ -36,7 +36,7 @@ def told_course(lines: Iterable[Line]) -> list[ToldPoint]:
     """Return the people told by day and channel, POINTS at most, the first and last days kept."""
     by_day: Counter[tuple[str, str]] = Counter()
     for line in lines:
-        for day, channel, people in line.totals.told_by_day:
+        for day, channel, people in line.told_by_day:
             by_day[day, channel] += people
     told: Counter[str] = Counter()
     points = []
@@ -88,7 +88,7 @@ def days_to_be_told(lines: Iterable[Line]) -> list[DaysGroup]:
 def _for_good(line: Line) -> Iterator[tuple[str, int]]:
     """Yield by how many people the number told grew each (ISO) day for good."""
     by_day: dict[str, int] = {}
-    for day, _channel, people in line.totals.told_by_day:
+    for day, _channel, people in line.told_by_day:
         by_day[day] = by_day.get(day, 0) + people
     days = sorted(by_day)
     if min(by_day.values(), default=0) < 0:

@@ -1,12 +1,12 @@
-"""A breach at a glance: one plain row for each of four hundred insurers, read as one JSON value.
+"""The lines of the register: of four hundred insurers, one row each, read as one JSON value.
 
 JSON is parsed in C; of rows, Django parses each moment in Python and makes an object of each. And
-most pages need no more of a line than a few sums: figures by reason are made of lines looked into.
+most pages need no more of a line than its people: figures by reason are made of lines looked into.
 """
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -14,71 +14,60 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from django.utils import timezone
 
-from insurers.lists.rejected import rows_to_correct
-from insurers.models import Breach, ListEffect, ListState
-from notifications.models import CampaignKind, PublicationState, State
+from insurers.models import Breach
+from notifications.models import PublicationState, RegisterSum, State
 from notifications.register.clock import Declared
-from notifications.register.figures import BUILT, Figures
-from notifications.register.summing import Totals, totals_of
+from notifications.register.figures import Figures
+from notifications.register.summing import SumRow, summed
 from notifications.states import Standing
 
-# A row as `_line` takes it apart. A sum holds while no tally was marked and as many are listed.
-LINES = """
-WITH list AS (
-    SELECT insurer_id, sum(members - members_uncounted) AS listed,
-        sum(members - members_uncounted) FILTER (WHERE id NOT IN (
-            SELECT affected_list_id FROM notifications_campaign
-            WHERE breach_id = %(breach)s AND kind = %(notice)s AND state = ANY(%(built)s)
-        )) AS waiting,
-        CASE WHEN sum(rows_rejected) > 0 THEN json_agg(json_build_array(id, corrects_id, rows,
-            rows_rejected)) FILTER (WHERE state <> %(withdrawn)s) END AS rejecting
-    FROM insurers_affectedlist
-    WHERE breach_id = %(breach)s AND state = ANY(%(listing)s) AND effect <> %(withdraws)s
-    GROUP BY insurer_id
-), campaign AS (
-    SELECT insurer_id, min(first_message_at) AS first_at, max(last_message_at) AS last_at,
-        json_agg(id) FILTER (WHERE state = ANY(%(built)s)) AS sent,
-        json_agg(id) FILTER (WHERE state = ANY(%(built)s) AND kind = %(notice)s) AS counted,
-        bool_or(id IN (SELECT campaign_id FROM notifications_tallychange)) AS is_marked
-    FROM notifications_campaign WHERE breach_id = %(breach)s GROUP BY insurer_id
+PEOPLE = [standing.value for standing in Standing]
+ROW = (
+    *("lists", "rows_rejected", "listed", *PEOPLE),
+    *("first_message_at", "last_message_at", "half_told_at", "most_told_at", "all_told_at"),
+    *("sums", "told_by_day"),
+)
+COLUMNS = ", ".join(f"summed.{name}" for name in ROW[:-2])
+NOTHING = RegisterSum(listed=0)
+
+# A row as `_line` takes it apart: a sum, and whether a mark says that it is out of date.
+LINES = f"""
+WITH changed AS (
+    SELECT breach_id, insurer_id FROM notifications_campaign
+    WHERE id IN (SELECT campaign_id FROM notifications_tallychange)
+    UNION SELECT breach_id, insurer_id FROM notifications_registerchange
 ), public AS (
-    SELECT publication.insurer_id, max(decided_at) AS decided_at
+    SELECT statement.breach_id, publication.insurer_id, max(decided_at) AS decided_at
     FROM notifications_publication AS publication
     JOIN notifications_statement AS statement ON statement.id = statement_id
-    WHERE statement.breach_id = %(breach)s AND publication.state = %(published)s
-    GROUP BY publication.insurer_id
-), summed AS (
-    SELECT * FROM notifications_registersum WHERE breach_id = %(breach)s
+    WHERE statement.breach_id = ANY(%(breaches)s::bigint[]) AND publication.state = %(published)s
+    GROUP BY 1, 2
 ), affiliated AS (
-    SELECT insurer_id FROM insurers_affiliation
-    WHERE operator_id IN (SELECT operator_id FROM insurers_breachoperator
-        WHERE breach_id = %(breach)s)
+    SELECT breach_id, insurer_id FROM insurers_breachoperator
+    JOIN insurers_affiliation USING (operator_id) WHERE breach_id = ANY(%(breaches)s::bigint[])
 )
 SELECT json_agg(json_build_array(
-    insurer.id, insurer.slug, insurer.name,
+    asked.id, insurer.id, insurer.slug, insurer.name,
     declared.id IS NOT NULL, declared.is_concerned, declared.awareness_at,
-    declared.authority_notified_at,
-    list.insurer_id IS NOT NULL, coalesce(list.listed, 0), coalesce(list.waiting, 0),
-    list.rejecting,
-    campaign.first_at, campaign.last_at, campaign.sent, campaign.counted,
-    public.insurer_id IS NOT NULL, public.decided_at,
-    summed.insurer_id IS NOT NULL AND campaign.is_marked IS NOT TRUE
-        AND summed.listed = coalesce(list.listed, 0),
-    summed.sums, CASE WHEN %(with_days)s THEN summed.told_by_day END,
-    summed.half_told_at, summed.most_told_at, summed.all_told_at
+    declared.authority_notified_at, public.insurer_id IS NOT NULL, public.decided_at,
+    summed.id IS NOT NULL, changed.insurer_id IS NOT NULL,
+    {COLUMNS},
+    CASE WHEN %(in_detail)s THEN summed.sums END,
+    CASE WHEN %(in_detail)s THEN summed.told_by_day END
 ))::text
-FROM insurers_insurer AS insurer
+FROM insurers_insurer AS insurer CROSS JOIN unnest(%(breaches)s::bigint[]) AS asked (id)
 LEFT JOIN insurers_declaration AS declared
-    ON declared.insurer_id = insurer.id AND declared.breach_id = %(breach)s
-LEFT JOIN list ON list.insurer_id = insurer.id
-LEFT JOIN campaign ON campaign.insurer_id = insurer.id
-LEFT JOIN public ON public.insurer_id = insurer.id
-LEFT JOIN summed ON summed.insurer_id = insurer.id
+    ON (declared.breach_id, declared.insurer_id) = (asked.id, insurer.id)
+LEFT JOIN notifications_registersum AS summed
+    ON (summed.breach_id, summed.insurer_id) = (asked.id, insurer.id)
+LEFT JOIN public ON (public.breach_id, public.insurer_id) = (asked.id, insurer.id)
+LEFT JOIN changed ON (changed.breach_id, changed.insurer_id) = (asked.id, insurer.id)
 WHERE (%(insurers)s::text IS NULL OR insurer.id = ANY(string_to_array(%(insurers)s, ',')::uuid[]))
-    AND (declared.id IS NOT NULL OR list.insurer_id IS NOT NULL
-        OR campaign.insurer_id IS NOT NULL OR public.insurer_id IS NOT NULL
-        OR insurer.id IN (SELECT insurer_id FROM affiliated))
+    AND (declared.id IS NOT NULL OR summed.id IS NOT NULL OR changed.insurer_id IS NOT NULL
+        OR public.insurer_id IS NOT NULL
+        OR (asked.id, insurer.id) IN (SELECT breach_id, insurer_id FROM affiliated))
 """
 
 
@@ -93,15 +82,6 @@ class KnownInsurer(NamedTuple):
 NOBODY = KnownInsurer(UUID(int=0), "", "")
 
 
-class ListRows(NamedTuple):
-    """Of a list, what its rejected rows come to."""
-
-    pk: int
-    corrects_id: int | None
-    rows: int
-    rows_rejected: int
-
-
 class Published(NamedTuple):
     """Of a public statement, when it became public."""
 
@@ -109,24 +89,38 @@ class Published(NamedTuple):
 
 
 @dataclass
-class GlanceLine:
-    """One insurer in one breach, as `RegisterLine` has it; or several as one, under no name.
+class Line:
+    """One insurer in one breach; or several as one, under no name.
 
-    `waiting` are people of lists without an outbox.
+    Each person counts once, whatever the lists and operators; who left the lists before being
+    told counts no longer. `rows_rejected` are people whom nobody can tell until their rows are
+    corrected: they stand beside the figures, not in them. `told_by_day` has rows of (ISO day in
+    Paris, channel, people told that day, net of those whose message came back). `told_at` has the
+    end of the hour since when each share (`summing.SHARES`) of the listed people has been told,
+    None where it is not so now.
     """
 
     insurer: KnownInsurer
     declaration: Declared | None = None
     public_statement: Published | None = None
+    is_silent: bool = False
+    rows_rejected: int = 0
+    listed: int = 0
+    people: dict[str, int] = field(default_factory=dict)
     first_message_at: datetime | None = None
     last_message_at: datetime | None = None
-    listed: int = 0
-    waiting: int = 0
-    rows_rejected: int = 0
-    is_silent: bool = False
-    sent: Collection[int] = ()
-    counted: Collection[int] = ()
-    totals: Totals = field(default_factory=Totals)
+    told_at: tuple[datetime | None, ...] = (None, None, None)
+    sums: Sequence[SumRow] = ()
+    told_by_day: Sequence[tuple[str, str, int]] = ()
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether listed = told + in progress + unreachable + exempt + told already + cancelled."""
+        return self.listed == sum(self.people.values())
+
+    def people_in(self, state: State) -> int:
+        """Return the people whose message is in a state."""
+        return sum(people for _id, _channel, found, _r, people, _m in self.sums if found == state)
 
     @cached_property
     def figures(self) -> Figures:
@@ -134,80 +128,87 @@ class GlanceLine:
         return figures_of([self])
 
 
-def figures_of(lines: Iterable[GlanceLine]) -> Figures:
+def figures_of(lines: Iterable[Line]) -> Figures:
     """Return the figures of several lines, added up."""
+    figures = Figures()
+    standing: Counter[str] = Counter()
     people: Counter[tuple[str, str]] = Counter()
     messages: Counter[tuple[str, str]] = Counter()
-    figures = Figures()
     for line in lines:
         figures.listed += line.listed
-        figures.people[Standing.IN_PROGRESS] += line.waiting
-        for campaign_id, _channel, state, reason, whole, uncounted, made in line.totals.sums:
-            if campaign_id in line.counted:
-                people[state, reason] += whole - uncounted
-            if campaign_id in line.sent:
-                messages[state, reason] += made
+        standing.update(line.people)
+        for _campaign, _channel, state, reason, counted, made in line.sums:
+            people[state, reason] += counted
+            messages[state, reason] += made
     for (state, reason), made in messages.items():
         figures.add(State(state), reason, people[state, reason], made)
+    figures.people = Counter({Standing(code): count for code, count in standing.items()})
     return figures
 
 
-def glance_lines(
-    *, breach: Breach, insurers: Iterable[UUID] | None = None, with_days: bool = True
-) -> list[GlanceLine]:
-    """Return the lines that `register_lines` has for these insurers, or for all within reach.
+def lines_of(
+    *, breach: Breach, insurers: Iterable[UUID] | None = None, in_detail: bool = True
+) -> list[Line]:
+    """Return a line per insurer that has a part in the breach, silent ones first, then by name.
 
-    `with_days` is whether charts are drawn: without, `totals.told_by_day` may be empty.
+    Of these insurers, or of all within reach. An insurer has a part when the directory or the
+    insurer itself ties it to the breach. Without `in_detail` lines have no `sums` and no
+    `told_by_day`, but where they were out of date.
     """
+    return lines_by_breach(breaches=[breach], insurers=insurers, in_detail=in_detail)[breach.pk]
+
+
+def lines_by_breach(
+    *, breaches: Collection[Breach], insurers: Iterable[UUID] | None, in_detail: bool
+) -> dict[int, list[Line]]:
+    """Return the lines of each of several breaches, as `lines_of` does."""
     values = {
-        "breach": breach.pk,
+        "breaches": [breach.pk for breach in breaches],
         "insurers": None if insurers is None else ",".join(map(str, insurers)),
-        "with_days": with_days,
-        "built": [state.value for state in BUILT],
-        "notice": CampaignKind.NOTICE.value,
-        "withdrawn": ListState.WITHDRAWN.value,
-        "withdraws": ListEffect.WITHDRAW.value,
-        "listing": [
-            state.value
-            for state in (ListState.ACCEPTED, ListState.WITHDRAWING, ListState.WITHDRAWN)
-        ],
+        "in_detail": in_detail,
         "published": PublicationState.PUBLISHED.value,
     }
+    lines: dict[int, list[Line]] = {breach.pk: [] for breach in breaches}
     with connection.cursor() as cursor:
         cursor.execute(LINES, values)
         found = json.loads(cursor.fetchone()[0] or "[]")
-    lines = [_line(breach, row) for row in found]
-    return sorted(lines, key=lambda line: (not line.is_silent, line.insurer.name))
+    now = timezone.now()
+    for breach_id, *row in found:
+        lines[breach_id].append(_line(breach_id, row, now))
+    for some in lines.values():
+        some.sort(key=lambda line: (not line.is_silent, line.insurer.name))
+    return lines
 
 
-def _line(breach: Breach, row: list[Any]) -> GlanceLine:
+def _line(breach_id: int, row: list[Any], now: datetime) -> Line:
+    """Return a row's line; where it is out of date, out of what it sums up."""
     pk, slug, name, has_declared, is_concerned, awareness_at, notified_at, *others = row
-    has_lists, listed, waiting, rejecting, first_at, last_at, sent, counted, *others = others
-    is_public, decided_at, holds, sums, told_by_day, *told_at = others
+    is_public, decided_at, is_summed, is_changed, *kept = others
     insurer = KnownInsurer(UUID(pk), slug, name)
-    if holds:
-        totals = Totals(sums, told_by_day or (), tuple(map(_moment, told_at)))
-    elif sent:
-        totals = totals_of(breach_id=breach.pk, insurer_id=insurer.pk, listed=listed)
-    else:
-        totals = Totals()
-    return GlanceLine(
+    if is_changed or not is_summed:
+        known = NOTHING
+        if is_changed:
+            known = summed(breach_id=breach_id, insurer_id=insurer.pk, now=now)
+        kept = [getattr(known, name) for name in ROW]
+    lists, rows_rejected, listed, *kept = kept
+    first_at, last_at, *told_at, sums, told_by_day = kept[len(PEOPLE) :]
+    return Line(
         insurer=insurer,
         declaration=Declared(is_concerned, _moment(awareness_at), _moment(notified_at))
         if has_declared
         else None,
         public_statement=Published(_moment(decided_at)) if is_public else None,
+        is_silent=not has_declared and not lists,
+        rows_rejected=rows_rejected,
+        listed=listed,
+        people=dict(zip(PEOPLE, kept, strict=False)),
         first_message_at=_moment(first_at),
         last_message_at=_moment(last_at),
-        listed=listed,
-        waiting=waiting,
-        rows_rejected=rows_to_correct([ListRows(*one) for one in rejecting]) if rejecting else 0,
-        is_silent=not has_declared and not has_lists,
-        sent=sent or (),
-        counted=counted or (),
-        totals=totals,
+        told_at=tuple(map(_moment, told_at)),
+        sums=sums or (),
+        told_by_day=told_by_day or (),
     )
 
 
-def _moment(written: str | None) -> datetime | None:
-    return datetime.fromisoformat(written) if written else None
+def _moment(found: str | datetime | None) -> datetime | None:
+    return datetime.fromisoformat(found) if isinstance(found, str) else found

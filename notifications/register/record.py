@@ -20,7 +20,7 @@ from insurers.models import Breach, DataCategory, Insurer, Operator, Population
 from notifications.models import RecordVersion
 from notifications.notices.versions import canonical_sha256
 from notifications.register.clock import ClockState, clock_of
-from notifications.register.figures import RegisterLine, register_lines
+from notifications.register.part import Part, part_of
 from notifications.states import Standing
 
 LOCK = 7433  # the first number of an advisory lock's two; beside those of `notices/versions.py`
@@ -136,8 +136,7 @@ class Record33:
 def record_of(*, breach: Breach, insurer: Insurer) -> Record33:
     """Return the record with its latest version's words; what is missing is marked, by name."""
     version = versions_of(breach=breach, insurer=insurer).first()
-    lines = register_lines(breach=breach, insurers=[insurer])
-    line = lines[0] if lines else RegisterLine(breach, insurer)
+    part = part_of(breach=breach, insurer=insurer)
     content = RecordContent.from_json(version.content) if version else RecordContent()
     return Record33(
         breach=breach,
@@ -146,7 +145,7 @@ def record_of(*, breach: Breach, insurer: Insurer) -> Record33:
         edited_at=version.edited_at if version else None,
         edited_by=account(version.edited_by_id) if version else "",
         sha256=bytes(version.sha256).hex() if version else "",
-        items=tuple(_items(content, line, timezone.now())),
+        items=tuple(_items(content, part, timezone.now())),
         complements=content.complements,
     )
 
@@ -161,15 +160,14 @@ def latest_content(*, breach: Breach, insurer: Insurer) -> RecordContent:
     version = versions_of(breach=breach, insurer=insurer).first()
     if version is not None:
         return RecordContent.from_json(version.content)
-    lines = register_lines(breach=breach, insurers=[insurer])
-    line = lines[0] if lines else RegisterLine(breach, insurer)
+    part = part_of(breach=breach, insurer=insurer)
     return RecordContent(
         facts=_in_language(breach, "summary"),
         cause=_in_language(breach, "method"),
-        people_categories=known_people(line),
-        people_number=line.figures.listed or None,
-        data_categories=known_data(line),
-        records_number=_records(line) or None,
+        people_categories=known_people(part),
+        people_number=part.line.figures.listed or None,
+        data_categories=known_data(part),
+        records_number=_records(part) or None,
     )
 
 
@@ -210,13 +208,13 @@ def save_record(
     return version
 
 
-def _items(content: RecordContent, line: RegisterLine, now: datetime) -> Iterable[Item]:
+def _items(content: RecordContent, part: Part, now: datetime) -> Iterable[Item]:
     """Say each item of the record; a delay has reasons where there is one."""
     portal = {
-        "people_categories": known_people(line),
-        "people_number": intcomma(line.figures.listed),
-        "data_categories": known_data(line),
-        "records_number": intcomma(_records(line)),
+        "people_categories": known_people(part),
+        "people_number": intcomma(part.line.figures.listed),
+        "data_categories": known_data(part),
+        "records_number": intcomma(_records(part)),
     }
     yield _item("nature", ", ".join(str(Nature(one).label) for one in content.nature))
     for name in ("facts", "cause", "people_categories", "people_number", "data_categories"):
@@ -226,17 +224,17 @@ def _items(content: RecordContent, line: RegisterLine, now: datetime) -> Iterabl
     yield _item("severity", str(Severity(content.severity).label) if content.severity else "")
     yield _item("measures", content.measures)
     for name in ("operator_notice_at", "awareness_at", "authority_notified_at"):
-        yield _item(name, _moment(getattr(line.declaration, name, None)))
-    reference = line.declaration.authority_reference if line.declaration else ""
+        yield _item(name, _moment(getattr(part.declaration, name, None)))
+    reference = part.declaration.authority_reference if part.declaration else ""
     yield _item("authority_reference", reference)
-    is_late = clock_of(declaration=line.declaration, now=now).state == ClockState.LATE
+    is_late = clock_of(declaration=part.declaration, now=now).state == ClockState.LATE
     none = "" if is_late else gettext("sans objet : pas de retard")
     yield _item("delay_reasons", content.delay_reasons or none)
     yield _item(
         "complements",
         "\n".join(map(complement_words, content.complements)) or gettext("aucun à ce jour"),
     )
-    yield _item("people_told", _told(line))
+    yield _item("people_told", _told(part))
 
 
 def _item(name: str, value: str, portal: str = "") -> Item:
@@ -257,44 +255,44 @@ def complement_words(complement: Complement) -> str:
     return " · ".join(filter(None, (day, complement.reference, complement.text)))
 
 
-def _told(line: RegisterLine) -> str:
+def _told(part: Part) -> str:
     """Say how many people were told and when: the portal's own figures."""
-    if line.first_message_at is None or line.last_message_at is None:
+    if part.line.first_message_at is None or part.line.last_message_at is None:
         return ""
     return gettext("%(told)s personnes informées sur %(listed)s, du %(first)s au %(last)s") % {
-        "told": intcomma(line.figures.people[Standing.TOLD]),
-        "listed": intcomma(line.figures.listed),
-        "first": _moment(line.first_message_at),
-        "last": _moment(line.last_message_at),
+        "told": intcomma(part.line.figures.people[Standing.TOLD]),
+        "listed": intcomma(part.line.figures.listed),
+        "first": _moment(part.line.first_message_at),
+        "last": _moment(part.line.last_message_at),
     }
 
 
-def known_people(line: RegisterLine) -> str:
+def known_people(part: Part) -> str:
     """Return the populations of the insurer's lists; without lists, those of the directory."""
-    found = Population.objects.filter(affected_lists__in=[one.pk for one in line.lists])
-    if not line.lists:
+    found = Population.objects.filter(affected_lists__in=[one.pk for one in part.lists])
+    if not part.lists:
         found = Population.objects.filter(
-            exposed_data__breach=line.breach, exposed_data__operator__in=_operators(line)
+            exposed_data__breach=part.breach, exposed_data__operator__in=_operators(part)
         )
     return _labels(found.distinct().order_by("code"))
 
 
-def known_data(line: RegisterLine) -> str:
+def known_data(part: Part) -> str:
     """Return the categories that the directory says were exposed, at the insurer's operators."""
     found = DataCategory.objects.filter(
-        exposed_data__breach=line.breach,
-        exposed_data__operator__in=_operators(line),
+        exposed_data__breach=part.breach,
+        exposed_data__operator__in=_operators(part),
         exposed_data__is_exposed=True,
     )
     return _labels(found.distinct())
 
 
-def _operators(line: RegisterLine) -> models.QuerySet[Operator]:
-    listed = Operator.objects.filter(affected_lists__in=[one.pk for one in line.lists])
+def _operators(part: Part) -> models.QuerySet[Operator]:
+    listed = Operator.objects.filter(affected_lists__in=[one.pk for one in part.lists])
     tied = Operator.objects.filter(
-        affiliations__insurer=line.insurer, breach_parts__breach=line.breach
+        affiliations__insurer=part.insurer, breach_parts__breach=part.breach
     )
-    return (listed if line.lists else tied).distinct()
+    return (listed if part.lists else tied).distinct()
 
 
 def _labels(found: Iterable[Population | DataCategory]) -> str:
@@ -306,6 +304,6 @@ def _in_language(thing: object, name: str) -> str:
     return str(getattr(thing, f"{name}_{language}") or getattr(thing, f"{name}_fr"))
 
 
-def _records(line: RegisterLine) -> int:
+def _records(part: Part) -> int:
     """Return how many usable rows the accepted lists hold."""
-    return sum(one.rows - one.rows_rejected for one in line.lists)
+    return sum(one.rows - one.rows_rejected for one in part.lists)

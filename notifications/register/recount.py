@@ -9,8 +9,17 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from insurers.models import Breach
-from notifications.models import DeliveryEvent, RecountDifference, Recounted, RecountResult
-from notifications.register.glance import glance_lines
+from notifications.models import (
+    CampaignKind,
+    DeliveryEvent,
+    RecountDifference,
+    Recounted,
+    RecountResult,
+    RegisterSum,
+)
+from notifications.register.figures import BUILT
+from notifications.register.glance import lines_of
+from notifications.register.summing import beside_tallies, out_of_date
 
 KEPT = 1000  # differences of one recount that are kept; all are counted
 
@@ -54,33 +63,36 @@ GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
 SUMS = """
 WITH kept AS (
     SELECT (row ->> 0)::bigint AS campaign_id, row ->> 1 AS channel, row ->> 2 AS state,
-        row ->> 3 AS reason, (row ->> 4)::bigint AS people, (row ->> 5)::bigint AS uncounted,
-        (row ->> 6)::bigint AS messages, summed.breach_id, summed.insurer_id
+        row ->> 3 AS reason, (row ->> 4)::bigint AS people, (row ->> 5)::bigint AS messages,
+        summed.breach_id, summed.insurer_id
     FROM notifications_registersum AS summed, jsonb_array_elements(summed.sums) AS row
 ), counted AS (
-    SELECT tally.campaign_id, channel, tally.state, reason, sum(people) AS people,
-        sum(uncounted) AS uncounted, sum(messages) AS messages,
-        campaign.breach_id, campaign.insurer_id
+    SELECT tally.campaign_id, channel, tally.state, reason,
+        sum(CASE WHEN campaign.kind = %(notice)s THEN people - uncounted ELSE 0 END) AS people,
+        sum(messages) AS messages, campaign.breach_id, campaign.insurer_id
     FROM notifications_tally AS tally
     JOIN notifications_campaign AS campaign ON campaign.id = tally.campaign_id
     JOIN notifications_registersum AS summed
         ON (summed.breach_id, summed.insurer_id) = (campaign.breach_id, campaign.insurer_id)
+    WHERE campaign.state = ANY(%(built)s)
     GROUP BY tally.campaign_id, channel, tally.state, reason, campaign.breach_id,
         campaign.insurer_id
 )
 SELECT * FROM (
 SELECT breach_id, insurer_id, campaign_id, channel, state, reason,
-    coalesce(counted.people - counted.uncounted, 0), coalesce(kept.people - kept.uncounted, 0),
+    coalesce(counted.people, 0), coalesce(kept.people, 0),
     coalesce(counted.messages, 0), coalesce(kept.messages, 0)
 FROM counted FULL JOIN kept
     USING (breach_id, insurer_id, campaign_id, channel, state, reason)
-WHERE (coalesce(counted.people, 0), coalesce(counted.uncounted, 0), coalesce(counted.messages, 0))
-    IS DISTINCT FROM
-    (coalesce(kept.people, 0), coalesce(kept.uncounted, 0), coalesce(kept.messages, 0))
+WHERE (coalesce(counted.people, 0), coalesce(counted.messages, 0))
+    IS DISTINCT FROM (coalesce(kept.people, 0), coalesce(kept.messages, 0))
 ) AS found WHERE NOT EXISTS (
     SELECT FROM notifications_tallychange AS mark
     JOIN notifications_campaign AS marked ON marked.id = mark.campaign_id
     WHERE (marked.breach_id, marked.insurer_id) = (found.breach_id, found.insurer_id)
+) AND NOT EXISTS (
+    SELECT FROM notifications_registerchange AS mark
+    WHERE (mark.breach_id, mark.insurer_id) = (found.breach_id, found.insurer_id)
 )
 ORDER BY 1, 2, 3, 4, 5, 6
 """
@@ -97,8 +109,10 @@ def recount(*, now: datetime) -> RecountResult:
         if alone:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         found, lines = _lines_that_do_not_add_up()
+        found += _sums_that_differ()
+        values = {"notice": CampaignKind.NOTICE.value, "built": [one.value for one in BUILT]}
         for kind, query in ((Recounted.TALLY, TALLIES), (Recounted.SUM, SUMS)):
-            cursor.execute(query)
+            cursor.execute(query, values)
             found += [_difference(kind, row) for row in cursor]
         result = RecountResult.objects.create(
             started_at=now,
@@ -122,19 +136,41 @@ def _lines_that_do_not_add_up() -> tuple[list[RecountDifference], int]:
     """Check the equation of every line: listed = the sum over what people can be."""
     found, lines = [], 0
     for breach in Breach.objects.all():
-        for line in glance_lines(breach=breach, with_days=False):
+        for line in lines_of(breach=breach, in_detail=False):
             lines += 1
-            if not line.figures.adds_up:
+            if not line.adds_up:
                 found.append(
                     RecountDifference(
                         kind=Recounted.LINE,
                         breach=breach,
                         insurer_id=line.insurer.pk,
-                        recounted_people=sum(line.figures.people.values()),
-                        kept_people=line.figures.listed,
+                        recounted_people=sum(line.people.values()),
+                        kept_people=line.listed,
                     )
                 )
     return found, lines
+
+
+def _sums_that_differ() -> list[RecountDifference]:
+    """Compare what sums have of lists and campaigns; the figure's name stands as the reason."""
+    found = []
+    marked = out_of_date()
+    for kept in RegisterSum.objects.defer("told_by_day").iterator(chunk_size=500):
+        place = {"breach_id": kept.breach_id, "insurer_id": kept.insurer_id}
+        if (kept.breach_id, kept.insurer_id) in marked:
+            continue
+        for name, people in beside_tallies(sums=kept.sums, **place).items():
+            if isinstance(people, int) and people != getattr(kept, name):
+                found.append(
+                    RecountDifference(
+                        kind=Recounted.SUM,
+                        reason=name,
+                        recounted_people=people,
+                        kept_people=getattr(kept, name),
+                        **place,
+                    )
+                )
+    return found
 
 
 def _difference(kind: Recounted, row: tuple[object, ...]) -> RecountDifference:

@@ -1,81 +1,132 @@
-"""Sums of tallies by insurer, made beforehand: what a page of four hundred insurers reads.
+"""The register's lines, summed up beforehand: what a page of four hundred insurers reads.
 
-A trigger marks each campaign whose tallies change (migration 0013). While a mark stands, or as
-many people are no longer listed, the sum is out of date and whoever asks adds up the tallies
-themselves; so a figure is never older than the tallies (docs/decisions/0027).
+Triggers mark the campaigns whose tallies change (migration 0013), and the insurers whose lists or
+campaigns do (0020). While a mark stands the sum is out of date and whoever asks adds up the
+tallies themselves; so a figure is never older than what it sums up (docs/decisions/0027).
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F, Sum
+from django.db.models import Case, F, Sum, When
 from django.utils import timezone
 
-from insurers.models import AffectedList
-from notifications.models import Campaign, CampaignKind, RegisterSum, Tally, TallyChange
-from notifications.states import STANDING_OF, Standing
+from insurers.lists.rejected import rows_to_correct
+from insurers.models import AffectedList, ListState
+from notifications.models import (
+    Campaign,
+    CampaignKind,
+    RegisterChange,
+    RegisterSum,
+    State,
+    Tally,
+    TallyChange,
+)
+from notifications.register.figures import BUILT
+from notifications.states import STANDING_OF, TOLD, Standing
 
-TOLD = [state for state, standing in STANDING_OF.items() if standing == Standing.TOLD]
 LOCK = 7434
 SHARES = (50, 95, 100)  # per cent
 
 TAKE_MARKS = """
 DELETE FROM notifications_tallychange WHERE (campaign_id, shard) IN (
     SELECT campaign_id, shard FROM notifications_tallychange
-    WHERE campaign_id = ANY(%s) FOR UPDATE SKIP LOCKED
+    WHERE campaign_id IN (SELECT id FROM notifications_campaign
+        WHERE breach_id = %s AND insurer_id = %s) FOR UPDATE SKIP LOCKED
 )
 """
+KEY = ("breach", "insurer")
+SUMMED = [
+    field.name for field in RegisterSum._meta.concrete_fields if field.name not in ("id", *KEY)
+]
 
-SumRow = tuple[int, str, str, str, int, int, int]
-"""Campaign, channel, state, reason, people, uncounted, messages."""
-
-
-@dataclass(frozen=True)
-class Totals:
-    """What an insurer's tallies in a breach come to.
-
-    `told_by_day` has rows of (ISO day in Paris, channel, people told that day, net of those whose
-    message came back). `told_at` has the end of the hour since when each of SHARES of the listed
-    people has been told, None where it is not so now.
-    """
-
-    sums: Sequence[SumRow] = ()
-    told_by_day: Sequence[tuple[str, str, int]] = ()
-    told_at: tuple[datetime | None, ...] = (None, None, None)
-
-    @classmethod
-    def from_row(cls, row: RegisterSum) -> "Totals":
-        """Read what was summed beforehand."""
-        told_at = (row.half_told_at, row.most_told_at, row.all_told_at)
-        return cls(row.sums, row.told_by_day, told_at)
+SumRow = tuple[int, str, str, str, int, int]
+"""Campaign, channel, state, reason, people (none where they count elsewhere), messages."""
 
 
-def totals_of(*, breach_id: int, insurer_id: UUID, listed: int) -> Totals:
-    """Add up the tallies of an insurer in a breach.
-
-    A complement or correction tells nobody who was not told before: only notices count people.
-    """
-    mine = Tally.objects.filter(campaign__breach=breach_id, insurer=insurer_id)
-    sums = mine.values_list("campaign", "channel", "state", "reason").annotate(
-        Sum("people"), Sum("uncounted"), Sum("messages")
+def summed(*, breach_id: int, insurer_id: UUID, now: datetime) -> RegisterSum:
+    """Return an insurer's sum as it is now, not stored."""
+    tallies = Tally.objects.filter(
+        campaign__breach=breach_id, insurer=insurer_id, campaign__state__in=BUILT
     )
-    hours = (
-        mine.filter(campaign__kind=CampaignKind.NOTICE, state__in=TOLD)
+    sums = _sums(tallies)
+    found = beside_tallies(breach_id=breach_id, insurer_id=insurer_id, sums=sums)
+    hours = list(
+        tallies.filter(campaign__kind=CampaignKind.NOTICE, state__in=TOLD)
         .values_list("hour_at", "channel")
         .annotate(told=Sum(F("people") - F("uncounted")))
         .exclude(told=0)
         .order_by("hour_at")
     )
-    found = list(hours)
-    return Totals(
-        sums=[row for row in sums.order_by("campaign", "state") if any(row[4:])],
-        told_by_day=_by_day(found),
-        told_at=_told_at(found, listed),
+    half, most, everybody = _told_at(hours, found["listed"])
+    return RegisterSum(
+        breach_id=breach_id,
+        insurer_id=insurer_id,
+        sums=sums,
+        told_by_day=_by_day(hours),
+        half_told_at=half,
+        most_told_at=most,
+        all_told_at=everybody,
+        summed_at=now,
+        **found,
     )
+
+
+def _sums(tallies: Any) -> list[SumRow]:
+    """Add up over hours and shards; a complement or correction counts nobody a second time."""
+    counted = Case(
+        When(campaign__kind=CampaignKind.NOTICE, then=F("people") - F("uncounted")), default=0
+    )
+    rows = tallies.values_list("campaign", "channel", "state", "reason").annotate(
+        whole=Sum(counted), made=Sum("messages")
+    )
+    return [row for row in rows.order_by("campaign", "state", "channel", "reason") if any(row[4:])]
+
+
+def beside_tallies(
+    *, breach_id: int, insurer_id: UUID, sums: Iterable[Sequence[Any]]
+) -> dict[str, Any]:
+    """Return what a sum has of lists and campaigns, and the people by standing.
+
+    People of lists without an outbox are in progress.
+    """
+    lists = list(
+        AffectedList.objects.that_list_people()
+        .filter(breach=breach_id, insurer=insurer_id)
+        .only("state", "members", "members_uncounted", "rows", "rows_rejected", "corrects")
+    )
+    campaigns = list(
+        Campaign.objects.filter(breach=breach_id, insurer=insurer_id).only(
+            "state", "kind", "affected_list", "first_message_at", "last_message_at"
+        )
+    )
+    begun = {
+        one.affected_list_id
+        for one in campaigns
+        if one.kind == CampaignKind.NOTICE and one.state in BUILT
+    }
+    people: Counter[Standing] = Counter()
+    for _campaign, _channel, state, _reason, whole, _messages in sums:
+        people[STANDING_OF[State(state)]] += whole
+    for found in lists:
+        if found.pk not in begun:
+            people[Standing.IN_PROGRESS] += found.members - found.members_uncounted
+    return {
+        "lists": len(lists),
+        "rows_rejected": rows_to_correct(
+            [one for one in lists if one.state != ListState.WITHDRAWN]
+        ),
+        "listed": sum(one.members - one.members_uncounted for one in lists),
+        "first_message_at": min(
+            filter(None, (c.first_message_at for c in campaigns)), default=None
+        ),
+        "last_message_at": max(filter(None, (c.last_message_at for c in campaigns)), default=None),
+        **{standing.value: people[standing] for standing in Standing},
+    }
 
 
 def _by_day(hours: Sequence[tuple[datetime, str, int]]) -> list[tuple[str, str, int]]:
@@ -107,66 +158,31 @@ def _told_at(
 def sum_up(*, now: datetime) -> int:
     """Sum up whatever is out of date, one insurer in a breach at a time; return how many.
 
-    Marks that a transaction under way holds stay, and with them the sum out of date.
+    Marks go first, and what they stand for is read after: a change that commits later leaves a
+    mark of its own. Those that a transaction under way holds stay.
     """
     done = 0
-    for breach_id, insurer_id in sorted(_out_of_date(), key=str):
+    for breach_id, insurer_id in sorted(out_of_date(), key=str):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s, 0)", [LOCK])
             if not cursor.fetchone()[0]:
                 return done  # Somebody else is at it.
-            campaigns = Campaign.objects.filter(breach=breach_id, insurer=insurer_id)
-            cursor.execute(TAKE_MARKS, [list(campaigns.values_list("pk", flat=True))])
-            _store(breach_id, insurer_id, now)
+            cursor.execute(TAKE_MARKS, [breach_id, insurer_id])
+            RegisterChange.objects.filter(breach=breach_id, insurer=insurer_id).delete()
+            RegisterSum.objects.bulk_create(
+                [summed(breach_id=breach_id, insurer_id=insurer_id, now=now)],
+                update_conflicts=True,
+                unique_fields=KEY,
+                update_fields=SUMMED,
+            )
         done += 1
     return done
 
 
-def _store(breach_id: int, insurer_id: UUID, now: datetime) -> None:
-    listed = listed_by(breach_id=breach_id).get(insurer_id, 0)
-    totals = totals_of(breach_id=breach_id, insurer_id=insurer_id, listed=listed)
-    half, most, everybody = totals.told_at
-    RegisterSum.objects.update_or_create(
-        breach_id=breach_id,
-        insurer_id=insurer_id,
-        defaults={
-            "listed": listed,
-            "sums": totals.sums,
-            "told_by_day": totals.told_by_day,
-            "half_told_at": half,
-            "most_told_at": most,
-            "all_told_at": everybody,
-            "summed_at": now,
-        },
-    )
-
-
-def _out_of_date() -> set[tuple[int, UUID]]:
-    """Return the breaches and insurers with marks, and those whose lists grew or shrank."""
+def out_of_date() -> set[tuple[int, UUID]]:
+    """Return the breaches and insurers that have marks."""
     marked = Campaign.objects.filter(pk__in=TallyChange.objects.values("campaign_id"))
-    found = set(marked.values_list("breach", "insurer").distinct())
-    listed: dict[int, dict[UUID, int]] = {}
-    for breach_id, insurer_id, summed in RegisterSum.objects.values_list(
-        "breach", "insurer", "listed"
-    ):
-        if breach_id not in listed:
-            listed[breach_id] = listed_by(breach_id=breach_id)
-        if listed[breach_id].get(insurer_id, 0) != summed:
-            found.add((breach_id, insurer_id))
-    return found
-
-
-def listed_by(*, breach_id: int) -> dict[UUID, int]:
-    """Return how many people each insurer lists for a breach, everybody once."""
-    lists = AffectedList.objects.that_list_people().filter(breach=breach_id).order_by()
-    return dict(
-        lists.values_list("insurer").annotate(listed=Sum(F("members") - F("members_uncounted")))
+    changed = RegisterChange.objects.order_by()
+    return set(marked.values_list(*KEY).order_by().distinct()) | set(
+        changed.values_list(*KEY).distinct()
     )
-
-
-def changed_insurers(*, breach_id: int) -> set[UUID]:
-    """Return the insurers whose tallies changed since they were summed."""
-    marked = Campaign.objects.filter(
-        breach=breach_id, pk__in=TallyChange.objects.values("campaign_id")
-    )
-    return set(marked.values_list("insurer", flat=True))

@@ -28,14 +28,14 @@ from notifications.register.breach_page import (
 from notifications.register.cells import cells_of
 from notifications.register.charts import days_to_be_told, told_course
 from notifications.register.clock import ClockState, clock_of
-from notifications.register.figures import register_lines
-from notifications.register.glance import GlanceLine, figures_of, glance_lines
+from notifications.register.glance import Line, figures_of, lines_by_breach, lines_of
 from notifications.register.insurer_page import (
     shown_campaigns,
     shown_lists,
     suspicious_counts,
     timeline,
 )
+from notifications.register.part import part_of
 from notifications.register.reach import readable_breaches
 from notifications.register.recount import latest_recount
 from notifications.register.statements import statements_ever_public
@@ -48,9 +48,10 @@ def register(request: HttpRequest) -> HttpResponse:
     """List the breaches within the person's reach, with what stands out in each."""
     scope = _scope_of_a_reader(request)
     now = timezone.now()
-    breaches = []
-    for breach in readable_breaches(scope):
-        lines = _lines(scope, breach, with_days=False)
+    readable, breaches = readable_breaches(scope), []
+    found = lines_by_breach(breaches=readable, insurers=scope.insurer_ids, in_detail=False)
+    for breach in readable:
+        lines = [one for one in found[breach.pk] if scope.may_read(one.insurer.pk, breach.pk)]
         breaches.append(
             {
                 "breach": breach,
@@ -84,7 +85,7 @@ def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
     form.is_valid()
     wanted = form.cleaned_data
     rows = kept(
-        [row_of(line, now) for line in _lines(scope, breach, with_days=True)],
+        [row_of(line, now) for line in _lines(scope, breach)],
         wanted,
         _with_operator(wanted.get("operator")),
     )
@@ -120,9 +121,9 @@ def _scope_of_a_reader(request: HttpRequest) -> StaffScope:
     return scope
 
 
-def _lines(scope: StaffScope, breach: Breach, *, with_days: bool) -> list[GlanceLine]:
+def _lines(scope: StaffScope, breach: Breach) -> list[Line]:
     reachable = [pk for pk in scope.insurer_ids if scope.may_read(pk, breach.pk)]
-    return glance_lines(breach=breach, insurers=reachable, with_days=with_days)
+    return lines_of(breach=breach, insurers=reachable)
 
 
 def _with_operator(operator: str | None) -> set[UUID]:
@@ -174,31 +175,31 @@ def register_insurer(request: HttpRequest, breach_slug: str, insurer_slug: str) 
     breach = get_object_or_404(readable_breaches(scope), slug=breach_slug)
     insurer = get_object_or_404(readable_insurers(scope), slug=insurer_slug)
     require_reader(scope, insurer.pk, breach.pk)
-    lines = register_lines(breach=breach, insurers=[insurer])
-    if not lines:
+    part, before = part_of(breach=breach, insurer=insurer), request.GET.get("avant", "")
+    if not part.exists:
         raise Http404
-    line, before = lines[0], request.GET.get("avant", "")
-    row = row_of(line, timezone.now())
+    line, row = part.line, row_of(part.line, timezone.now())
     entries, older = timeline(insurer, int(before) if before.isdecimal() else None)
     return render(
         request,
         "notifications/register_insurer.html",
         {
+            "part": part,
             "line": line,
             "row": row,
             "total": row,
             "course": told_course([line]),
             "days": days_to_be_told([line]),
             "statements": statements_ever_public(breach=breach, insurer=insurer),
-            "lists": shown_lists(line.lists),
-            "campaigns": shown_campaigns(insurer, line.campaigns),
+            "lists": shown_lists(part.lists),
+            "campaigns": shown_campaigns(insurer, part.campaigns),
             "notices": [
                 (
                     campaign,
                     preview(NoticeContent.from_json(campaign.notice_version.content)).email,
                     bytes(campaign.notice_version.sha256).hex(),
                 )
-                for campaign in line.campaigns
+                for campaign in part.campaigns
                 if campaign.approved_at
             ],
             "suspicious": suspicious_counts(insurer),

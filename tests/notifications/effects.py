@@ -14,19 +14,18 @@ from notifications.outbox.settling import settle_stale
 from notifications.register.figures import (
     BUILT,
     Figures,
-    RegisterLine,
     campaign_figures,
     list_figures,
-    register_lines,
 )
+from notifications.register.glance import Line, lines_of
 from notifications.sending.dispatch import dispatch_campaign
 from tests import cast
 from tests.conftest import as_role
 from tests.notifications.story import accepted_list, approved
 
 
-def line() -> RegisterLine:
-    return register_lines(breach=cast.breach(), insurers=[cast.phare()])[0]
+def line() -> Line:
+    return lines_of(breach=cast.breach(), insurers=[cast.phare().pk])[0]
 
 
 def check_figures() -> Figures:

@@ -40,7 +40,8 @@ from notifications.models import (
     Told,
 )
 from notifications.outbox.settling import settle_stale
-from notifications.register.figures import campaign_figures, register_lines
+from notifications.register.figures import campaign_figures
+from notifications.register.glance import lines_of
 from notifications.sending.leases import claim_batch, close_batch
 from notifications.sending.outcomes import finish_if_done, record_outcome
 from tests import cast
@@ -332,7 +333,7 @@ def test_people_who_count_on_a_purged_list_do_not_count_twice() -> None:
     ListingMark.objects.filter(list_id=second.pk).update(is_stale=True)
     with as_role("worker"):
         settle_stale(now=cast.NOW)
-    line = register_lines(breach=cast.breach(), insurers=[cast.phare()])[0]
+    line = lines_of(breach=cast.breach(), insurers=[cast.phare().pk])[0]
     assert line.figures.listed == 1
 
 

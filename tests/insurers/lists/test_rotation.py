@@ -45,7 +45,8 @@ from notifications.outbox.building import build_outbox
 from notifications.outbox.crowded import confirm_addresses, confirmed_and_waiting, tell_confirmed
 from notifications.outbox.settling import settle_stale
 from notifications.receipts.applying import record_receipt
-from notifications.register.figures import campaign_figures, register_lines
+from notifications.register.figures import campaign_figures
+from notifications.register.glance import lines_of
 from notifications.sending.leases import claim_batch
 from notifications.sending.outcomes import record_outcome
 from notifications.states import Standing
@@ -239,7 +240,7 @@ def test_a_bounce_during_a_rotation_releases_whoever_another_campaign_left_out()
     rotation.wrap_breach(breach_id=cast.breach().pk, now=cast.NOW)
     settle_stale(now=cast.NOW)
     assert not ListingMark.objects.filter(is_stale=True).exists()
-    figures = register_lines(breach=cast.breach(), insurers=[cast.phare()])[0].figures
+    figures = lines_of(breach=cast.breach(), insurers=[cast.phare().pk])[0].figures
     assert figures.listed == 1
 
 

@@ -13,6 +13,7 @@ from notifications.models import (
     DeliveryEvent,
     RecountDifference,
     RecountResult,
+    RegisterChange,
     RegisterSum,
     State,
     Tally,
@@ -22,8 +23,7 @@ from notifications.outbox.building import build_outbox
 from notifications.register.breach_page import row_of, sorted_rows, total_of
 from notifications.register.charts import days_to_be_told, told_course
 from notifications.register.clock import clock_of
-from notifications.register.figures import Line, register_lines
-from notifications.register.glance import GlanceLine, glance_lines
+from notifications.register.glance import Line, lines_of
 from notifications.register.recount import recount
 from notifications.register.summing import sum_up
 from notifications.states import STANDING_OF, Standing
@@ -88,8 +88,8 @@ def told_by(moment: datetime) -> int:
     return sum(people for at, state, people in events() if at < moment and state in told)
 
 
-def line() -> GlanceLine:
-    (found,) = glance_lines(breach=cast.breach(), insurers=[cast.phare().pk])
+def line() -> Line:
+    (found,) = lines_of(breach=cast.breach(), insurers=[cast.phare().pk])
     return found
 
 
@@ -100,7 +100,7 @@ def check_line(found: Line) -> None:
     assert {s.value: n for s, n in found.figures.people_by_state.items() if n} == +states
     assert found.figures.listed == PEOPLE == sum(states.values())
     hours = [cast.NOW.replace(minute=0) + timedelta(hours=n) for n in range(24 * 8)]
-    for share, told_at in zip((50, 95, 100), found.totals.told_at, strict=True):
+    for share, told_at in zip((50, 95, 100), found.told_at, strict=True):
         enough = [100 * told_by(hour) >= share * PEOPLE for hour in hours]
         lasting = [hour for n, hour in enumerate(hours) if all(enough[n:])]
         assert told_at == (lasting[0] if lasting else None)
@@ -114,49 +114,42 @@ def test_lines_equal_the_events_before_and_after_they_are_summed_up(campaign: Ca
         assert sum_up(now=cast.NOW) == 0
     assert not TallyChange.objects.exists()
     check_line(line())
-    check_line(register_lines(breach=cast.breach(), insurers=[cast.phare()])[0])
     with as_role("worker"):
         move(campaign, 1, State.PENDING, State.SENDING, cast.NOW + timedelta(days=6))
     check_line(line())  # The sum is out of date, and nobody has made it again.
 
 
-def test_a_glance_has_the_lines_of_the_register(campaign: Campaign) -> None:
-    """Plain rows say what objects say, before they are summed up and after."""
+def test_a_sum_says_what_lists_campaigns_and_tallies_say(campaign: Campaign) -> None:
+    """Read where it stands, as before it was made; a list or campaign that changes marks it."""
     cast.declaration()
     accepted_list([member(50, email="p50@example.fr"), "nobody;;;"])
-    for summed in (False, True):
-        if summed:
-            with as_role("worker"):
-                sum_up(now=cast.NOW)
-        whole = register_lines(breach=cast.breach(), insurers=[cast.dune(), cast.phare()])
-        plain = glance_lines(breach=cast.breach(), insurers=[cast.dune().pk, cast.phare().pk])
-        assert [one.insurer.pk for one in plain] == [one.insurer.pk for one in whole]
-        for few, many in zip(plain, whole, strict=True):
-            assert few.figures.listed == many.figures.listed
-            assert few.figures.standings == many.figures.standings
-            assert few.figures.unreachable_by_reason == many.figures.unreachable_by_reason
-            assert few.figures.message_states == many.figures.message_states
-            assert few.rows_rejected == many.rows_rejected
-            assert few.is_silent == many.is_silent
-            assert few.first_message_at == many.first_message_at
-            assert few.last_message_at == many.last_message_at
-            assert few.totals == many.totals
-            now = cast.NOW
-            assert row_of(few, now).clock == row_of(many, now).clock
-            assert row_of(few, now).days_to_tell == row_of(many, now).days_to_tell
-        assert sum(one.rows_rejected for one in plain) == 1
-        total = total_of(plain).line.figures
-        assert (total.listed, total.adds_up) == (sum(one.figures.listed for one in whole), True)
-
-
-def test_a_mark_that_a_transaction_holds_keeps_the_sum_out_of_date(campaign: Campaign) -> None:
-    """A list that grows makes the sum out of date as well, without any event."""
+    two = [cast.dune().pk, cast.phare().pk]
+    Campaign.objects.update(first_message_at=cast.NOW, last_message_at=cast.NOW)
+    made = lines_of(breach=cast.breach(), insurers=two)
     with as_role("worker"):
         sum_up(now=cast.NOW)
-    RegisterSum.objects.update(listed=1)
-    check_line(line())
-    with as_role("worker"):
-        assert sum_up(now=cast.NOW) == 1
+    assert not RegisterChange.objects.exists()
+    read = lines_of(breach=cast.breach(), insurers=two)
+    assert [one.is_silent for one in read] == [one.is_silent for one in made]
+    for before, after in zip(made, read, strict=True):
+        assert [tuple(row) for row in after.sums] == [tuple(row) for row in before.sums]
+        assert (after.listed, after.people, after.told_at) == (
+            before.listed,
+            before.people,
+            before.told_at,
+        )
+        assert after.figures == before.figures
+        assert (after.first_message_at, after.last_message_at) == (
+            before.first_message_at,
+            before.last_message_at,
+        )
+    assert sum(one.rows_rejected for one in read) == 1
+    total = total_of(read).line
+    assert (total.listed, total.adds_up) == (PEOPLE + 1, True)
+    Campaign.objects.update(last_message_at=cast.NOW + timedelta(days=1))
+    assert line().last_message_at == cast.NOW + timedelta(days=1)
+    accepted_list([member(51, email="p51@example.fr")])
+    assert (line().listed, line().adds_up) == (PEOPLE + 2, True)
 
 
 def test_the_course_and_the_days_equal_the_events(campaign: Campaign) -> None:
@@ -189,6 +182,11 @@ def test_a_recount_agrees_and_names_what_was_tampered_with(campaign: Campaign) -
     )
     assert list(found) == [("tally", "delivered", 5, 99), ("sum", "delivered", 99, 5)]
     assert [one.differences for one in RecountResult.objects.all()] == [2, 0]
+    RegisterSum.objects.update(told=1, unreachable=30)
+    assert list(recount(now=cast.NOW).found.filter(kind="sum", state="").values_list("reason")) == [
+        ("told",),
+        ("unreachable",),
+    ]
 
 
 def test_the_page_sorts_filters_and_adds_up(client: Client, campaign: Campaign) -> None:
@@ -207,7 +205,7 @@ def test_lines_sort_by_a_figure_and_unknown_ones_come_last() -> None:
     cast.declaration(cast.dune())
     rows = [
         row_of(one, cast.NOW)
-        for one in register_lines(breach=cast.breach(), insurers=[cast.dune(), cast.phare()])
+        for one in lines_of(breach=cast.breach(), insurers=[cast.dune().pk, cast.phare().pk])
     ]
     names = {
         sort: [row.line.insurer.slug for row in sorted_rows(rows, sort)]

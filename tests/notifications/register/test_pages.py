@@ -10,7 +10,7 @@ from audit.trail import insurer_scope
 from insurers.lists.purging import purge_contacts, purge_list, run_purge
 from insurers.models import Declaration, ListPurge
 from notifications.models import Campaign
-from notifications.register.figures import register_lines
+from notifications.register.glance import lines_of
 from notifications.sending.dispatch import dispatch_campaign
 from notifications.states import Standing
 from tests import cast
@@ -31,7 +31,7 @@ def sent(rows: list[str]) -> Campaign:
 def test_a_line_adds_up_over_several_lists() -> None:
     sent([member(1, email="a@example.fr"), member(2)])
     accepted_list([member(3, email="c@example.fr")])
-    line = register_lines(breach=cast.breach(), insurers=[cast.phare()])[0]
+    line = lines_of(breach=cast.breach(), insurers=[cast.phare().pk])[0]
     people = line.figures.people
     assert line.figures.listed == 3
     assert (people[Standing.TOLD], people[Standing.UNREACHABLE], people[Standing.IN_PROGRESS]) == (
@@ -44,7 +44,7 @@ def test_a_line_adds_up_over_several_lists() -> None:
 
 def test_a_silent_insurer_comes_first() -> None:
     cast.declaration(cast.dune())
-    lines = register_lines(breach=cast.breach(), insurers=[cast.dune(), cast.phare()])
+    lines = lines_of(breach=cast.breach(), insurers=[cast.dune().pk, cast.phare().pk])
     assert [line.insurer.slug for line in lines] == ["mutuelle-du-phare", "mutuelle-de-la-dune"]
 
 
@@ -89,7 +89,7 @@ def test_a_purge_leaves_its_proof_and_the_figures(
     purge = purge_of(affected_list=found, requested_by=None, now=cast.NOW)
     with as_role("worker"):
         run_purge(purge_id=purge.pk, now=cast.NOW)
-    line = register_lines(breach=cast.breach(), insurers=[cast.phare()])[0]
+    line = lines_of(breach=cast.breach(), insurers=[cast.phare().pk])[0]
     assert (line.figures.listed, line.figures.people[Standing.TOLD]) == (2, 1)
     for person, path in (
         (cast.aude(), "/registre/alphapay-betapay-2026/mutuelle-du-phare/"),

@@ -25,7 +25,7 @@ from notifications.models import (
     Tally,
     Told,
 )
-from notifications.register.figures import register_lines
+from notifications.register.glance import lines_of
 from notifications.replies.outcomes import FIRST_NUMBER
 from notifications.retention import closing
 from notifications.retention.closing import close_what_is_due, hindrances
@@ -60,14 +60,14 @@ def close(*, on: timedelta = timedelta(0)) -> None:
 
 
 def test_nothing_kept_by_person_stays_and_the_register_says_the_same(campaign: Campaign) -> None:
-    before = register_lines(breach=campaign.breach, insurers=[campaign.insurer])[0].figures
+    before = lines_of(breach=campaign.breach, insurers=[campaign.insurer.pk])[0].figures
     counted = list(Tally.objects.order_by("pk").values())
     messages = Notification.objects.count()
     close()
     for model in (AffectedMember, Notification, NotificationMember, Told, ProviderReference):
         assert not model.objects.exists(), model
     assert not DeliveryEvent.objects.exclude(notification_id=None).exists()
-    after = register_lines(breach=campaign.breach, insurers=[campaign.insurer])[0].figures
+    after = lines_of(breach=campaign.breach, insurers=[campaign.insurer.pk])[0].figures
     assert after == before
     assert after.adds_up
     assert after.listed == 4

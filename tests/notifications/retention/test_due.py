@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from insurers.lists.purging import run_purge
 from insurers.models import AffectedList, AffectedMember, ListPurge
 from notifications.models import Erasure, ErasureKind, RetentionPeriod
-from notifications.register.figures import register_lines
+from notifications.register.glance import lines_of
 from notifications.retention.due import Due, Subject, due_of
 from notifications.retention.erasing import erase_what_is_due
 from tests import cast
@@ -47,7 +47,7 @@ def told() -> AffectedList:
 
 def test_contacts_go_ninety_days_after_the_campaign_and_figures_stay() -> None:
     found = told()
-    before = register_lines(breach=found.breach, insurers=[found.insurer])[0].figures
+    before = lines_of(breach=found.breach, insurers=[found.insurer.pk])[0].figures
     assert contacts(found).at == cast.NOW + 90 * DAY
     assert not erase(after=90 * DAY - timedelta(seconds=1))
     (purge,) = erase(after=90 * DAY)
@@ -55,7 +55,7 @@ def test_contacts_go_ninety_days_after_the_campaign_and_figures_stay() -> None:
     assert purge.finished_at is not None
     assert purge.key_destroyed_at is not None
     assert {bytes(m.contact or b"") for m in AffectedMember.objects.all()} == {b""}
-    assert register_lines(breach=found.breach, insurers=[found.insurer])[0].figures == before
+    assert lines_of(breach=found.breach, insurers=[found.insurer.pk])[0].figures == before
     found.refresh_from_db()
     assert due_of([found]) == []
     assert erase(after=91 * DAY) == []

@@ -22,7 +22,7 @@ from notifications.models import (
     StaffAnswer,
     StaffQuestion,
 )
-from notifications.register.figures import register_lines
+from notifications.register.glance import lines_of
 from notifications.replies.staff_questions import (
     PersonAsked,
     answer_staff_questions,
@@ -85,7 +85,7 @@ def test_access_says_what_is_held_where_and_what_became_of_it(campaign: Campaign
 
 
 def test_erasure_takes_the_contact_and_leaves_everybody_else(campaign: Campaign) -> None:
-    before = register_lines(breach=campaign.breach, insurers=[campaign.insurer])[0].figures
+    before = lines_of(breach=campaign.breach, insurers=[campaign.insurer.pk])[0].figures
     question = asked(Asked.ERASURE)
     (holding,) = listings(question)
     assert (holding["held"], holding["gone"]) == (["fingerprint"], ["contact", "email", "phone"])
@@ -97,7 +97,7 @@ def test_erasure_takes_the_contact_and_leaves_everybody_else(campaign: Campaign)
     opener = open_contacts(campaign.affected_list)
     for other in AffectedMember.objects.exclude(ordinal=2):
         assert opener.open(other.ordinal, bytes(other.contact or b"")).email == "famille@example.fr"
-    assert register_lines(breach=campaign.breach, insurers=[campaign.insurer])[0].figures == before
+    assert lines_of(breach=campaign.breach, insurers=[campaign.insurer.pk])[0].figures == before
     # Again, it is done already.
     again = asked(Asked.ERASURE)
     assert StaffAnswer.objects.get(question=again).content["erased"] == 0
