@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import models
 from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
@@ -123,23 +122,33 @@ def _moment(at: datetime) -> str:
     return timezone.localtime(at).strftime("%d/%m/%Y %H:%M")
 
 
+def date_of(at: datetime) -> str:
+    """Return the day of a moment, in figures."""
+    return timezone.localtime(at).strftime("%d/%m/%Y")
+
+
+def number(count: int) -> str:
+    """Write a whole number as the page's language does, sooner than `intcomma`."""
+    return f"{count:,}".replace(",", formats.get_format("THOUSAND_SEPARATOR"))
+
+
 def _one_place(days: float) -> str:
     return formats.number_format(days, 1)
 
 
 PEOPLE = [
-    Column("listed", _("Sur liste"), lambda row: row.line.listed, intcomma),
-    Column("told", _("Informées"), _people(Standing.TOLD), intcomma),
-    Column("in_progress", _("En cours"), _people(Standing.IN_PROGRESS), intcomma),
-    Column("unreachable", _("Injoignables"), _people(Standing.UNREACHABLE), intcomma),
-    Column("exempt", _("Dispensées"), _people(Standing.EXEMPT), intcomma),
-    Column("told_already", _("Déjà informées"), _people(Standing.TOLD_ALREADY), intcomma),
-    Column("cancelled", _("Annulées"), _people(Standing.CANCELLED), intcomma),
+    Column("listed", _("Sur liste"), lambda row: row.line.listed, number),
+    Column("told", _("Informées"), _people(Standing.TOLD), number),
+    Column("in_progress", _("En cours"), _people(Standing.IN_PROGRESS), number),
+    Column("unreachable", _("Injoignables"), _people(Standing.UNREACHABLE), number),
+    Column("exempt", _("Dispensées"), _people(Standing.EXEMPT), number),
+    Column("told_already", _("Déjà informées"), _people(Standing.TOLD_ALREADY), number),
+    Column("cancelled", _("Annulées"), _people(Standing.CANCELLED), number),
 ]
 DETAILS = [
-    Column("accepted", _("acceptées"), _state(State.ACCEPTED), intcomma),
-    Column("delivered", _("remises"), _state(State.DELIVERED), intcomma),
-    Column("bounced", _("adresse refusée"), _state(State.BOUNCED), intcomma),
+    Column("accepted", _("acceptées"), _state(State.ACCEPTED), number),
+    Column("delivered", _("remises"), _state(State.DELIVERED), number),
+    Column("bounced", _("adresse refusée"), _state(State.BOUNCED), number),
 ]
 MESSAGES = [
     Column("first", _("premier"), lambda row: row.line.first_message_at, _moment),
@@ -155,15 +164,22 @@ DATES = [
     Column("awareness", _("connaissance"), lambda row: row.awareness_at, _moment),
     Column("clock", _("notification"), lambda row: row.clock_order, str),
 ]
-# The columns of the page: those of several figures have a title and a way to sort by each.
-TITLED: list[tuple[Any, list[Column]]] = [
-    ("", DATES[:1]),
-    (_("Délai"), DATES[1:]),
-    *(("", [column]) for column in PEOPLE),
-    (_("Détail"), DETAILS),
-    (_("Messages"), [*MESSAGES, *DAYS]),
+# The headers of an insurer's two rows: those of several figures have a title and a way to sort by
+# each.
+TITLED: list[list[tuple[Any, list[Column]]]] = [
+    [
+        ("", DATES[:1]),
+        (_("Délai"), DATES[1:]),
+        *(("", [column]) for column in PEOPLE),
+    ],
+    [(_("Détail"), DETAILS), (_("Messages"), [*MESSAGES, *DAYS])],
 ]
-SORTS = {column.key: column.value for _title, columns in TITLED for column in columns}
+SORTS = {
+    column.key: column.value
+    for titled in TITLED
+    for _title, columns in titled
+    for column in columns
+}
 
 
 def sorted_rows(rows: Iterable[Row], sort: str) -> list[Row]:

@@ -67,9 +67,10 @@ def days_to_be_told(lines: Iterable[Line]) -> list[DaysGroup]:
     """
     # Insurers that knew on one day are counted as one: days to be told are then the same days.
     by_days: Counter[tuple[date | None, str]] = Counter()
+    zone = timezone.get_current_timezone()
     for line in lines:
         at = line.declaration.awareness_at if line.declaration else None
-        aware = timezone.localdate(at) if at else None
+        aware = at.astimezone(zone).date() if at else None
         for day, people in _for_good(line):
             by_days[aware, day] += people
     groups: Counter[int] = Counter()

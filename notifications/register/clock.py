@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from insurers.models import Declaration
@@ -19,6 +20,13 @@ class ClockState(models.TextChoices):
     RUNNING = "running", _("en cours")
     MET = "met", _("respecté")
     NOT_DUE = "not_due", _("sans objet")
+
+
+TAGS = {
+    ClockState.LATE: "tag-danger",
+    ClockState.MET: "tag-success",
+    ClockState.RUNNING: "tag-warning",
+}
 
 
 @dataclass(frozen=True)
@@ -36,14 +44,23 @@ class Clock:
         return self.notified_at is not None
 
     @property
-    def days(self) -> int:
-        """Whole days of the margin, whichever its sign."""
-        return abs(self.margin).days
+    def tag(self) -> str:
+        """The class of the tag that shows the state."""
+        return TAGS.get(self.state, "")
 
     @property
-    def hours(self) -> int:
-        """Whole hours beside the days."""
-        return abs(self.margin).seconds // 3600
+    def words(self) -> str:
+        """By how much, in whole days and hours; nothing without a deadline."""
+        if self.deadline_at is None:
+            return ""
+        margin = abs(self.margin)
+        shown = {"days": margin.days, "hours": margin.seconds // 3600}
+        if self.state == ClockState.LATE:
+            late = gettext("de %(days)s j %(hours)s h") % shown
+            return late if self.is_stopped else late + gettext(", pas notifiée")
+        if self.is_stopped:
+            return gettext("avec %(days)s j %(hours)s h d’avance") % shown
+        return gettext("encore %(days)s j %(hours)s h") % shown
 
 
 class Declared(NamedTuple):

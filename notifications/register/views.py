@@ -19,13 +19,13 @@ from notifications.register.breach_page import (
     DETAILS,
     PEOPLE,
     TITLED,
+    Column,
     LinesForm,
     kept,
     row_of,
     sorted_rows,
     total_of,
 )
-from notifications.register.cells import cells_of
 from notifications.register.charts import days_to_be_told, told_course
 from notifications.register.clock import ClockState, clock_of
 from notifications.register.glance import Line, figures_of, lines_by_breach, lines_of
@@ -39,6 +39,7 @@ from notifications.register.part import part_of
 from notifications.register.reach import readable_breaches
 from notifications.register.recount import latest_recount
 from notifications.register.statements import statements_ever_public
+from notifications.register.table import Table
 
 PAGE = 25
 
@@ -92,7 +93,7 @@ def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
     sort = request.GET.get("tri", "")
     page = Paginator(sorted_rows(rows, sort), PAGE).get_page(request.GET.get("page"))
     lines = [row.line for row in rows]
-    total = total_of(lines)
+    total, table = total_of(lines), Table()
     return render(
         request,
         "notifications/register_breach.html",
@@ -100,10 +101,10 @@ def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
             "breach": breach,
             "form": form,
             "page": page,
-            "shown": zip(page, cells_of(page), strict=True),
+            "rows": [table.row(breach, row) for row in page],
             "headers": _headers(request, sort),
             "total": total,
-            "total_cells": cells_of([total])[0],
+            "total_figures": table.figures(total),
             "count": len(rows),
             "course": told_course(lines),
             "days": days_to_be_told(lines),
@@ -144,18 +145,22 @@ class Header:
     is_number: bool
 
 
-def _headers(request: HttpRequest, sort: str) -> list[Header]:
-    """Return the headers: people sort from the most to the least first, all else the other way."""
+def _headers(request: HttpRequest, sort: str) -> list[list[Header]]:
+    """Return the two rows of headers: people sort from the most first, all else the other way."""
     found = []
-    for title, columns in TITLED:
-        ways, aria = [], "none"
-        for key, label in ((column.key, str(column.label)) for column in columns):
-            descends = columns[0] in (*PEOPLE, *DETAILS)
-            first, second = (f"-{key}", key) if descends else (key, f"-{key}")
-            ways.append((label, _query(request, tri=second if sort == first else first, page=None)))
-            aria = {key: "ascending", f"-{key}": "descending"}.get(sort, aria)
-        found.append(Header(str(title), ways, aria, columns[0] in PEOPLE))
+    for titled in TITLED:
+        found.append([_header(request, str(title), columns, sort) for title, columns in titled])
     return found
+
+
+def _header(request: HttpRequest, title: str, columns: list[Column], sort: str) -> Header:
+    ways, aria = [], "none"
+    for key, label in ((column.key, str(column.label)) for column in columns):
+        descends = columns[0] in (*PEOPLE, *DETAILS)
+        first, second = (f"-{key}", key) if descends else (key, f"-{key}")
+        ways.append((label, _query(request, tri=second if sort == first else first, page=None)))
+        aria = {key: "ascending", f"-{key}": "descending"}.get(sort, aria)
+    return Header(title, ways, aria, columns[0] in PEOPLE)
 
 
 def _query(request: HttpRequest, **changes: str | None) -> str:
