@@ -147,10 +147,15 @@ def _lacks_second_factor(request: HttpRequest) -> bool:
 
 
 def _slide(request: HttpRequest) -> None:
-    """Start the 30 idle minutes again; a page that refreshes itself is not somebody's act."""
+    """Start the 30 idle minutes again; a page that refreshes itself is not somebody's act.
+
+    Once a minute is enough: each time, PostgreSQL writes the session to disk before people see
+    their page.
+    """
     polled = request.method == "GET" and request.headers.get("HX-Request")
-    if request.user.is_authenticated and not polled:
-        request.session.modified = True
+    minute = int(timezone.now().timestamp()) // 60
+    if request.user.is_authenticated and not polled and request.session.get("minute") != minute:
+        request.session["minute"] = minute
 
 
 def _record_refusal(request: HttpRequest, scope: StaffScope, refusal: PermissionDenied) -> None:

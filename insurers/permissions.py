@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -116,12 +117,13 @@ def _read_scope(user: Any, now: datetime) -> StaffScope:
     breaches: dict[int, set[int]] = {}
     for mandate_id, breach_id in mandates.values_list("pk", "breaches"):
         breaches.setdefault(mandate_id, set()).update({breach_id} - {None})
+    together = {mandate_id: frozenset(found) for mandate_id, found in breaches.items()}
     mandated: dict[UUID, frozenset[int]] = {}
     for mandate_id, insurer_id in plain_rows(
         Mandate.insurers.through.objects.filter(mandate__in=breaches), "mandate", "insurer"
     ):
-        insurer = UUID(insurer_id)
-        mandated[insurer] = mandated.get(insurer, frozenset()) | breaches[mandate_id]
+        insurer, more = UUID(insurer_id), together[mandate_id]
+        mandated[insurer] = mandated[insurer] | more if insurer in mandated else more
     return StaffScope(user.pk, "auditor" if mandated else "nobody", mandated=mandated)
 
 
@@ -204,10 +206,10 @@ def require_team_keeper(scope: StaffScope, insurer_id: UUID) -> None:
 def readable(scope: StaffScope, rows: QuerySet[Row]) -> QuerySet[Row]:
     """Keep the rows (with `insurer` and `breach`) that the person may read."""
     if scope.role != "auditor":
-        return rows.filter(insurer__in=scope.insurer_ids)
+        return rows.filter(insurer__in=one_of(scope.insurer_ids))
     mandated = Q(pk=None)
     for breach_ids, insurer_ids in scope.mandated_together.items():
-        mandated |= Q(insurer__in=insurer_ids, breach__in=breach_ids)
+        mandated |= Q(insurer__in=one_of(insurer_ids), breach__in=breach_ids)
     return rows.filter(mandated)
 
 
@@ -215,4 +217,10 @@ def readable_insurers(scope: StaffScope) -> QuerySet[Insurer]:
     """Return the insurers whose rows the person may read; raise Refused when there is none."""
     if not scope.insurer_ids:
         raise Refused
-    return Insurer.objects.filter(pk__in=scope.insurer_ids)
+    return Insurer.objects.filter(pk__in=one_of(scope.insurer_ids))
+
+
+def one_of(insurer_ids: Iterable[UUID]) -> RawSQL:
+    """Return insurers as what « in » compares with: one parameter, however many they are."""
+    together = ",".join(map(str, insurer_ids))
+    return RawSQL("SELECT unnest(string_to_array(%s, ',')::uuid[])", [together])

@@ -2,7 +2,7 @@
 
 from django.db.models import Q, QuerySet
 
-from insurers.permissions import StaffScope
+from insurers.permissions import StaffScope, one_of
 from notifications.models import Alert
 
 
@@ -16,9 +16,9 @@ def alerts_of(scope: StaffScope) -> QuerySet[Alert]:
     if scope.role == "operator":
         return Alert.objects.filter(is_for_operator=True)
     if scope.role == "staff":
-        return Alert.objects.filter(insurer__in=scope.insurer_ids)
+        return Alert.objects.filter(insurer__in=one_of(scope.insurer_ids))
     mandated = Q(insurer=None, breach=None) | Q(insurer=None, breach__in=scope.breach_ids)
     for breach_ids, insurer_ids in scope.mandated_together.items():
         of_breaches = Q(breach=None) | Q(breach__in=breach_ids)
-        mandated |= Q(insurer__in=insurer_ids) & of_breaches
+        mandated |= Q(insurer__in=one_of(insurer_ids)) & of_breaches
     return Alert.objects.filter(mandated)

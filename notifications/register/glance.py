@@ -131,18 +131,18 @@ class Line:
 def figures_of(lines: Iterable[Line]) -> Figures:
     """Return the figures of several lines, added up."""
     figures = Figures()
-    standing: Counter[str] = Counter()
+    lines = list(lines)
     people: Counter[tuple[str, str]] = Counter()
     messages: Counter[tuple[str, str]] = Counter()
     for line in lines:
         figures.listed += line.listed
-        standing.update(line.people)
         for _campaign, _channel, state, reason, counted, made in line.sums:
             people[state, reason] += counted
             messages[state, reason] += made
     for (state, reason), made in messages.items():
         figures.add(State(state), reason, people[state, reason], made)
-    figures.people = Counter({Standing(code): count for code, count in standing.items()})
+    for standing in Standing:
+        figures.people[standing] = sum(line.people.get(standing, 0) for line in lines)
     return figures
 
 

@@ -32,6 +32,8 @@ class Table:
         self.clock = escape(gettext("Délai"))
         self.detail = escape(gettext("Détail"))
         self.sent = escape(gettext("Messages"))
+        self.unreachable = gettext("injoignables, %(reason)s : %(shown)s")
+        self.exempt = gettext("dispensées, %(reason)s : %(shown)s")
 
     def row(self, breach: Breach, row: Row) -> SafeString:
         """Return an insurer's two rows: its clock and people, then the details below."""
@@ -40,8 +42,9 @@ class Table:
         name = f'<a href="{escape(address)}">{escape(line.insurer.name)}</a>{"".join(_tags(row))}'
         return mark_safe(  # noqa: S308 (all but numbers and labels is escaped)
             f'<tr><th scope="row" rowspan="2">{name}</th>'
-            f'<td data-label="{self.clock}">{row.aware}<br><span class="tag {clock.tag}">'
-            f"{escape(clock.state.label)}</span> {escape(clock.words)}</td>"
+            f'<td rowspan="2" data-label="{self.clock}">{row.aware}<br>'
+            f'<span class="tag {clock.tag}">{escape(clock.state.label)}</span>'
+            f" {escape(clock.words)}</td>"
             f"{self.figures(row)}"
         )
 
@@ -54,12 +57,22 @@ class Table:
         details = [
             f"{label}{column.text(row)}" for label, column in self.details if column.value(row)
         ]
+        details += self._reasons(row)
         sent = [f"{label}{column.text(row)}" for label, column in self.messages]
         return mark_safe(  # noqa: S308 (likewise)
             f'{people}</tr><tr class="row-more">'
-            f'<td colspan="4" data-label="{self.detail}">{_pairs([*details, *_reasons(row)])}</td>'
-            f'<td colspan="4" data-label="{self.sent}">{_pairs(sent)}</td></tr>'
+            f'<td colspan="4" data-label="{self.detail}">{_pairs(details)}</td>'
+            f'<td colspan="3" data-label="{self.sent}">{_pairs(sent)}</td></tr>'
         )
+
+    def _reasons(self, row: Row) -> Iterable[str]:
+        figures = row.line.figures
+        for said, reasons in (
+            (self.unreachable, figures.unreachable_reasons),
+            (self.exempt, figures.exempt_grounds),
+        ):
+            for reason, people in reasons:
+                yield escape(said % {"reason": reason, "shown": number(people)})
 
 
 def _labelled(columns: Iterable[Column], between: str) -> Labelled:
@@ -92,12 +105,3 @@ def _tags(row: Row) -> Iterable[str]:
 
 def _tag(kind: str, said: str) -> str:
     return f' <span class="tag {kind}">{escape(said)}</span>'
-
-
-def _reasons(row: Row) -> Iterable[str]:
-    for reason, people in row.line.figures.unreachable_reasons:
-        shown = {"reason": reason, "shown": number(people)}
-        yield escape(gettext("injoignables, %(reason)s : %(shown)s") % shown)
-    for reason, people in row.line.figures.exempt_grounds:
-        shown = {"reason": reason, "shown": number(people)}
-        yield escape(gettext("dispensées, %(reason)s : %(shown)s") % shown)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied
@@ -170,6 +171,18 @@ def test_each_page_starts_the_thirty_idle_minutes_again(client: WebClient) -> No
     client.get("/counted/")
     left = Session.objects.get().expire_date - timezone.now()
     assert timedelta(minutes=29) < left <= timedelta(minutes=30)
+
+
+def test_the_session_is_written_again_only_when_the_minute_changed(client: WebClient) -> None:
+    signed_in(client, cast.paule())
+    client.get("/counted/")
+    session = client.session
+    session["minute"] += 1  # as if the clock had passed into the next one
+    session.save()
+    assert settings.SESSION_COOKIE_NAME in client.get("/counted/").cookies
+    written = client.session["minute"]
+    answer = client.get("/counted/")
+    assert bool(answer.cookies) == (client.session["minute"] != written)
 
 
 def test_after_thirty_idle_minutes_the_session_is_over(client: WebClient) -> None:

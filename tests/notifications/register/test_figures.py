@@ -223,21 +223,21 @@ def test_lines_sort_by_a_figure_and_unknown_ones_come_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("notified", "now", "state", "hours"),
+    ("notified", "now", "state", "words"),
     [
-        (None, 71, "running", 1),
-        (None, 73, "late", 1),
-        (72, 500, "met", 0),
-        (70, 500, "met", 2),
-        (80, 500, "late", 8),
+        (None, 71, "running", "encore 0 j 1 h"),
+        (None, 73, "late", "de 0 j 1 h, pas notifiée"),
+        (72, 500, "met", "avec 0 j 0 h d’avance"),
+        (70, 500, "met", "avec 0 j 2 h d’avance"),
+        (80, 500, "late", "de 0 j 8 h"),
     ],
 )
-def test_the_clock_says_by_how_much(notified: int | None, now: int, state: str, hours: int) -> None:
+def test_the_clock_says_by_how_much(notified: int | None, now: int, state: str, words: str) -> None:
     declared = cast.declaration()
     if notified:
         declared.authority_notified_at = cast.NOW + timedelta(hours=notified)
     clock = clock_of(declaration=declared, now=cast.NOW + timedelta(hours=now))
-    assert (clock.state, clock.hours) == (state, hours)
+    assert (clock.state, clock.words.replace("\u00a0", " ")) == (state, words)
 
 
 def test_without_a_date_or_a_concern_no_clock_runs() -> None:
