@@ -6,10 +6,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.whole_way.conftest import Portal, visitor
+from tests.whole_way.conftest import Portal, sign_in, visitor
 from tests.whole_way.pages import PHARE
 
 MGP = "/organismes/mgp/"
+BREACH = "/registre/viamedis-almerys-2024/"
+REGISTER = ["/registre/", BREACH, f"{BREACH}{PHARE}/", f"{BREACH}{PHARE}/article-33/"]
 NOT_ON_PAPER = (
     "nav",
     "form",
@@ -26,6 +28,15 @@ NOT_ON_PAPER = (
 def paper(browser: Browser, portal: Portal) -> Iterator[Page]:
     """A visitor who prints."""
     with visitor(browser, portal, strict=False, viewport={"width": 794, "height": 1123}) as page:
+        page.emulate_media(media="print")
+        yield page
+
+
+@pytest.fixture(scope="module")
+def files(browser: Browser, portal: Portal) -> Iterator[Page]:
+    """An auditor who prints, on sheets that lie across."""
+    with visitor(browser, portal, strict=False, viewport={"width": 1002, "height": 687}) as page:
+        sign_in(page, portal, "auditrice")
         page.emulate_media(media="print")
         yield page
 
@@ -116,3 +127,36 @@ def test_a_poster_says_what_is_known_and_how_to_check_it(paper: Page) -> None:
     ):
         assert text in said.replace("\u00a0", " "), text
     assert paper.locator("article img, article svg").count() == 0
+
+
+@pytest.mark.parametrize("address", REGISTER)
+def test_the_register_is_printed_whole(files: Page, address: str) -> None:
+    """Without controls, and nothing beyond the sheet's edge."""
+    files.goto(address)
+    for kind in NOT_ON_PAPER:
+        shown = files.locator(kind).evaluate_all("all => all.filter(e => e.offsetHeight).length")
+        assert shown == 0, kind
+    width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert files.evaluate(width) == 0
+    cut = "all => all.filter(e => e.scrollWidth > e.clientWidth).length"
+    assert files.locator(".table").evaluate_all(cut) == 0
+    assert files.get_by_role("heading", level=1).is_visible()
+
+
+def test_the_table_of_a_breach_lies_across_with_whole_rows(files: Page) -> None:
+    files.goto(BREACH)
+    sheet = re.search(rb"/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)", printed(files))
+    assert sheet is not None
+    assert float(sheet[1]) > float(sheet[2])
+    style = "(e, name) => getComputedStyle(e).getPropertyValue(name)"
+    table = files.locator(".table-dense table")
+    for part, name, value in (
+        ("thead", "display", "table-header-group"),
+        ("tfoot", "display", "table-row-group"),
+        ("tbody tr >> nth=0", "break-inside", "avoid"),
+        ("tbody tr >> nth=0", "break-after", "avoid"),
+    ):
+        assert table.locator(part).evaluate(style, name) == value, (part, name)
+    for chart in files.locator("svg.chart-course").all():
+        assert chart.evaluate(style, "break-inside") == "avoid"
+    assert files.get_by_text("Personnes informées à la fin de chaque jour").is_visible()
