@@ -1,6 +1,5 @@
 """An insurer's part in a breach: its line of the register, and the rows behind it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from insurers.models import AffectedList, Breach, Declaration, Insurer
@@ -17,8 +16,8 @@ class Part:
     line: Line
     exists: bool
     declaration: Declaration | None
-    lists: Sequence[AffectedList]
-    campaigns: Sequence[Campaign]
+    lists: list[AffectedList]
+    campaigns: list[Campaign]
 
 
 def part_of(*, breach: Breach, insurer: Insurer) -> Part:

@@ -4,6 +4,7 @@ PostgreSQL adds up the events; Python sees only what differs.
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -110,7 +111,10 @@ def recount(*, now: datetime) -> RecountResult:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         found, lines = _lines_that_do_not_add_up()
         found += _sums_that_differ()
-        values = {"notice": CampaignKind.NOTICE.value, "built": [one.value for one in BUILT]}
+        values: dict[str, Any] = {
+            "notice": CampaignKind.NOTICE.value,
+            "built": [one.value for one in BUILT],
+        }
         for kind, query in ((Recounted.TALLY, TALLIES), (Recounted.SUM, SUMS)):
             cursor.execute(query, values)
             found += [_difference(kind, row) for row in cursor]
@@ -156,20 +160,14 @@ def _sums_that_differ() -> list[RecountDifference]:
     found = []
     marked = out_of_date()
     for kept in RegisterSum.objects.defer("told_by_day").iterator(chunk_size=500):
-        place = {"breach_id": kept.breach_id, "insurer_id": kept.insurer_id}
-        if (kept.breach_id, kept.insurer_id) in marked:
+        place = (kept.breach_id, kept.insurer_id)
+        if place in marked:
             continue
-        for name, people in beside_tallies(sums=kept.sums, **place).items():
+        counted = beside_tallies(breach_id=place[0], insurer_id=place[1], sums=kept.sums)
+        for name, people in counted.items():
             if isinstance(people, int) and people != getattr(kept, name):
-                found.append(
-                    RecountDifference(
-                        kind=Recounted.SUM,
-                        reason=name,
-                        recounted_people=people,
-                        kept_people=getattr(kept, name),
-                        **place,
-                    )
-                )
+                values = ("", "", name, people, getattr(kept, name), 0, 0)
+                found.append(_difference(Recounted.SUM, (*place, None, *values)))
     return found
 
 
