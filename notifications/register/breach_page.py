@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.db import models
+from django.forms.utils import flatatt
 from django.utils import formats, timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
 from insurers.models import Breach, Operator
@@ -30,19 +33,41 @@ class Shown(models.TextChoices):
     UNBALANCED = "unbalanced", _("dont les chiffres ne s’additionnent pas")
 
 
+class PlainSelect(forms.Select):
+    """A select written at once: with a template for each option it was much of the page."""
+
+    def render(
+        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
+        options = format_html_join(
+            "",
+            '<option value="{}"{}>{}</option>',
+            (
+                (code, mark_safe(" selected") if code == (value or "") else "", label)
+                for code, label in self.choices
+            ),
+        )
+        every = self.build_attrs(self.attrs, {"name": name} | (attrs or {}))
+        return format_html("<select{}>{}</select>", flatatt(every), options)
+
+
 class LinesForm(forms.Form):
     """Search and filters; every field is optional, what is not understood is left out."""
 
     q = forms.CharField(label=_("Nom de l’organisme"), required=False, max_length=100)
     shown = forms.ChoiceField(
-        label=_("Seulement ceux"), choices=[("", _("tous")), *Shown.choices], required=False
+        label=_("Seulement ceux"),
+        choices=[("", _("tous")), *Shown.choices],
+        required=False,
+        widget=PlainSelect,
     )
     clock = forms.ChoiceField(
         label=_("Délai de notification"),
         choices=[("", _("tous")), *ClockState.choices],
         required=False,
+        widget=PlainSelect,
     )
-    operator = forms.ChoiceField(label=_("Opérateur"), required=False)
+    operator = forms.ChoiceField(label=_("Opérateur"), required=False, widget=PlainSelect)
 
     def __init__(self, *args: Any, breach: Breach, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,8 +77,7 @@ class LinesForm(forms.Form):
         field.choices = [("", _("tous")), *((str(one.pk), one.name) for one in operators)]
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A line with its clock and the days (float) from awareness until each share was told."""
 
     line: Line
@@ -129,6 +153,8 @@ def date_of(at: datetime) -> str:
 
 def number(count: int) -> str:
     """Write a whole number as the page's language does, sooner than `intcomma`."""
+    if abs(count) < 1000:
+        return str(count)
     return f"{count:,}".replace(",", formats.get_format("THOUSAND_SEPARATOR"))
 
 

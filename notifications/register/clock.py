@@ -1,6 +1,5 @@
 """The clock of Article 33(1): from the insurer's awareness to its notification of the authority."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -29,8 +28,7 @@ TAGS = {
 }
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(NamedTuple):
     """Where the clock stands: `margin` is what was left, or is left now; negative, how late."""
 
     state: ClockState
