@@ -55,7 +55,9 @@ class Table:
             for label, column in self.people
         )
         details = [
-            f"{label}{column.text(row)}" for label, column in self.details if column.value(row)
+            f"{label}{column.write(people)}"
+            for label, column in self.details
+            if (people := column.value(row))
         ]
         details += self._reasons(row)
         sent = [f"{label}{column.text(row)}" for label, column in self.messages]
