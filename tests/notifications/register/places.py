@@ -13,7 +13,7 @@ from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
 from insurers.models import AffectedList, Breach, Insurer, ListEffect, ListState, Operator
 from notifications.campaigns.approving import approve_campaign
 from notifications.campaigns.submitting import submit_campaign
-from notifications.models import Campaign, CampaignKind, Channel, NoticeVersion
+from notifications.models import Campaign, CampaignKind, CampaignState, Channel, NoticeVersion
 from notifications.notices.content import NoticeContent, save_version
 from notifications.notices.facts import create_notice
 from notifications.outbox.building import build_outbox
@@ -201,12 +201,13 @@ class Place:
     def tell(
         self, campaign: Campaign, answers: Answers = ACCEPTS, *, most: int | None = None
     ) -> Campaign:
-        """Send what is due, and what is deferred some hours later."""
+        """Send what is due, and what is deferred some hours later, until all has ended."""
         with as_role("worker"):
-            self.now = self._handed(campaign, answers, most)
-            if most is None:
-                for _ in range(2):  # A few are refused for a time, and a few of these once more.
-                    self.now = self._handed(campaign, answers, most)
+            # A few are refused for a time, and a few of these once more.
+            for _ in range(3 if most is None else 1):
+                self.now = self._handed(campaign, answers, most)
+                if campaign.state != CampaignState.SENDING:
+                    break
         return campaign
 
     def _handed(self, campaign: Campaign, answers: Answers, most: int | None) -> datetime:

@@ -13,12 +13,16 @@ from notifications.channels import Outcome
 from notifications.models import Acceptance, Campaign, Channel, Notification, ReceiptKind, State
 from notifications.receipts.applying import record_receipt
 from notifications.sending.acceptances import apply_acceptances
-from notifications.sending.leases import abandon_batch, claim_batch, close_batch
+from notifications.sending.leases import (
+    BATCH_SIZE,
+    abandon_batch,
+    claim_batch,
+    close_batch,
+)
 from notifications.sending.outcomes import finish_if_done, note_sending, record_outcome
 from notifications.sending.suppression import suppressed_in
 
 SENDER = "prestataire"
-BATCH = 5_000  # messages leased together: ten times a worker's, each batch costs as much
 PACE = timedelta(seconds=1)  # from a message to the next
 CODES = {
     State.BOUNCED: "smtp-550",
@@ -65,8 +69,7 @@ def hand_over(
             messages = _to_send(batch, at)
             at = _answered(campaign, batch, messages, at, chance, answers)
             close_batch(batch_id=batch, now=at, due_at=at)
-            if halt_if_failing(campaign_id=campaign.pk, now=at):
-                return at
+            halt_if_failing(campaign_id=campaign.pk, now=at)
             left = None if left is None else left - len(messages)
     finish_if_done(campaign_id=campaign.pk, now=at)
     campaign.refresh_from_db()
@@ -115,7 +118,7 @@ def _is_due(campaign: Campaign, channel: Channel, at: datetime) -> bool:
 
 
 def _claimed(campaign: Campaign, channel: Channel, at: datetime, most: int | None) -> int | None:
-    limit = BATCH if most is None else min(BATCH, most)
+    limit = BATCH_SIZE if most is None else min(BATCH_SIZE, most)
     return claim_batch(campaign_id=campaign.pk, channel=channel, now=at, sender=SENDER, limit=limit)
 
 

@@ -71,7 +71,7 @@ def generate(people: int, *, seed: int = SEED) -> Year:
     ]
     # A few have a part in a second breach.
     places += [
-        _place(breaches, 1, place.insurer, tells_everybody, 60, chance) for place in places[1:4]
+        _place(breaches, 1, place.insurer, tells_everybody, 60, chance) for place in places[1:3]
     ]
     overdue = places[OVERDUE]
     for place in sorted(places, key=lambda place: place.story is goes_on):
