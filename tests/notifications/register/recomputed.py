@@ -45,22 +45,33 @@ Person = tuple[int, str]
 class Row(Protocol):
     """A row of a file."""
 
-    number: int
-    name: str
-    born: str
+    @property
+    def number(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def born(self) -> str: ...
 
 
 class Sheet(Protocol):
     """A file that was sent."""
 
-    affected_list: Any
-    rows: Sequence[Row]
-    operators: tuple[str, ...]
-    effect: Any
-    corrects: Any
-    is_accepted: bool
-    is_approved: bool
-    is_withdrawn: bool
+    @property
+    def affected_list(self) -> Any: ...
+    @property
+    def rows(self) -> Sequence[Row]: ...
+    @property
+    def operators(self) -> tuple[str, ...]: ...
+    @property
+    def effect(self) -> Any: ...
+    @property
+    def corrects(self) -> Any: ...
+    @property
+    def is_accepted(self) -> bool: ...
+    @property
+    def is_approved(self) -> bool: ...
+    @property
+    def is_withdrawn(self) -> bool: ...
 
 
 @dataclass
