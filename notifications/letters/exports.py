@@ -29,6 +29,7 @@ from notifications.models import (
 )
 from notifications.references import derive, fingerprint
 from notifications.sending.leases import STILL_LISTED
+from notifications.sending.outcomes import note_sending
 
 
 class LettersRefused(StepRefused):
@@ -180,7 +181,12 @@ def encrypted(content: bytes, *, recipient: str) -> bytes:
 def keep_file(
     export: LetterExport, *, content: bytes, letters: int, rows: int, now: datetime
 ) -> None:
-    """Keep an encrypted file until somebody downloads it; in the transaction of its letters."""
+    """Keep an encrypted file until somebody downloads it; in the transaction of its letters.
+
+    Letters leave with it: they are among the first and last messages of their campaign.
+    """
+    if letters and export.repeats is None:
+        note_sending(campaign_id=export.campaign_id, now=now)
     export.letters, export.rows = letters, rows
     export.content, export.sha256 = content, hashlib.sha256(content).digest()
     export.made_at = now

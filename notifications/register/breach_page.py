@@ -159,7 +159,8 @@ def number(count: int) -> str:
 
 
 def _one_place(days: float) -> str:
-    return formats.number_format(days, 1)
+    # Rounded here: number_format only cuts. Adding zero takes the sign off a zero.
+    return formats.number_format(round(days, 1) + 0.0, 1)
 
 
 PEOPLE = [

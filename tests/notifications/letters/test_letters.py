@@ -95,6 +95,19 @@ def test_whose_letter_is_exported_counts_as_told() -> None:
     assert Told.objects.count() == 3
 
 
+def test_letters_are_among_the_first_and_last_messages() -> None:
+    """A file that is made again sends nothing more."""
+    campaign = lettered()
+    export = made(campaign)
+    download_letters(export_id=export.pk, downloaded_by_id=cast.paule().pk, now=NOW)
+    export.refresh_from_db()
+    later = ask(campaign, repeats=export)
+    with as_role("worker"):
+        assert make_rows(export_id=later.pk, now=NOW + timedelta(days=2))
+    campaign.refresh_from_db()
+    assert (campaign.first_message_at, campaign.last_message_at) == (NOW, NOW)
+
+
 def test_the_campaign_ends_once_its_letters_are_exported() -> None:
     campaign = lettered()
     send(campaign)
