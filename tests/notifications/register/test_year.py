@@ -34,8 +34,7 @@ from notifications.models import (
     Told,
 )
 from notifications.register.breach_page import row_of
-from notifications.register.figures import Line, register_lines
-from notifications.register.glance import glance_lines
+from notifications.register.glance import Line, lines_of
 from notifications.register.recount import recount
 from notifications.register.summing import sum_up
 from notifications.retention.closing import close_what_is_due, hindrances
@@ -134,23 +133,24 @@ def said(line: Line) -> Expected:
         messages=plain(figures.messages),
         first=line.first_message_at,
         last=line.last_message_at,
-        told_at=tuple(line.totals.told_at),
+        told_at=line.told_at,
     )
 
 
-def lines_of(year: Year) -> Iterator[tuple[Key, Line]]:
+def lines_of_both_pages(year: Year) -> Iterator[tuple[Key, Line]]:
     """Yield each line twice, as the page of a breach reads it and as an insurer's does."""
     for breach in year.breaches:
         insurers = [one.insurer for one in year.places if one.breach == breach]
-        lines: list[Line] = [*glance_lines(breach=breach)]
-        lines += register_lines(breach=breach, insurers=insurers)
+        lines = lines_of(breach=breach)
+        for insurer in insurers:
+            lines += lines_of(breach=breach, insurers=[insurer.pk])
         for line in lines:
             yield (breach.pk, line.insurer.pk), line
 
 
 def wrong_lines(year: Year, lines: dict[Key, Expected]) -> set[Key]:
     """Return the lines that say something else than what the files and events come to."""
-    found = list(lines_of(year))
+    found = list(lines_of_both_pages(year))
     assert Counter(key for key, _line in found) == dict.fromkeys(lines, 2)
     return {key for key, line in found if said(line) != lines[key]}
 
@@ -233,7 +233,7 @@ def clock(place: Place) -> tuple[str, float]:
 
 def test_clocks_and_days_are_those_of_what_was_declared(seen: Seen) -> None:
     clocks = Counter[str]()
-    for key, line in lines_of(seen.year):
+    for key, line in lines_of_both_pages(seen.year):
         place, row = seen.places[key], row_of(line, END)
         state, left = clock(place)
         assert str(row.clock.state) == state
@@ -247,8 +247,9 @@ def test_clocks_and_days_are_those_of_what_was_declared(seen: Seen) -> None:
 
 
 def shown_rows(page: str) -> dict[str, list[str]]:
-    """Return the cells of each insurer's row, by the address of its own page."""
-    rows = re.findall(r"<tr>\s*<th scope=\"row\"><a href=\"([^\"]+)\">(.*?)</tr>", page, re.S)
+    """Return the cells of each insurer's two rows, by the address of its own page."""
+    start = r"<tr><th scope=\"row\" rowspan=\"2\"><a href=\"([^\"]+)\">"
+    rows = re.findall(start + r"(.*?</tr><tr class=\"row-more\">.*?)</tr>", page, re.S)
     return {
         address: [
             re.sub(r"<[^>]+>", "\n", cell) for cell in re.findall(r"<td.*?>(.*?)</td>", row, re.S)
