@@ -7,6 +7,7 @@ breaks without encoding the rest again. docs/decisions/0014 says what was measur
 
 import hashlib
 import re
+import time
 from binascii import b2a_qp
 from dataclasses import dataclass
 from datetime import datetime
@@ -83,7 +84,7 @@ def compose(outgoing: Outgoing, *, sender: From, address: str, receipt_token: st
     if not isinstance(message, EmailText):
         raise TypeError("an e-mail is made of a layout and its blanks")
     head = (
-        f"Date: {_date(int(timezone.now().timestamp()))}\r\n"
+        f"Date: {_date(int(time.time()))}\r\n"
         f"To: {address}\r\n"
         f"Message-ID: {outgoing.message_id}\r\n"
         f"{RECEIPT_HEADER}: {receipt_token}\r\n"

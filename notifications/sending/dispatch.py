@@ -292,9 +292,12 @@ class _Watch:
     def halts_after(self, outcome: Outcome, *, now: datetime) -> bool:
         """Return whether the campaign was halted: nothing more of it is to be sent."""
         self.seen += 1
-        is_refused = outcome.state in FAILURES
-        self.refused[self.campaign_id] = self.refused[self.campaign_id] + 1 if is_refused else 0
-        self.is_alarmed |= outcome.state != State.ACCEPTED
+        if outcome.state != State.ACCEPTED:
+            self.is_alarmed = True
+        if outcome.state in FAILURES:
+            self.refused[self.campaign_id] += 1
+        else:
+            self.refused.pop(self.campaign_id, None)
         if self.refused[self.campaign_id] >= REFUSED_IN_A_ROW:
             self.refused[self.campaign_id] = 0
             halt_campaign(campaign_id=self.campaign_id, reason="all_refused", now=now)
@@ -319,9 +322,10 @@ class _Gate:
         return Foreseen(messages, self._pass)
 
     def _pass(self, messages: list[Outgoing]) -> Iterator[Outgoing]:
-        looked = False
+        looked, wait = False, timedelta()
         for number, message in enumerate(messages):
-            wait = self.slots.start + self.slots.spacing * number - timezone.now()
+            if self.slots.spacing or not number:
+                wait = self.slots.start + self.slots.spacing * number - timezone.now()
             if wait > timedelta():
                 # No slot is further from the one before: a clock set back is not waited for.
                 longest = self.slots.spacing + (timedelta() if number else AHEAD)
