@@ -16,10 +16,10 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from functools import lru_cache
+from html import escape
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.html import escape
 
 from insurers.lists import identifiers
 from notifications.channels.base import Outgoing
@@ -30,6 +30,8 @@ from notifications.senders.choosing import Sender
 RECEIPT_HEADER = "X-Receipt-Token"
 SOFT_BREAK = b"=\r\n"
 LONGEST_LINE = 76  # RFC 2045, 6.7, the soft break included
+# What quoted-printable leaves as it is, on one line.
+_PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ,'-]{0,72}[A-Za-z0-9,'-])?")
 _BLANK = re.compile("(" + "|".join(map(re.escape, BLANKS)) + ")")
 
 
@@ -182,6 +184,8 @@ def _quoted(content: str) -> bytes:
 
     The C encoder copies the newlines it finds and breaks lines with bare LF where it found none.
     """
+    if _PLAIN.fullmatch(content):
+        return content.encode()
     encoded = b2a_qp(content.encode(), istext=True)
     if b"\r\n" not in encoded:
         encoded = encoded.replace(b"\n", b"\r\n")

@@ -10,6 +10,7 @@ import re
 import smtplib
 import socket
 import ssl
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -60,6 +61,8 @@ class Session:
 
     def __init__(self, server: smtplib.SMTP) -> None:
         self._server = server
+        if server.sock is not None:
+            _let_the_kernel_time(server.sock)
         self._replies = _Replies(server)
         self._pipelines = server.has_extn("pipelining")
         self._dsn = server.has_extn("dsn")
@@ -204,6 +207,21 @@ def _answer(verb: str, code: int, text: str) -> Answer:
 def _refuses(verb: str, code: int) -> bool:
     """Whether a command was not carried out: the first digit decides (RFC 5321, 4.2.1)."""
     return code != START_MAIL_INPUT if verb == "DATA" else code // 100 != 2
+
+
+def _let_the_kernel_time(wire: socket.socket) -> None:
+    """Have the kernel give up what takes too long, by an OSError as well.
+
+    Python would ask it before each read and write whether there is anything, which costs a third of
+    both. TLS is read by OpenSSL, which would try for ever.
+    """
+    seconds = wire.gettimeout()
+    if seconds is None or isinstance(wire, ssl.SSLSocket):
+        return
+    longest = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        wire.setsockopt(socket.SOL_SOCKET, option, longest)
+    wire.settimeout(None)
 
 
 class _Server(smtplib.SMTP):
