@@ -8,7 +8,8 @@ second that can be flushed is said too.
 The floor is a loop of `smtplib.sendmail` over prebuilt bytes on one connection. The peers send the
 same message to the same sink, in the same run: Django on one connection (it records nothing), one
 Celery task per message, django-post_office. They are compared with two worker processes, and those
-that can have two processes too.
+that can have two processes too. Beyond some thousands a peer is as fast as before: each sends
+`--peer-messages` at the most, and a ratio is of messages a second.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from benchmarks.memory import resident
 from benchmarks.outbox import processor_seconds
 from benchmarks.sink import sink
 from benchmarks.stage import DATABASE, Stage, servers, wait_until, workers
+from benchmarks.stage import processor_seconds as seconds_of
 
 if TYPE_CHECKING:
     from notifications.models import Campaign
@@ -43,8 +45,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", type=int, default=100_000, help="messages")
     parser.add_argument("--no-peers", action="store_true", help="the portal and its floor only")
+    parser.add_argument("--peer-messages", type=int, default=10_000, help="at most, of each peer")
     parser.add_argument("--profile", action="store_true", help="where one process's time goes")
-    parser.add_argument("--connections", type=int, default=1, help="of each worker process")
+    parser.add_argument("--connections", type=int, default=8, help="of each worker process")
     options = parser.parse_args()
     os.environ["SENDING_CONNECTIONS"] = str(options.connections)
     say_machine()
@@ -54,11 +57,13 @@ def main() -> None:
             if options.profile:
                 profile(options.n)
                 return
-            measure(stage, port, options.n, with_peers=not options.no_peers)
+            two = measure(stage, port, options.n)
+            if not options.no_peers:
+                against_peers(stage, two, min(options.n, options.peer_messages))
 
 
-def measure(stage: Stage, port: int, count: int, *, with_peers: bool) -> None:
-    """Say all figures of one run."""
+def measure(stage: Stage, port: int, count: int) -> float:
+    """Say the portal's figures; return the messages a second of two processes."""
     letter = letter_of(campaign_of("letter", 1))
     keep(letter, stage.folder)
     say("size of the message", len(letter.wire), "bytes")
@@ -68,11 +73,15 @@ def measure(stage: Stage, port: int, count: int, *, with_peers: bool) -> None:
     say("one worker process", one, "messages/s", floor=base, target=0.9)
     two = portal(stage, count, processes=2)
     say("two worker processes", two, "messages/s", floor=base, target=2)
-    if not with_peers:
-        return
+    return two
+
+
+def against_peers(stage: Stage, rate: float, count: int) -> None:
+    """Say how the rate compares to each peer's, over so many messages of its own."""
     prepare_peers(stage)
+    say("messages that each peer sends", count, "messages")
     for name, figure, target in PEERS:
-        say(figure, two, "messages/s", peer=peer(stage, name, count), target=target)
+        say(figure, rate, "messages/s", peer=peer(stage, name, count), target=target)
 
 
 def floor(letter: Letter, port: int, count: int) -> float:
@@ -104,9 +113,13 @@ def portal(stage: Stage, count: int, *, processes: int) -> float:
         # They start and connect before anything is timed.
         sent(campaign_of(f"warm-{processes}", WARM), WARM, worker.pid)
         campaign = campaign_of(f"measured-{processes}", count)
-        started = time.monotonic()
+        started, worked = time.monotonic(), seconds_of(worker.pid)
+        busy = stage.processor_seconds()
         held = sent(campaign, count, worker.pid)
-        seconds = time.monotonic() - started
+        seconds, worked = time.monotonic() - started, seconds_of(worker.pid) - worked
+        busy = stage.processor_seconds() - busy
+    for whose, used in ((f"{processes} processes", worked), ("PostgreSQL", busy)):
+        say(f"processor time of {whose}", 1000 * used / count, "ms/message")
     note(f"{processes} processes: {seconds:.1f} s")
     early = [most for done, most in held if done >= MEMORY_FROM]
     if early:

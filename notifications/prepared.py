@@ -4,11 +4,15 @@ Planning takes PostgreSQL nearly as long as the statement itself.
 """
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 import psycopg
 from django.db import connection
+from psycopg import errors, pq
 from psycopg.rows import dict_row
+
+_numbers = count(1)
 
 
 def first_row(statement: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -19,3 +23,31 @@ def first_row(statement: str, values: Mapping[str, Any]) -> dict[str, Any] | Non
         psycopg.Cursor(connection.connection, row_factory=dict_row) as cursor,
     ):
         return cursor.execute(statement.encode(), values, prepare=True).fetchone()
+
+
+class PreparedStatement:
+    """A statement of a connection, run hundreds of times a second: by libpq, without a cursor.
+
+    A cursor takes 0.15 ms of the processor each time, as long as everything else that sending a
+    message costs. Parameters ($1, $2) and columns are text, as PostgreSQL writes them.
+    """
+
+    def __init__(self, wire: "psycopg.Connection[Any]", statement: str) -> None:
+        self._wire, self._name = wire, b"prepared_%d" % next(_numbers)
+        with wire.lock:
+            self._checked(wire.pgconn.prepare(self._name, statement.encode()))
+
+    def rows(self, *values: str) -> list[tuple[bytes | None, ...]]:
+        """Run it in the connection's turn; raise psycopg's errors."""
+        with self._wire.lock:  # Which psycopg's own cursors take.
+            given = [value.encode() for value in values]
+            found = self._checked(self._wire.pgconn.exec_prepared(self._name, given))
+        columns = range(found.nfields)
+        return [tuple(found.get_value(row, n) for n in columns) for row in range(found.ntuples)]
+
+    def _checked(self, result: "pq.abc.PGresult") -> "pq.abc.PGresult":
+        if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
+            return result
+        if self._wire.pgconn.status == pq.ConnStatus.BAD:
+            raise psycopg.OperationalError("PostgreSQL has closed the connection")
+        raise errors.error_from_result(result)

@@ -7,6 +7,7 @@ breaks without encoding the rest again. docs/decisions/0014 says what was measur
 
 import hashlib
 import re
+import time
 from binascii import b2a_qp
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +16,10 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from functools import lru_cache
+from html import escape
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.html import escape
 
 from insurers.lists import identifiers
 from notifications.channels.base import Outgoing
@@ -29,6 +30,8 @@ from notifications.senders.choosing import Sender
 RECEIPT_HEADER = "X-Receipt-Token"
 SOFT_BREAK = b"=\r\n"
 LONGEST_LINE = 76  # RFC 2045, 6.7, the soft break included
+# What quoted-printable leaves as it is, on one line.
+_PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ,'-]{0,72}[A-Za-z0-9,'-])?")
 _BLANK = re.compile("(" + "|".join(map(re.escape, BLANKS)) + ")")
 
 
@@ -83,7 +86,7 @@ def compose(outgoing: Outgoing, *, sender: From, address: str, receipt_token: st
     if not isinstance(message, EmailText):
         raise TypeError("an e-mail is made of a layout and its blanks")
     head = (
-        f"Date: {_date(int(timezone.now().timestamp()))}\r\n"
+        f"Date: {_date(int(time.time()))}\r\n"
         f"To: {address}\r\n"
         f"Message-ID: {outgoing.message_id}\r\n"
         f"{RECEIPT_HEADER}: {receipt_token}\r\n"
@@ -181,6 +184,8 @@ def _quoted(content: str) -> bytes:
 
     The C encoder copies the newlines it finds and breaks lines with bare LF where it found none.
     """
+    if _PLAIN.fullmatch(content):
+        return content.encode()
     encoded = b2a_qp(content.encode(), istext=True)
     if b"\r\n" not in encoded:
         encoded = encoded.replace(b"\n", b"\r\n")

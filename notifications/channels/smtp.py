@@ -10,6 +10,7 @@ import re
 import smtplib
 import socket
 import ssl
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -60,6 +61,8 @@ class Session:
 
     def __init__(self, server: smtplib.SMTP) -> None:
         self._server = server
+        if server.sock is not None:
+            _let_the_kernel_time(server.sock)
         self._replies = _Replies(server)
         self._pipelines = server.has_extn("pipelining")
         self._dsn = server.has_extn("dsn")
@@ -74,7 +77,7 @@ class Session:
         """
         if self._announced not in (None, envelope):
             raise AssertionError("another message was announced")
-        refusal = self._ask_all(envelope) if self._announced is envelope else self._ask(envelope)
+        refusal = self._ask_all() if self._announced is envelope else self._ask(envelope)
         self._announced, self._is_first = None, False
         if refusal is not None:
             return refusal
@@ -87,40 +90,43 @@ class Session:
                 self._server.quit()
         self._server.close()
 
-    def _commands(self, envelope: Envelope) -> list[tuple[str, bytes]]:
+    def _commands(self, envelope: Envelope) -> list[bytes]:
         ret = f" RET=HDRS ENVID={envelope.token}" if self._dsn else ""
         notify = " NOTIFY=FAILURE,DELAY" if self._dsn else ""
         commands = [
-            ("MAIL", f"MAIL FROM:<{envelope.sender}>{ret}\r\n".encode("ascii")),
-            ("RCPT", f"RCPT TO:<{envelope.recipient}>{notify}\r\n".encode("ascii")),
-            ("DATA", b"DATA\r\n"),
+            f"MAIL FROM:<{envelope.sender}>{ret}\r\n".encode("ascii"),
+            f"RCPT TO:<{envelope.recipient}>{notify}\r\n".encode("ascii"),
+            b"DATA\r\n",
         ]
-        return [("RSET", b"RSET\r\n"), *commands] if self._left_open else commands
+        return [b"RSET\r\n", *commands] if self._left_open else commands
+
+    def _verbs(self) -> tuple[str, ...]:
+        return ("RSET", "MAIL", "RCPT", "DATA") if self._left_open else ("MAIL", "RCPT", "DATA")
 
     def _ask(self, envelope: Envelope) -> Answer | None:
         """Announce a message now; return the refusal, or None where its content may come."""
         if self._pipelines and not self._is_first:
-            self._write("MAIL", b"".join(line for _verb, line in self._commands(envelope)))
-            return self._ask_all(envelope)
-        for verb, line in self._commands(envelope):
+            self._write("MAIL", b"".join(self._commands(envelope)))
+            return self._ask_all()
+        for verb, line in zip(self._verbs(), self._commands(envelope), strict=True):
             self._write(verb, line)
             answer = self._read(verb)
-            if _refuses(answer):
+            if _refuses(verb, answer.code):
                 self._left_open = verb != "MAIL"
                 return answer
         self._left_open = False
         return None
 
-    def _ask_all(self, envelope: Envelope) -> Answer | None:
+    def _ask_all(self) -> Answer | None:
         """Read the answers to an envelope that was written whole."""
-        refusal, answer = None, Answer("", 0)
-        for verb, _line in self._commands(envelope):
-            answer = self._read(verb)
-            if _refuses(answer) and refusal is None:
-                refusal = answer
-            if answer.code == CLOSING:
-                return answer
-        if refusal is not None and answer.code == START_MAIL_INPUT:
+        refusal, code = None, 0
+        for verb in self._verbs():
+            code, text = self._reply(verb)
+            if _refuses(verb, code) and (refusal is None or code == CLOSING):
+                refusal = _answer(verb, code, text)
+            if code == CLOSING:
+                return refusal
+        if refusal is not None and code == START_MAIL_INPUT:
             # The server waits for content although nobody is to get it (RFC 2920, 3.1).
             self._write("DATA", b".\r\n")
             self._read("DATA")
@@ -131,7 +137,7 @@ class Session:
         body = content.replace(b"\r\n.", b"\r\n..") + b".\r\n"
         after = b""
         if following is not None:
-            after = b"".join(line for _verb, line in self._commands(following))
+            after = b"".join(self._commands(following))
             self._announced = following
         self._write("CONTENT", body + after, whole=len(body))
         return self._read("CONTENT", sent=True)
@@ -148,12 +154,13 @@ class Session:
             raise LostConnectionError(verb, sent=sent) from error
 
     def _read(self, verb: str, *, sent: bool = False) -> Answer:
+        return _answer(verb, *self._reply(verb, sent=sent))
+
+    def _reply(self, verb: str, *, sent: bool = False) -> tuple[int, str]:
         try:
-            code, text = self._replies.read()
+            return self._replies.read()
         except (OSError, ValueError) as error:
             raise LostConnectionError(verb, sent=sent) from error
-        enhanced = _ENHANCED.match(text)
-        return Answer(verb, code, enhanced[1] if enhanced else "", text)
 
 
 class _Replies:
@@ -167,16 +174,15 @@ class _Replies:
 
     def read(self) -> tuple[int, str]:
         """Return a reply's code and text; raise OSError or ValueError where there is none."""
-        texts: list[str] = []
-        length = 0
-        while True:
+        line = self._line()
+        texts, length = [line[4:]], len(line)
+        while _REPLY.match(line) and line[3:4] == b"-" and length <= LONGEST_REPLY:
             line = self._line()
+            texts.append(line[4:])
             length += len(line)
-            if not _REPLY.match(line) or length > LONGEST_REPLY:
-                raise ValueError("not a reply")
-            texts.append(line[4:].decode("ascii", "replace").strip())
-            if line[3:4] != b"-":
-                return int(line[:3]), "\n".join(texts)
+        if not _REPLY.match(line) or length > LONGEST_REPLY:
+            raise ValueError("not a reply")
+        return int(line[:3]), "\n".join([text.decode("ascii", "replace").strip() for text in texts])
 
     def _line(self) -> bytes:
         while True:
@@ -193,9 +199,29 @@ class _Replies:
             self._come += more
 
 
-def _refuses(answer: Answer) -> bool:
+def _answer(verb: str, code: int, text: str) -> Answer:
+    enhanced = _ENHANCED.match(text)
+    return Answer(verb, code, enhanced[1] if enhanced else "", text)
+
+
+def _refuses(verb: str, code: int) -> bool:
     """Whether a command was not carried out: the first digit decides (RFC 5321, 4.2.1)."""
-    return answer.code != START_MAIL_INPUT if answer.verb == "DATA" else answer.code // 100 != 2
+    return code != START_MAIL_INPUT if verb == "DATA" else code // 100 != 2
+
+
+def _let_the_kernel_time(wire: socket.socket) -> None:
+    """Have the kernel give up what takes too long, by an OSError as well.
+
+    Python would ask it before each read and write whether there is anything, which costs a third of
+    both. TLS is read by OpenSSL, which would try for ever.
+    """
+    seconds = wire.gettimeout()
+    if seconds is None or isinstance(wire, ssl.SSLSocket):
+        return
+    longest = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        wire.setsockopt(socket.SOL_SOCKET, option, longest)
+    wire.settimeout(None)
 
 
 class _Server(smtplib.SMTP):

@@ -142,13 +142,17 @@ class Notification(models.Model):
 
 
 class Acceptance(models.Model):
-    """A message that its server took, until `sending/acceptances.py` makes an event of it."""
+    """A message that its server took, until `sending/acceptances.py` makes an event of it.
+
+    `reference_fingerprint` is that of the message's reference, which has left with it.
+    """
 
     pk = models.CompositePrimaryKey("batch_id", "notification_id")
     batch_id = models.IntegerField()
     notification_id = models.BigIntegerField()
     reason = models.CharField(max_length=60)
     reference = models.CharField(max_length=120)
+    reference_fingerprint = models.BinaryField()
     at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -6,20 +6,16 @@ while it is being sent, at its end, or when it is recovered. Until then a messag
 """
 
 from datetime import datetime
-from typing import Any
-
-from django.db import connection, transaction
 
 from notifications.deadlocks import done_again_after_deadlock
-from notifications.models import Acceptance
+from notifications.prepared import first_row
 from notifications.receipts.applying import apply_waiting
-from notifications.references import derive, fingerprint
 
 # Messages are locked in the order in which everybody else locks them.
 APPLY = """
 WITH written AS MATERIALIZED (
     SELECT notification_id FROM notifications_acceptance
-    WHERE batch_id = %(batch)s AND notification_id = ANY (%(messages)s)
+    WHERE batch_id = %(batch)s
     ORDER BY notification_id FOR UPDATE
 ), taken AS (
     DELETE FROM notifications_acceptance a USING written
@@ -29,10 +25,9 @@ WITH written AS MATERIALIZED (
     WHERE n.id IN (SELECT notification_id FROM taken) ORDER BY n.id FOR UPDATE
 ), moved AS (
     UPDATE notifications_notification n SET state = 'accepted', reason = taken.reason,
-        attempts = attempts + 1, due_at = taken.at, reference_fingerprint = known.fingerprint
+        attempts = attempts + 1, due_at = taken.at,
+        reference_fingerprint = taken.reference_fingerprint
     FROM locked JOIN taken ON taken.notification_id = locked.id
-    JOIN unnest(%(messages)s::bigint[], %(fingerprints)s::bytea[]) AS known (id, fingerprint)
-        ON known.id = locked.id
     WHERE n.id = locked.id
     RETURNING n.id, n.campaign_id, n.channel, n.people, n.uncounted, n.receipts_wait,
         taken.reason, taken.reference, taken.at
@@ -47,7 +42,7 @@ WITH written AS MATERIALIZED (
     SELECT campaign_id, id, channel, 'accepted', reason, 'sending', '', people, 1, uncounted, at
     FROM moved
 )
-SELECT id FROM moved WHERE receipts_wait
+SELECT coalesce(array_agg(id), '{}') AS waiting FROM moved WHERE receipts_wait
 """
 
 
@@ -57,18 +52,6 @@ def apply_acceptances(*, batch_id: int, now: datetime) -> None:
 
     Whatever comes meanwhile waits for the next time; two that do it at once share the work.
     """
-    taken = Acceptance.objects.filter(batch_id=batch_id)
-    messages = list(taken.values_list("notification_id", flat=True))
-    if not messages:
-        return
-    with transaction.atomic(), connection.cursor() as cursor:
-        fingerprints = [fingerprint(derive(message)) for message in messages]
-        values: dict[str, Any] = {
-            "batch": batch_id,
-            "messages": messages,
-            "fingerprints": fingerprints,
-        }
-        cursor.execute(APPLY, values)
-        waiting = [row[0] for row in cursor.fetchall()]
-    for notification_id in waiting:
+    found = first_row(APPLY, {"batch": batch_id})
+    for notification_id in found["waiting"] if found else ():
         apply_waiting(notification_id=notification_id, now=now)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
@@ -42,8 +43,7 @@ from notifications.notices.rendering import (
     lay_out,
 )
 from notifications.outbox.settling import settle
-from notifications.references import derive, message_id
-from notifications.sending.acceptances import apply_acceptances
+from notifications.references import derive, fingerprint, message_id
 from notifications.sending.leases import (
     BATCH_SIZE,
     abandon_batch,
@@ -99,14 +99,20 @@ class Letterheads:
             return self._kept[campaign_id]
 
 
-@dataclass(frozen=True)
-class Leased:
+class Leased(NamedTuple):
     """A message of a batch, and the sealed contact to send it to."""
 
     notification_id: int
     people: int
     ordinal: int
     contact: bytes
+
+
+class Addressed(NamedTuple):
+    """A message of a batch as it leaves, and the fingerprint of its reference."""
+
+    outgoing: Outgoing
+    fingerprint: bytes
 
 
 @dataclass
@@ -245,7 +251,7 @@ def _dispatch_batch(
 
 
 def _send(
-    messages: list[Outgoing],
+    messages: list[Addressed],
     batch_id: int,
     campaign_id: int,
     channel: Channel,
@@ -254,16 +260,21 @@ def _send(
 ) -> bool:
     """Send a batch as far as the campaign and its provider go; return whether that one took it."""
     gate = _Gate(batch_id=batch_id, slots=slots, until=hand.until)
-    watch = _Watch(batch_id=batch_id, campaign_id=campaign_id, refused=hand.refused_in_a_row)
+    watch = _Watch(campaign_id=campaign_id, refused=hand.refused_in_a_row)
+    fingerprints = {outgoing.notification_id: known for outgoing, known in messages}
     now = None
     try:
         via = channel_for(channel, insurer_id=hand.letterheads.of(campaign_id).campaign.insurer_id)
-        for outcome in via.send(gate.let_through(messages)):
+        for outcome in via.send(gate.let_through([outgoing for outgoing, _known in messages])):
             if now is None:
                 note_sending(campaign_id=campaign_id, now=timezone.now())
             now = timezone.now()
             if outcome.state == State.ACCEPTED:
-                gate.is_open = hand.recorder.record(batch_id=batch_id, outcome=outcome)
+                gate.is_open = hand.recorder.record(
+                    batch_id=batch_id,
+                    outcome=outcome,
+                    fingerprint=fingerprints[outcome.notification_id],
+                )
             else:
                 gate.is_open = record_outcome(batch_id=batch_id, outcome=outcome, now=now)
             if watch.halts_after(outcome, now=now):
@@ -280,9 +291,8 @@ def _send(
 
 @dataclass
 class _Watch:
-    """Has outcomes counted by the hundred, and their campaign halted where it fails."""
+    """Has a campaign halted where its messages fail."""
 
-    batch_id: int
     campaign_id: int
     refused: Counter[int]
     """Messages refused in a row, by campaign."""
@@ -292,17 +302,19 @@ class _Watch:
     def halts_after(self, outcome: Outcome, *, now: datetime) -> bool:
         """Return whether the campaign was halted: nothing more of it is to be sent."""
         self.seen += 1
-        is_refused = outcome.state in FAILURES
-        self.refused[self.campaign_id] = self.refused[self.campaign_id] + 1 if is_refused else 0
-        self.is_alarmed |= outcome.state != State.ACCEPTED
+        if outcome.state != State.ACCEPTED:
+            self.is_alarmed = True
+        if outcome.state in FAILURES:
+            self.refused[self.campaign_id] += 1
+        else:
+            self.refused.pop(self.campaign_id, None)
         if self.refused[self.campaign_id] >= REFUSED_IN_A_ROW:
             self.refused[self.campaign_id] = 0
             halt_campaign(campaign_id=self.campaign_id, reason="all_refused", now=now)
             return True
-        if self.seen % WATCHED:
+        if not self.is_alarmed or self.seen % WATCHED:
             return False
-        apply_acceptances(batch_id=self.batch_id, now=now)
-        return self.is_alarmed and halt_if_failing(campaign_id=self.campaign_id, now=now)
+        return halt_if_failing(campaign_id=self.campaign_id, now=now)
 
 
 @dataclass
@@ -319,9 +331,10 @@ class _Gate:
         return Foreseen(messages, self._pass)
 
     def _pass(self, messages: list[Outgoing]) -> Iterator[Outgoing]:
-        looked = False
+        looked, wait = False, timedelta()
         for number, message in enumerate(messages):
-            wait = self.slots.start + self.slots.spacing * number - timezone.now()
+            if self.slots.spacing or not number:
+                wait = self.slots.start + self.slots.spacing * number - timezone.now()
             if wait > timedelta():
                 # No slot is further from the one before: a clock set back is not waited for.
                 longest = self.slots.spacing + (timedelta() if number else AHEAD)
@@ -355,7 +368,7 @@ def _leased(batch_id: int) -> Iterator[Leased]:
     return (Leased(row[0], row[1], row[2], bytes(row[3])) for row in rows)
 
 
-def _address(letterhead: Letterhead, channel: Channel, leased: Leased) -> Outgoing:
+def _address(letterhead: Letterhead, channel: Channel, leased: Leased) -> Addressed:
     contact = letterhead.contacts.open(leased.ordinal, leased.contact)
     reference = derive(leased.notification_id)
     layout = letterhead.layouts["en" if contact.language == "en" else "fr"]
@@ -364,7 +377,7 @@ def _address(letterhead: Letterhead, channel: Channel, leased: Leased) -> Outgoi
         message = layout.email(contact=contact, people=leased.people, reference=reference)
     else:
         message = layout.short_message(reference=reference)
-    return Outgoing(
+    outgoing = Outgoing(
         notification_id=leased.notification_id,
         address=contact.email if channel == Channel.EMAIL else contact.phone,
         sender_name=(
@@ -374,3 +387,4 @@ def _address(letterhead: Letterhead, channel: Channel, leased: Leased) -> Outgoi
         message=message,
         message_id=message_id(leased.notification_id),
     )
+    return Addressed(outgoing, fingerprint(reference))

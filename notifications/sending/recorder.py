@@ -11,26 +11,28 @@ from collections import deque
 from dataclasses import dataclass, field
 from threading import Lock
 
-import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from notifications.channels import Outcome
+from notifications.prepared import PreparedStatement
 
 KEEP = """
 WITH kept AS (
-    INSERT INTO notifications_acceptance (batch_id, notification_id, reason, reference, at)
-    SELECT (one->>0)::int, (one->>1)::bigint, one->>2, one->>3, %s::timestamptz
-    FROM json_array_elements(%s::json) AS one
+    INSERT INTO notifications_acceptance (batch_id, notification_id, reason, reference,
+        reference_fingerprint, at)
+    SELECT (one->>0)::int, (one->>1)::bigint, one->>2, one->>3, decode(one->>4, 'hex'),
+        $1::timestamptz
+    FROM json_array_elements($2::json) AS one
 )
 SELECT b.id FROM notifications_dispatchbatch b JOIN notifications_campaign c ON c.id = b.campaign_id
-WHERE b.id = ANY (%s) AND c.state = 'sending' AND c.interruptions = b.interruptions
+WHERE b.id = ANY ($3::int[]) AND c.state = 'sending' AND c.interruptions = b.interruptions
 """
 
 
 @dataclass
 class _Entry:
-    values: tuple[int, int, str, str]
+    values: tuple[int, int, str, str, str]
     goes_on: bool = False
     is_written: bool = False
     error: BaseException | None = None
@@ -51,11 +53,13 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self.database.ensure_connection()
-        self._wire = self.database.connection  # Never another one: it would not hold the leases.
+        # Never on another connection: it would not hold the leases.
+        self._kept = PreparedStatement(self.database.connection, KEEP)
 
-    def record(self, *, batch_id: int, outcome: Outcome) -> bool:
+    def record(self, *, batch_id: int, outcome: Outcome, fingerprint: bytes) -> bool:
         """Write what a server took, to disk; return whether its batch is still to be sent.
 
+        `fingerprint` is that of the message's reference.
         Whoever comes first writes what all have brought meanwhile. Raises the database's error,
         for each of them.
         """
@@ -64,6 +68,7 @@ class Recorder:
             outcome.notification_id,
             outcome.reason,
             outcome.provider_reference[:120],
+            fingerprint.hex(),
         )
         entry = _Entry(values)
         self._waiting.append(entry)
@@ -94,8 +99,7 @@ class Recorder:
 
     def _keep(self, entries: list[_Entry]) -> set[int]:
         content = json.dumps([entry.values for entry in entries])
-        batches = list({entry.values[0] for entry in entries})
-        # Planned once: planning takes PostgreSQL nearly as long as the statement.
-        with self.database.wrap_database_errors, psycopg.Cursor(self._wire) as cursor:
-            cursor.execute(KEEP, (timezone.now(), content, batches), prepare=True)
-            return {row[0] for row in cursor.fetchall()}
+        batches = ",".join({str(entry.values[0]) for entry in entries})
+        with self.database.wrap_database_errors:
+            rows = self._kept.rows(timezone.now().isoformat(), content, f"{{{batches}}}")
+        return {int(batch) for (batch,) in rows if batch is not None}

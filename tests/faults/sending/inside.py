@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.db.models import Max, Sum
 from django.utils import timezone
 
@@ -114,8 +115,13 @@ def bring_forward(campaign: Campaign) -> None:
 
 
 def end_rests() -> None:
-    """Let the time pass for which a server that was away is left alone."""
-    SenderPace.objects.update(rests_until_at=None)
+    """Let the time pass for which a server that was away is left alone.
+
+    Not of a sender that a worker holds: it may stand before a closed gate.
+    """
+    with transaction.atomic():
+        free = SenderPace.objects.select_for_update(skip_locked=True).values_list("pk", flat=True)
+        SenderPace.objects.filter(pk__in=list(free)).update(rests_until_at=None)
 
 
 def tickets() -> list[tuple[int, int]]:

@@ -46,8 +46,7 @@ def kill_at_random(run: Run) -> None:
 
 
 def _kill_at_random(run: Run, seen: Counter[str]) -> None:
-    run.wait_for(lambda: _at_work(run), "a worker")
-    worker = run.random.choice(_at_work(run))
+    worker = run.random.choice(run.wait_for(lambda: _at_work(run), "a worker"))
     with run.strike(doubts=CONNECTIONS):
         worker.freeze()
         phases = run.works.phases_of(worker)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 from django.db import Error
 
@@ -15,6 +16,8 @@ from notifications.models import Campaign, State
 from tests.faults.sending import inside
 from tests.faults.sending.mail_server import Taken
 from tests.faults.sending.workers import Works
+
+Found = TypeVar("Found")
 
 SWEPT = 0.5  # seconds between two sweeps of a run that does not wait for beat's
 
@@ -83,14 +86,15 @@ class Run:
         mark = self._first + int(self.count * share)
         self.wait_for(lambda: len(self.works.mail.taken) >= mark, f"{share:.0%} of the messages")
 
-    def wait_for(self, condition: Callable[[], object], what: str, *, every: float = 0.02) -> None:
-        """Wait until a condition holds, and say what was going on where it does not."""
+    def wait_for(self, condition: Callable[[], Found], what: str, *, every: float = 0.02) -> Found:
+        """Wait until a condition holds and return what it found; else say what was going on."""
         deadline = time.monotonic() + 90 + self.count / 20
-        while not condition():
+        while not (found := condition()):
             if time.monotonic() > deadline:
                 raise AssertionError(f"{what} did not come; {self._told()}")
             self._sweep()
             time.sleep(every)
+        return found
 
     def let_pass(self, seconds: float) -> None:
         """Let a fault last."""

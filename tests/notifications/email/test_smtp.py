@@ -1,5 +1,7 @@
 """What becomes of a message, whatever an SMTP server answers and wherever the connection breaks."""
 
+import smtplib
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,6 +11,7 @@ import pytest
 from notifications.channels import ChannelDownError, Outcome, Outgoing, SenderRefusedError
 from notifications.channels.base import Foreseen
 from notifications.channels.email import EmailChannel
+from notifications.channels.smtp import Envelope, LostConnectionError, Session
 from notifications.models import Encryption, State
 from notifications.notices.rendering import EmailText
 from notifications.receipts.tokens import read_token
@@ -266,3 +269,14 @@ def test_a_server_that_is_not_there_is_down() -> None:
 def test_a_greeting_of_421_is_a_server_that_is_down() -> None:
     with serving(greeting="421 too busy") as script, pytest.raises(ChannelDownError):
         list(EmailChannel(sender(script)).send(messages(1)))
+
+
+def test_a_server_that_says_nothing_is_given_up_after_a_while() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, smtplib.SMTP() as server:
+        ours.settimeout(0.2)
+        server.sock = ours
+        with pytest.raises(LostConnectionError) as lost:
+            Session(server).deliver(Envelope("us@example.fr", "zoe@example.fr", "t"), b"", None)
+        server.sock = None
+    assert (lost.value.verb, lost.value.sent) == ("MAIL", False)

@@ -48,7 +48,8 @@ def leased() -> tuple[Campaign, int, list[int]]:
 
 def accept(recorder: Recorder, batch: int, message: int) -> bool:
     outcome = Outcome(message, State.ACCEPTED, "smtp-250", provider_reference=f"r{message}")
-    return recorder.record(batch_id=batch, outcome=outcome)
+    known = fingerprint(derive(message))
+    return recorder.record(batch_id=batch, outcome=outcome, fingerprint=known)
 
 
 def states() -> list[str]:
