@@ -80,7 +80,7 @@ def wait_for(happened: Callable[[], bool], *, seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 def reference_in(message: str) -> str:
