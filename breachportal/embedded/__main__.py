@@ -5,7 +5,8 @@ import io
 import sys
 from pathlib import Path
 
-from breachportal.embedded.demo import PortTakenError, reset_demo, run_demo
+from breachportal.embedded.demo import reset_demo, run_demo
+from breachportal.embedded.ports import PortTakenError
 from breachportal.embedded.process import ServerDiedError
 from breachportal.embedded.state import PROJECT, AlreadyRunningError, State
 

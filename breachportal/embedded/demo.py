@@ -4,11 +4,11 @@ import http.client
 import shutil
 import signal
 import smtplib
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from breachportal.embedded.mailpages import current_code, read_accounts
+from breachportal.embedded.ports import Ports, hold_ports
 from breachportal.embedded.postgres import start_cluster
 from breachportal.embedded.process import (
     ServerDiedError,
@@ -39,8 +40,6 @@ from breachportal.embedded.state import (
 from breachportal.embedded.supervisor import Service, StopRequestedError, Supervisor, tail
 
 DATABASE = "breachportal"
-PORTAL_PORT = 8000
-MAIL_PAGE_OFFSET, SMTP_OFFSET = 25, 26  # from the portal's port, so that two runs keep apart
 SEEDING_ROLE: Role = "web"
 # Without its banner: a full disk takes no line of it, and Celery would not start.
 CELERY = ("celery", "--quiet", "-A", "breachportal")
@@ -58,19 +57,6 @@ SETUP: tuple[tuple[str, Role, tuple[str, ...]], ...] = (
     ("Fichiers statiques", "web", ("collectstatic", "--noinput", "--verbosity", "0")),
     ("Annuaire des organismes", "web", ("load_directory",)),
 )
-
-
-class PortTakenError(Exception):
-    """The port that was asked for is not free."""
-
-
-@dataclass(frozen=True)
-class Ports:
-    """Where a run listens, on 127.0.0.1."""
-
-    portal: int
-    mail_page: int
-    smtp: int
 
 
 @dataclass(frozen=True)
@@ -134,6 +120,7 @@ class Demo:
         ]
         # No secret, but what find_leftovers looks for.
         settings = {"DEMO_STATE_FILE": str(self.state.demo_file)}
+        self.ports.let_go(self.ports.mail_page, self.ports.smtp)
         return self._start_python("mail", command, settings, self._mail_answers)
 
     def _mail_answers(self) -> bool:
@@ -181,6 +168,7 @@ class Demo:
             "breachportal.wsgi:application",
         ]
         settings = self._settings("web")
+        self.ports.let_go(self.ports.portal)
         return self._start_python("web", command, settings, lambda: _get(self.ports.portal, "/"))
 
     def _start(
@@ -243,11 +231,12 @@ def run_demo(state: State, *, port: int | None, members: int) -> None:
     :raises ServerDiedError: when something does not come up, or stay up.
     """
     state.create()
-    with state.lock() as lock:
+    with ExitStack() as stack:
+        lock = stack.enter_context(state.lock())
         supervisor = Supervisor()
         print("Le portail de démonstration démarre.", flush=True)
         end_leftovers(state.folder)
-        ports = choose_ports(port)
+        ports = stack.enter_context(hold_ports(port))
         lock.write(f"http://localhost:{ports.portal}")
         lock.flush()
         demo = Demo(
@@ -275,42 +264,6 @@ def reset_demo(state: State) -> None:
             end_leftovers(state.folder)
             state.clear()
     print("La démonstration est effacée.")
-
-
-def choose_ports(asked: int | None) -> Ports:
-    """Free ports, the usual ones when they are; `asked` is the portal's, whatever its price."""
-    if asked is not None and not is_free(asked):
-        raise PortTakenError(
-            f"Le port {asked} n’est pas libre : choisissez-en un autre avec PORT=…"
-        )
-    portal = asked or first_free(PORTAL_PORT)
-    if asked is None and portal != PORTAL_PORT:
-        print(f"Le port {PORTAL_PORT} est occupé : le portail prend le {portal} (ou PORT=…).")
-    mail_page = first_free(portal + MAIL_PAGE_OFFSET)
-    smtp = first_free(max(portal + SMTP_OFFSET, mail_page + 1))
-    return Ports(portal=portal, mail_page=mail_page, smtp=smtp)
-
-
-def first_free(start: int) -> int:
-    """The first free port from `start` on."""
-    return next(port for port in range(start, 65536) if is_free(port))
-
-
-def is_free(port: int) -> bool:
-    """Whether one can listen on the port, and « localhost » would lead a browser to nobody else."""
-    for address in ("127.0.0.1", "::1"):
-        try:
-            socket.create_connection((address, port), timeout=1).close()
-        except OSError:
-            continue
-        return False
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _get(port: int, path: str) -> bool:

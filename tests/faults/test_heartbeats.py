@@ -22,8 +22,8 @@ def stacks(
         "DATABASE_URL_WEB": f"postgresql://breachportal_web@/{name}?host={sockets}",
     }
     with django_db_blocker.unblock(), own_database(name, tmp_path):
-        beat = Stack(tmp_path, name=name, redis_db=11, smtp_port=9, environment=of_web)
-        workers = Stack(tmp_path, name=name, redis_db=11, smtp_port=9)
+        beat = Stack(tmp_path, name=name, redis_db=5, smtp_port=9, environment=of_web)
+        workers = Stack(tmp_path, name=name, redis_db=5, smtp_port=9)
         try:
             yield beat, workers
         finally:

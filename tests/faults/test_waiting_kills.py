@@ -34,7 +34,7 @@ def stack(
 ) -> Iterator[Stack]:
     name = f"waiting_kills_{os.getpid()}"
     with django_db_blocker.unblock(), own_database(name, tmp_path):
-        stack = Stack(tmp_path, name=name, redis_db=7, smtp_port=mail.port)
+        stack = Stack(tmp_path, name=name, redis_db=12, smtp_port=mail.port)
         try:
             yield stack
         finally:

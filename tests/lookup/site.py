@@ -60,7 +60,7 @@ def production_site(
         environment = production_environment(str(folder)) | {
             "PORTAL_ROLE": "web",
             "DATABASE_URL_WEB": f"postgresql://breachportal_web@/{name}?host={sockets}",
-            "REDIS_URL": f"unix://{sockets}/redis.sock?db=15",
+            "REDIS_URL": f"unix://{sockets}/redis.sock?db={_own_redis_db()}",
             "STATIC_ROOT": str(static),
         }
         for command in (["collectstatic", "--no-input", "-v", "0"], ["write_failure_page"]):
@@ -75,3 +75,8 @@ def production_site(
             yield site
         finally:
             site.down()
+
+
+def _own_redis_db() -> int:
+    """Return what no site of another test process uses: the last numbers that Redis has."""
+    return 15 - int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

@@ -51,7 +51,7 @@ class Line:
         self.bytes += event["encodedDataLength"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def lines(address: str) -> dict[str, Line]:
     """Each page opened by a browser that has nothing yet."""
     lines = {}

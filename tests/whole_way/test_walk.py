@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.whole_way.conftest import Portal, sign_in, visitor
+from tests.whole_way.conftest import Portal, sign_in, visitor, wait_for
 from tests.whole_way.test_story import accept
 
 PHARE = "mutuelle-du-phare-demonstration"
@@ -46,6 +46,42 @@ FOCUSED = """() => {
         one.outerHTML.slice(0, 120)];
 }"""
 
+# Whether the focus is in this document or its frames, which element has it, and if that is a frame.
+FOCUS_OF_FRAME = """() => {
+    const one = document.activeElement;
+    return [document.hasFocus(), [...document.querySelectorAll('*')].indexOf(one),
+        one instanceof HTMLIFrameElement];
+}"""
+
+
+def press_tab(page: Page) -> None:
+    """Press Tab, and wait until the focus is where that leads.
+
+    A frame in a process of its own takes the focus, and gives it back, some time after the key:
+    a Tab that came meanwhile would pass over the control that follows.
+    """
+    before = focus_of(page)
+    page.keyboard.press("Tab")
+    if len(page.frames) > 1 and (is_in_frame(before) or is_in_frame(focus_of(page))):
+        wait_for(lambda: has_arrived(before, focus_of(page)))
+
+
+Focus = list[tuple[bool, int, bool]]  # as FOCUS_OF_FRAME returns it, the page's own first
+
+
+def focus_of(page: Page) -> Focus:
+    """Return what the page and its frames each know of the focus."""
+    return [frame.evaluate(FOCUS_OF_FRAME) for frame in page.frames]
+
+
+def is_in_frame(focus: Focus) -> bool:
+    return focus[0][2]
+
+
+def has_arrived(before: Focus, now: Focus) -> bool:
+    """Whether it moved, and the page and its frames agree on where to."""
+    return now != before and is_in_frame(now) == any(is_here for is_here, *_ in now[1:])
+
 
 def walk(page: Page) -> None:
     """Go through the page by Tab; every control must be met once, in order, with its focus seen."""
@@ -54,7 +90,7 @@ def walk(page: Page) -> None:
     page.evaluate(FROM_THE_TOP)
     met: list[int] = []
     for _press in range(3 * total + 40):  # A date has several stops, a frame that scrolls one more.
-        page.keyboard.press("Tab")
+        press_tab(page)
         stop, is_seen, what = page.evaluate(FOCUSED)
         if stop < 0 or stop in met[-1:]:
             continue
@@ -70,7 +106,7 @@ def go_to(page: Page, target: Locator) -> None:
     for _press in range(400):
         if target.evaluate("one => one === document.activeElement"):
             return
-        page.keyboard.press("Tab")
+        press_tab(page)
     raise AssertionError("nobody gets there by Tab")
 
 

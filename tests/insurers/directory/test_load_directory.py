@@ -8,29 +8,17 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from audit.models import AuditEntry
-from insurers.directory.loading import KEYS
-from insurers.management.commands.load_directory import FOLDER
 from insurers.models import (
     Affiliation,
     AmcNumber,
     Breach,
     Insurer,
-    TimelineEntry,
 )
 from tests import cast
 from tests.conftest import as_role
+from tests.insurers.directory.files import BREACH, counts, load, rewrite
 
 pytestmark = pytest.mark.django_db
-
-BREACH = "viamedis-almerys-2024"
-
-
-def load(folder: Path = FOLDER, **options: bool) -> str:
-    """Load as the web role does; return what the command printed."""
-    printed = io.StringIO()
-    with as_role("web"):
-        call_command("load_directory", dir=folder, stdout=printed, **options)
-    return printed.getvalue()
 
 
 def refused(folder: Path) -> str:
@@ -39,23 +27,6 @@ def refused(folder: Path) -> str:
     with as_role("web"), pytest.raises(CommandError):
         call_command("load_directory", dir=folder, stderr=said)
     return said.getvalue()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(FOLDER, tmp_path / "data"))
-
-
-def rewrite(file: Path, old: str, new: str) -> int:
-    """Replace the one `old` of a file; return the number of its line."""
-    text = file.read_text()
-    assert text.count(old) == 1
-    file.write_text(text.replace(old, new))
-    return text[: text.index(old)].count("\n") + 1
-
-
-def counts() -> dict[str, int]:
-    return {model.__name__: model._default_manager.count() for model in KEYS}
 
 
 def test_loads_the_directory_as_the_web_role() -> None:
@@ -79,54 +50,6 @@ def test_loads_the_directory_as_the_web_role() -> None:
         "Conflict": 7,
         "ImpactReport": 22,
     }
-
-
-def test_loading_twice_adds_and_changes_nothing() -> None:
-    load()
-    before = counts(), dict(Insurer.objects.values_list("slug", "pk"))
-
-    printed = load()
-
-    assert (counts(), dict(Insurer.objects.values_list("slug", "pk"))) == before
-    assert "ajouts 0, changements 0, inchangés 27" in printed
-
-
-def test_a_changed_row_is_reported_with_its_line_and_column(folder: Path) -> None:
-    load(folder)
-    insurers = folder / "insurers.csv"
-    line = rewrite(insurers, "aesio-mutuelle,Aésio Mutuelle", "aesio-mutuelle,Aésio (mutuelle)")
-
-    assert f"~ insurers.csv:{line} (name)" in load(folder)
-
-
-def test_changed_sources_are_stored_and_reported(folder: Path) -> None:
-    load(folder)
-    timeline = folder / BREACH / "timeline.csv"
-    line = rewrite(
-        timeline, "covered up to this day are in the exposed data.,alan\n", "x,alan mgp\n"
-    )
-
-    assert f"timeline.csv:{line} (text_en, sources)" in load(folder)
-    entry = TimelineEntry.objects.get(date="2024-01-26")
-    assert {source.publisher for source in entry.sources.all()} == {"Alan", "MGP"}
-
-
-def test_a_row_that_left_the_files_is_reported_and_kept(folder: Path) -> None:
-    load(folder)
-    rewrite(folder / "insurers.csv", "Aésio|Aesio|", "Aésio|")
-
-    assert "- Aésio Mutuelle, Aesio\n" in load(folder)
-    assert Insurer.objects.get(slug="aesio-mutuelle").aliases.filter(name="Aesio").exists()
-
-
-def test_pruning_removes_a_row_that_left_the_files(folder: Path) -> None:
-    load(folder)
-    rewrite(folder / "insurers.csv", "Aésio|Aesio|", "Aésio|")
-
-    load(folder, prune=True)
-
-    assert not Insurer.objects.get(slug="aesio-mutuelle").aliases.filter(name="Aesio").exists()
-    assert counts()["InsurerAlias"] == 70
 
 
 def test_pruning_leaves_fictional_insurers_alone() -> None:

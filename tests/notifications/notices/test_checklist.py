@@ -208,12 +208,12 @@ def test_a_notice_of_any_texts_is_judged_in_a_moment(
     within = replace(  # As long as a notice may be.
         content, contact_phone="1 " * 50, fr=replace(texts, sms=whole[:1000]), en=NoticeTexts()
     )
-    start = time.monotonic()
+    start = time.process_time()
     assert {"controller_name", "contact_phone", "fr_sms", "en_sms"} <= fields(hostile, facts)
     assert unmet(within, facts)
     assert sms_by_field(hostile) == {}
     assert sms_by_field(within)
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_a_phone_that_a_text_names_must_be_given(content: NoticeContent, facts: Facts) -> None:
