@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = (("notifications", "0018_rights"),)
+    dependencies = (("notifications", "0019_register_changes"),)
     operations = (
         # Workers stand still, and have no acceptance left, while a release is migrated.
         migrations.AddField(
