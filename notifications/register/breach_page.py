@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django import forms
 from django.db import models
@@ -77,7 +77,8 @@ class LinesForm(forms.Form):
         field.choices = [("", _("tous")), *((str(one.pk), one.name) for one in operators)]
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Row:
     """A line with its clock and the days (float) from awareness until each share was told."""
 
     line: Line

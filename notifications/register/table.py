@@ -55,9 +55,9 @@ class Table:
             for label, column in self.people
         )
         details = [
-            f"{label}{column.write(counted)}"
+            f"{label}{column.write(count)}"
             for label, column in self.details
-            if (counted := column.value(row))
+            if (count := column.value(row))
         ]
         details += self._reasons(row)
         sent = [f"{label}{column.text(row)}" for label, column in self.messages]
