@@ -97,7 +97,7 @@ def sign_expiry(*, now: datetime) -> bool:
             content = sign_checkpoints(
                 heads, portal=settings.PORTAL_URL, key=signing_key(now=now), now=now
             )
-            _keep(f"expiry-{kept_from(now):%Y%m%d}-{now:%Y%m%dT%H%M%SZ}.heads", content)
+            _keep(f"expiry-{kept_from(now):%Y%m%d}-{now:%Y%m%dT%H%M%SZ}.checkpoints", content)
     return True
 
 

@@ -126,7 +126,7 @@ def test_no_month_is_signed_for_without_its_file(tmp_path: Path, folder: Path) -
     assert not TrailCheckpoint.objects.exists()
     with as_role("worker"):
         assert [sign_expiry(now=later), sign_expiry(now=later)] == [True, False]
-    (path,) = folder.glob("expiry-*.heads")
+    (path,) = folder.glob("expiry-*.checkpoints")
     assert path.read_bytes() == bytes(TrailCheckpoint.objects.get(scope=PORTAL).signed)
 
 
