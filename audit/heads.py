@@ -24,7 +24,8 @@ FORMAT = "breachportal-trail-heads-1"
 EXPIRY = "breachportal-trail-expiry-1"  # Of checkpoints: no head that left passes for one.
 
 _HEADS = """
-SELECT head.scope, head.sequence, head.hash, entry.at
+SELECT head.scope, head.sequence, head.hash,
+    CASE WHEN entry.at BETWEEN '0001-01-02' AND '9999-12-31' THEN entry.at END
 FROM audit_trailhead AS head
 LEFT JOIN audit_auditentry AS entry USING (scope, sequence)
 ORDER BY head.scope
