@@ -7,6 +7,8 @@ from datetime import datetime
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
+from django.db.models import Value
+from django.db.models.functions import Greatest
 from django.urls import reverse
 from django.utils import timezone
 
@@ -33,7 +35,8 @@ def raise_alerts(*, now: datetime, kinds: Collection[AlertKind] = QUICK) -> list
     standing = Alert.objects.filter(ended_at=None, kind__in=kinds)
     running = {_place(alert): alert for alert in standing}
     gone = [alert.pk for place, alert in running.items() if place not in found]
-    Alert.objects.filter(pk__in=gone).update(ended_at=now)
+    # A clock may have been set back meanwhile.
+    Alert.objects.filter(pk__in=gone).update(ended_at=Greatest("raised_at", Value(now)))
     raised = [_raise(found[place], now) for place in found if place not in running]
     _mail(raised, now)
     return raised

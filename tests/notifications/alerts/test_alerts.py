@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Collection
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.core import mail as outgoing
+from django.db import connection
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from audit.models import AuditEntry
+from audit.trail import PORTAL, record
 from insurers.models import Breach, Declaration, FingerprintKey
 from notifications.alerts.conditions import QUICK, SLOW
 from notifications.alerts.raising import raise_alerts
@@ -181,3 +184,25 @@ def test_a_trail_that_was_changed_is_told(look: Look) -> None:
     # The quick look, which reads no entry, does not take it back.
     look()
     assert "trail" in kinds()
+
+
+@pytest.mark.parametrize("scope", ["insurer:x" * 20, f"insurer:{UUID(int=7)}"])
+def test_a_chain_of_nobody_hides_no_other(look: Look, scope: str) -> None:
+    """Written by whoever may write anything, or of an insurer that the directory lost."""
+    for one in (scope, PORTAL):
+        record(action="user.changed", scope=one)
+    with behind_its_back():
+        AuditEntry.objects.update(actor="x")
+    assert len(look(kinds=SLOW)) == 2
+    connection.check_constraints()
+    assert {alert.subject.split()[0] for alert in Alert.objects.all()} == {"entry:1"}
+
+
+def test_a_clock_that_was_set_back_ends_an_alert_all_the_same(look: Look) -> None:
+    Breach.objects.update(announced_date=None)
+    declaration = cast.declaration()
+    (alert,) = look(HOURS + DAY)
+    Declaration.objects.filter(pk=declaration.pk).update(authority_notified_at=cast.NOW)
+    look(HOURS)
+    alert.refresh_from_db()
+    assert alert.ended_at == alert.raised_at
