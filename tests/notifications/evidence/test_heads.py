@@ -104,6 +104,17 @@ def test_mail_that_no_server_takes_leaves_the_file_and_is_sent_the_hour_after(
     assert KeptHeads.objects.get().mailed_at is None
 
 
+def test_a_clock_that_was_ahead_puts_nothing_off(
+    folder: Path, mailoutbox: list[EmailMessage]
+) -> None:
+    """Nor does a date that somebody wrote into the database."""
+    assert leave(hours=400)
+    KeptHeads.objects.update(mailed_at=cast.NOW + 400 * HOUR)
+    cast.aude()
+    assert [leave(hours=0), leave(hours=0), leave(hours=1)] == [True, False, True]
+    assert len(mailoutbox) == 1
+
+
 def test_a_folder_that_is_full_leaves_nothing_noted(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
