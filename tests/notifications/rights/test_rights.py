@@ -238,3 +238,17 @@ def test_an_approver_of_another_insurer_finds_nobody(campaign: Campaign) -> None
         answer_staff_questions(now=timezone.now())
     assert listings(StaffQuestion.objects.get(pk=number)) == []
     assert AffectedMember.objects.get(ordinal=2).contact is not None
+
+
+@pytest.mark.parametrize(
+    ("typed", "status"), [(("a@b " * 125).strip(), 302), ("\u200b\u200b", 422), (" ", 422)]
+)
+def test_a_reason_is_kept_or_refused_however_it_is_written(
+    client: WebClient, typed: str, status: int
+) -> None:
+    """Masks may be longer than what they hide; signs that nobody sees are no reason."""
+    cast.phare()
+    cast.sign_in(client, cast.aude())
+    assert client.post("/registre/personne/", TYPED | {"reason": typed}).status_code == status
+    kept = list(StaffQuestion.objects.values_list("reason", flat=True))
+    assert [len(reason) for reason in kept] == ([500] if status == 302 else [])
