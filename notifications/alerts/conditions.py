@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from audit.trail import PORTAL, insurer_scope, scopes, verify
@@ -108,7 +108,8 @@ def _old_keys(now: datetime) -> Iterator[Condition]:
 
 def _late_erasures(now: datetime) -> Iterator[Condition]:
     late = now - ERASURE_GRACE
-    lists = AffectedList.objects.select_related("report").filter(contacts_purged_at=None)
+    kept = Q(contacts_purged_at=None) | Q(problems_erased_at=None)
+    lists = AffectedList.objects.select_related("report").filter(kept)
     for due in due_of(lists.order_by("pk")):
         if due.is_over(late):
             yield _late_list(due.affected_list)

@@ -11,7 +11,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from audit.models import AuditEntry
 from audit.trail import PORTAL, record
-from insurers.models import Breach, Declaration, FingerprintKey
+from insurers.models import AffectedList, Breach, Declaration, FingerprintKey
 from notifications.alerts.conditions import QUICK, SLOW
 from notifications.alerts.raising import raise_alerts
 from notifications.campaigns.halting import halt_campaign
@@ -206,3 +206,13 @@ def test_a_clock_that_was_set_back_ends_an_alert_all_the_same(look: Look) -> Non
     look(HOURS)
     alert.refresh_from_db()
     assert alert.ended_at == alert.raised_at
+
+
+def test_a_file_of_problems_that_stays_is_told_though_the_contacts_have_gone(look: Look) -> None:
+    found = accepted_list([member(1), ";12/03/1980;Phare;Omar;;;"])
+    AffectedList.objects.filter(pk=found.pk).update(
+        decided_at=cast.NOW, contacts_purged_at=cast.NOW
+    )
+    assert look(32 * DAY - timedelta(seconds=1)) == []
+    (alert,) = look(32 * DAY)
+    assert (alert.kind, alert.subject) == (AlertKind.ERASURE, f"list:{found.pk}")
