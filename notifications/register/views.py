@@ -41,6 +41,7 @@ from notifications.register.recount import latest_recount
 from notifications.register.statements import statements_ever_public
 
 PAGE = 25
+LONGEST_RANK = 18  # digits
 
 
 @require_safe
@@ -179,7 +180,8 @@ def register_insurer(request: HttpRequest, breach_slug: str, insurer_slug: str) 
         raise Http404
     line, before = lines[0], request.GET.get("avant", "")
     row = row_of(line, timezone.now())
-    entries, older = timeline(insurer, int(before) if before.isdecimal() else None)
+    is_rank = before.isdecimal() and len(before) <= LONGEST_RANK
+    entries, older = timeline(insurer, int(before) if is_rank else None)
     return render(
         request,
         "notifications/register_insurer.html",
