@@ -24,7 +24,8 @@ class AlertKind(models.TextChoices):
 class Alert(models.Model):
     """One thing to do. `subject` names it (`campaign:4`), `detail` holds figures and codes.
 
-    `mailed` is how many people were written to, once; they are told again if it comes back.
+    `mailed` is how many people were written to, once; they are told again if it comes back after
+    a day.
     """
 
     kind = models.CharField(_("nature"), max_length=10, choices=AlertKind.choices)

@@ -216,3 +216,21 @@ def test_a_file_of_problems_that_stays_is_told_though_the_contacts_have_gone(loo
     assert look(32 * DAY - timedelta(seconds=1)) == []
     (alert,) = look(32 * DAY)
     assert (alert.kind, alert.subject) == (AlertKind.ERASURE, f"list:{found.pk}")
+
+
+def test_what_comes_and_goes_is_mailed_once_a_day(look: Look) -> None:
+    cast.aude()
+    Breach.objects.update(announced_date=None)
+    declaration = cast.declaration()
+    mine = Declaration.objects.filter(pk=declaration.pk)
+    for minutes in range(0, 60, 20):
+        assert len(look(HOURS + timedelta(minutes=minutes + 1))) == 1
+        mine.update(authority_notified_at=cast.NOW + HOURS)
+        look(HOURS + timedelta(minutes=minutes + 11))
+        mine.update(authority_notified_at=None)
+    people = {message.to[0] for message in outgoing.outbox}
+    assert len(outgoing.outbox) == len(people)
+    assert cast.aude().email in people
+    look(HOURS + 2 * DAY)
+    assert len(outgoing.outbox) == 2 * len(people)
+    assert Alert.objects.count() == 4
