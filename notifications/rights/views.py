@@ -116,12 +116,14 @@ def person_answer(request: HttpRequest, number: UUID) -> HttpResponse:
     if question.taken_at is None and request.headers.get("HX-Request"):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
     answer = answer_shown(question, now=timezone.now())
+    found = _shown(answer.content["listings"]) if answer else []
     context = {
         "question": question,
         "is_live": question.taken_at is None,
         "is_refused": question.outcome not in ("", AskedOutcome.ANSWERED),
         "answer": answer,
-        "holdings": _shown(answer.content["listings"]) if answer else [],
+        "holdings": found,
+        "has_twins": len({holding["list_id"] for holding in found}) < len(found),
         "of_person": OF_PERSON,
         "of_insurer": OF_INSURER,
     }

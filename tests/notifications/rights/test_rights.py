@@ -252,3 +252,17 @@ def test_a_reason_is_kept_or_refused_however_it_is_written(
     assert client.post("/registre/personne/", TYPED | {"reason": typed}).status_code == status
     kept = list(StaffQuestion.objects.values_list("reason", flat=True))
     assert [len(reason) for reason in kept] == ([500] if status == 302 else [])
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [(Asked.ACCESS, "sont deux personnes du même numéro"), (Asked.ERASURE, "des deux sont")],
+)
+def test_the_answer_tells_twins_and_leaves_the_screen_when_it_is_erased(
+    client: WebClient, what: Asked, said: str
+) -> None:
+    send(built([member(1, email="a@example.fr", name="A;Lise"), member(1, name="A;Line")]))
+    cast.sign_in(client, cast.armand())
+    text = _answered(client, "/espace/droits/", {**TYPED, "asked": what.value})
+    assert said in text
+    assert 'hx-trigger="load delay:5m"' in text
