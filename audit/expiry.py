@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from audit.heads import Head, UntrustedHeadsError, read_signed, signed_heads
+from audit.heads import EXPIRY, Head, UntrustedHeadsError, read_signed, signed_heads
 from audit.models import AuditEntry, TrailCheckpoint
 from audit.trail import PORTAL, record, scopes, verify
 
@@ -31,9 +31,13 @@ def kept_from(now: datetime) -> date:
     return date(months // 12, months % 12 + 1, 1)
 
 
+def _start(now: datetime) -> datetime:
+    return timezone.make_aware(datetime.combine(kept_from(now), datetime.min.time()))
+
+
 def due_heads(*, now: datetime) -> list[Head]:
     """Return the last entry of each chain before that day, where none is signed that late yet."""
-    start = timezone.make_aware(datetime.combine(kept_from(now), datetime.min.time()))
+    start = _start(now)
     found = []
     for scope in scopes():
         old = AuditEntry.objects.filter(scope=scope, at__lt=start)
@@ -55,7 +59,9 @@ def sign_checkpoints(
     for head in heads:
         if verify(scope=head.scope) is not None:
             raise CheckpointRefused(head.scope)
-    content = signed_heads(heads, portal=portal, number=0, previous_sha256="", key=key, now=now)
+    content = signed_heads(
+        heads, portal=portal, number=0, previous_sha256="", key=key, now=now, format_=EXPIRY
+    )
     TrailCheckpoint.objects.bulk_create(
         TrailCheckpoint(
             scope=head.scope,
@@ -70,14 +76,20 @@ def sign_checkpoints(
     return content
 
 
-def trusted(checkpoint: TrailCheckpoint, *, fingerprints: Collection[str]) -> bool:
-    """Whether a key with one of these fingerprints signed what a checkpoint says."""
+def trusted(checkpoint: TrailCheckpoint, *, fingerprints: Collection[str]) -> Head | None:
+    """Return what a key with one of these fingerprints signed for a checkpoint, or None.
+
+    A file of heads that left is no checkpoint: those are everybody's, and of entries that stay.
+    """
     try:
-        signed = read_signed(bytes(checkpoint.signed), fingerprints=fingerprints)
+        signed = read_signed(bytes(checkpoint.signed), fingerprints=fingerprints, format_=EXPIRY)
     except UntrustedHeadsError:
-        return False
+        return None
     said = (checkpoint.scope, checkpoint.sequence, bytes(checkpoint.hash))
-    return said in [(head.scope, head.sequence, head.hash) for head in signed.heads]
+    for head in signed.heads:
+        if said == (head.scope, head.sequence, head.hash):
+            return head
+    return None
 
 
 def drop_expired(*, fingerprints: Collection[str], now: datetime) -> Counter[str]:
@@ -101,8 +113,9 @@ def drop_expired(*, fingerprints: Collection[str], now: datetime) -> Counter[str
 def _drop(checkpoint: TrailCheckpoint, fingerprints: Collection[str], now: datetime) -> int:
     mine = {"scope": checkpoint.scope, "sequence": checkpoint.sequence}
     last = AuditEntry.objects.filter(**mine).first()
-    agrees = last is not None and bytes(last.hash) == bytes(checkpoint.hash)
-    if not agrees or not trusted(checkpoint, fingerprints=fingerprints):
+    if last is None or bytes(last.hash) != bytes(checkpoint.hash) or last.at >= _start(now):
+        raise CheckpointRefused(checkpoint.scope)
+    if trusted(checkpoint, fingerprints=fingerprints) is None:
         raise CheckpointRefused(checkpoint.scope)
     if verify(scope=checkpoint.scope) is not None:
         raise CheckpointRefused(checkpoint.scope)

@@ -21,9 +21,11 @@ from django.db import connection
 from audit.trail import Fault, verify
 
 FORMAT = "breachportal-trail-heads-1"
+EXPIRY = "breachportal-trail-expiry-1"  # Of checkpoints: no head that left passes for one.
 
 _HEADS = """
-SELECT head.scope, head.sequence, head.hash, entry.at
+SELECT head.scope, head.sequence, head.hash,
+    CASE WHEN entry.at BETWEEN '0001-01-02' AND '9999-12-31' THEN entry.at END
 FROM audit_trailhead AS head
 LEFT JOIN audit_auditentry AS entry USING (scope, sequence)
 ORDER BY head.scope
@@ -82,11 +84,12 @@ def signed_heads(
     previous_sha256: str,
     key: Ed25519PrivateKey,
     now: datetime,
+    format_: str = FORMAT,
 ) -> bytes:
     """Return the file of these heads, signed."""
     lines: list[Mapping[str, Any]] = [
         {
-            "format": FORMAT,
+            "format": format_,
             "portal": portal,
             "number": number,
             "signed_at": _moment(now),
@@ -102,7 +105,9 @@ def signed_heads(
     return body + _line({"public_key": _base64(public), "signature": _base64(key.sign(body))})
 
 
-def read_signed(content: bytes, *, fingerprints: Collection[str]) -> SignedHeads:
+def read_signed(
+    content: bytes, *, fingerprints: Collection[str], format_: str = FORMAT
+) -> SignedHeads:
     """Return what a file says, signed by a key with one of these fingerprints.
 
     Raises UntrustedHeadsError.
@@ -121,7 +126,7 @@ def read_signed(content: bytes, *, fingerprints: Collection[str]) -> SignedHeads
     except InvalidSignature as error:
         raise UntrustedHeadsError("it was changed after it was signed") from error
     first, *others = (json.loads(line) for line in body.splitlines())
-    if first["format"] != FORMAT:
+    if first["format"] != format_:
         raise UntrustedHeadsError("it is signed, and no file of heads")
     heads = tuple(
         Head(
@@ -144,6 +149,7 @@ class _Seen:
     signed_at: str = ""
     last: int = 0
     is_there: bool = False
+    is_dropped: bool = False
 
 
 @dataclass
@@ -153,17 +159,21 @@ class Comparison:
     `dropped` says up to which entry each chain was dropped, by checkpoints that were signed.
     """
 
-    dropped: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, Head] = field(default_factory=dict)
     _seen: dict[str, _Seen] = field(default_factory=dict)
 
     def add(self, signed: SignedHeads) -> None:
         """Look the heads of one more file up in the trail."""
-        open_heads = {
-            head.scope: head
-            for head in signed.heads
-            if head.sequence > self.dropped.get(head.scope, 0)
-            and not self._seen.setdefault(head.scope, self._unseen(head.scope)).bad
-        }
+        open_heads = {}
+        for head in signed.heads:
+            seen = self._seen.setdefault(head.scope, self._unseen(head.scope))
+            dropped = self.dropped.get(head.scope)
+            if seen.bad is not None:
+                continue
+            if dropped is None or head.sequence > dropped.sequence:
+                open_heads[head.scope] = head
+            elif _belies(head, dropped):
+                seen.bad, seen.signed_at, seen.is_dropped = head, signed.signed_at, True
         with connection.cursor() as cursor:
             numbers = [head.sequence for head in open_heads.values()]
             cursor.execute(_ENTRIES, [list(open_heads), numbers])
@@ -176,7 +186,8 @@ class Comparison:
                     seen.is_there, seen.last = found is not None, last or 0
 
     def _unseen(self, scope: str) -> _Seen:
-        return _Seen(agreed=self.dropped.get(scope, 0))
+        dropped = self.dropped.get(scope)
+        return _Seen(agreed=dropped.sequence if dropped else 0)
 
     def faults(self) -> Iterator[Fault]:
         """Yield, for each scope that differs, the first bad entry as far as it can be known."""
@@ -185,9 +196,19 @@ class Comparison:
                 yield _fault(scope, seen, seen.bad)
 
 
+def _belies(head: Head, dropped: Head) -> bool:
+    """Whether what was dropped is not what stood there: another entry, or a younger one."""
+    if head.sequence == dropped.sequence and head.hash != dropped.hash:
+        return True
+    return head.at is not None and dropped.at is not None and head.at > dropped.at
+
+
 def _fault(scope: str, seen: _Seen, bad: Head) -> Fault:
     """Name the first bad entry: where the chain itself breaks, else between two heads."""
     said = f"the head signed at {seen.signed_at} is entry {bad.sequence}"
+    if seen.is_dropped:
+        reason = f"rewritten, up to here or before, and then dropped as old; {said}"
+        return Fault(scope, bad.sequence, reason)
     first = seen.agreed + 1
     if seen.last == 0:
         return Fault(scope, 1, f"the whole chain is gone; {said}")

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from audit.trail import scopes, verify
+from audit.trail import PORTAL, insurer_scope, scopes, verify
 from insurers.models import (
     AffectedList,
     Breach,
@@ -20,6 +20,7 @@ from insurers.models import (
     ListPurge,
 )
 from notifications.models import AlertKind, Campaign, CampaignState, RecountResult
+from notifications.models.alerts import LONGEST_SUBJECT
 from notifications.register.clock import ClockState, clock_of
 from notifications.retention.closing import hindrances
 from notifications.retention.due import due_of
@@ -107,7 +108,8 @@ def _old_keys(now: datetime) -> Iterator[Condition]:
 
 def _late_erasures(now: datetime) -> Iterator[Condition]:
     late = now - ERASURE_GRACE
-    lists = AffectedList.objects.select_related("report").filter(contacts_purged_at=None)
+    kept = Q(contacts_purged_at=None) | Q(problems_erased_at=None)
+    lists = AffectedList.objects.select_related("report").filter(kept)
     for due in due_of(lists.order_by("pk")):
         if due.is_over(late):
             yield _late_list(due.affected_list)
@@ -145,13 +147,16 @@ def _differing_figures(now: datetime) -> Iterator[Condition]:
 
 def _broken_trails(now: datetime) -> Iterator[Condition]:
     """Chains in which an entry was changed, dropped or added behind the portal's back."""
+    insurers = {insurer_scope(pk): pk for pk in Insurer.objects.values_list("pk", flat=True)}
     for scope in scopes():
         if fault := verify(scope=scope):
-            kind, _colon, insurer_id = scope.partition(":")
+            subject = f"entry:{fault.sequence}"
+            # A chain of nobody must not keep the others from being told.
+            is_known = scope == PORTAL or scope in insurers
             yield Condition(
                 AlertKind.TRAIL,
-                UUID(insurer_id) if kind == "insurer" else None,
-                subject=f"entry:{fault.sequence}",
+                insurers.get(scope),
+                subject=subject if is_known else f"{subject} {scope}"[:LONGEST_SUBJECT],
                 is_for_operator=True,
             )
 

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
+from django.db.models import Value
+from django.db.models.functions import Greatest
 from django.urls import reverse
 from django.utils import timezone
 
@@ -20,6 +22,7 @@ from notifications.models import Alert, AlertKind
 
 FOLDER = "notifications/messages/alerts"
 LINES = 20
+TOLD_AGAIN = timedelta(days=1)  # What comes and goes within it is on the page, and mailed once.
 RAISING = 43  # the advisory lock of whoever compares: two would write twice
 STAFF = (Role.PREPARER, Role.APPROVER)
 TOLD_ELSEWHERE = {AlertKind.HALTED}  # `campaigns/halting.py` writes when it stops a campaign.
@@ -33,9 +36,12 @@ def raise_alerts(*, now: datetime, kinds: Collection[AlertKind] = QUICK) -> list
     standing = Alert.objects.filter(ended_at=None, kind__in=kinds)
     running = {_place(alert): alert for alert in standing}
     gone = [alert.pk for place, alert in running.items() if place not in found]
-    Alert.objects.filter(pk__in=gone).update(ended_at=now)
+    # A clock may have been set back meanwhile.
+    Alert.objects.filter(pk__in=gone).update(ended_at=Greatest("raised_at", Value(now)))
+    lately = Alert.objects.filter(kind__in=kinds, mailed__gt=0, raised_at__gt=now - TOLD_AGAIN)
+    told = {_place(alert) for alert in lately}
     raised = [_raise(found[place], now) for place in found if place not in running]
-    _mail(raised, now)
+    _mail((alert for alert in raised if _place(alert) not in told), now)
     return raised
 
 

@@ -34,15 +34,20 @@ def let_heads_leave(*, now: datetime) -> bool:
     """
     with session_lock(LOCK_SPACE, 0) as is_ours:
         last = KeptHeads.objects.first()
-        if not is_ours or (last is not None and now - last.signed_at < EVERY):
+        if not is_ours or not _is_due(last and last.signed_at, EVERY, now):
             return False
         mailed = KeptHeads.objects.exclude(mailed_at=None).first()
-        is_due = mailed is None or mailed.mailed_at is None or now - mailed.mailed_at > MAILED_EVERY
+        is_mail_due = _is_due(mailed and mailed.mailed_at, MAILED_EVERY, now)
         kept, content = _leave(last, now)
-        if is_due and _mail(kept, content, now):
+        if is_mail_due and _mail(kept, content, now):
             kept.mailed_at = now
             kept.save(update_fields=["mailed_at"])
         return True
+
+
+def _is_due(last: datetime | None, every: timedelta, now: datetime) -> bool:
+    """Whether it is time again; a moment that is still to come puts nothing off."""
+    return last is None or not timedelta() <= now - last < every
 
 
 def replace_key(*, now: datetime) -> EvidenceKey | None:
@@ -97,7 +102,7 @@ def sign_expiry(*, now: datetime) -> bool:
             content = sign_checkpoints(
                 heads, portal=settings.PORTAL_URL, key=signing_key(now=now), now=now
             )
-            _keep(f"expiry-{kept_from(now):%Y%m%d}-{now:%Y%m%dT%H%M%SZ}.heads", content)
+            _keep(f"expiry-{kept_from(now):%Y%m%d}-{now:%Y%m%dT%H%M%SZ}.checkpoints", content)
     return True
 
 

@@ -92,9 +92,11 @@ def erase_old_packs(*, now: datetime) -> None:
     for pack in EvidencePack.objects.filter(state=PackState.READY, expires_at__lte=now):
         file_of(pack).unlink(missing_ok=True)
         EvidencePack.objects.filter(pk=pack.pk).update(state=PackState.ERASED)
+    # First the files: of a pack that is asked for meanwhile there is none among them.
+    paths = list(settings.EVIDENCE_DIR.glob("*.*"))
     wanted = EvidencePack.objects.filter(state__in=(PackState.READY, PackState.ASKED))
     known = {str(number) for number in wanted.values_list("pk", flat=True)}
-    for path in settings.EVIDENCE_DIR.glob("*.*"):
+    for path in paths:
         if path.suffix in (".zip", ".draft") and path.stem not in known:
             path.unlink(missing_ok=True)
 

@@ -6,6 +6,8 @@ from django.utils.translation import gettext_lazy as _
 
 from insurers.models import Breach, Insurer
 
+LONGEST_SUBJECT = 80
+
 
 class AlertKind(models.TextChoices):
     """What is wrong; the words on what to do are in `alerts/words.py`."""
@@ -22,13 +24,14 @@ class AlertKind(models.TextChoices):
 class Alert(models.Model):
     """One thing to do. `subject` names it (`campaign:4`), `detail` holds figures and codes.
 
-    `mailed` is how many people were written to, once; they are told again if it comes back.
+    `mailed` is how many people were written to, once; they are told again if it comes back after
+    a day.
     """
 
     kind = models.CharField(_("nature"), max_length=10, choices=AlertKind.choices)
     insurer = models.ForeignKey(Insurer, models.CASCADE, null=True, related_name="+")
     breach = models.ForeignKey(Breach, models.CASCADE, null=True, related_name="+")
-    subject = models.CharField(_("objet"), max_length=80, blank=True)
+    subject = models.CharField(_("objet"), max_length=LONGEST_SUBJECT, blank=True)
     detail = models.JSONField(_("détail"), default=dict)
     is_for_operator = models.BooleanField(_("pour l’exploitant"), default=False)
     raised_at = models.DateTimeField(_("depuis le"))

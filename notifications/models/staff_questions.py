@@ -9,6 +9,8 @@ from django.db.models.functions import Now
 
 from insurers.models import Insurer
 
+LONGEST_REASON = 500
+
 
 class AskedOutcome(models.TextChoices):
     """What became of a question, in the trail too; all but the first are refusals."""
@@ -45,7 +47,7 @@ class StaffQuestion(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False
     )
     asked = models.CharField(max_length=10, choices=Asked.choices, default=Asked.STANDING)
-    reason = models.CharField(max_length=500, blank=True)
+    reason = models.CharField(max_length=LONGEST_REASON, blank=True)
     sealed = models.BinaryField(default=bytes)
     asked_at = models.DateTimeField(db_default=Now())
     taken_at = models.DateTimeField(null=True)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from insurers.lists.contacts import EMAIL_SHARED, PHONE_SHARED
@@ -65,11 +66,13 @@ def refuse_purge_in_use(*, affected_list: AffectedList) -> None:
 def _is_in_use(affected_list: AffectedList) -> bool:
     """Whether a campaign of the list is submitted, approved, being sent or being cancelled."""
     campaigns = Campaign.objects.filter(affected_list=affected_list)
+    return campaigns.exclude(state__in=ENDED).exists() or are_being_cancelled(campaigns)
+
+
+def are_being_cancelled(campaigns: QuerySet[Campaign]) -> bool:
+    """Whether messages of cancelled ones still wait, or are in a worker's hands."""
     cancelled = campaigns.filter(state=CampaignState.CANCELLED)
-    return (
-        campaigns.exclude(state__in=ENDED).exists()
-        or Notification.objects.filter(campaign__in=cancelled, state__in=WAITING).exists()
-    )
+    return Notification.objects.filter(campaign__in=cancelled, state__in=WAITING).exists()
 
 
 def note_shared_addresses(*, affected_list: AffectedList) -> None:

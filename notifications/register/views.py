@@ -42,6 +42,7 @@ from notifications.register.statements import statements_ever_public
 from notifications.register.table import Table
 
 PAGE = 25
+LONGEST_RANK = 18  # digits
 
 
 @require_safe
@@ -183,8 +184,10 @@ def register_insurer(request: HttpRequest, breach_slug: str, insurer_slug: str) 
     part, before = part_of(breach=breach, insurer=insurer), request.GET.get("avant", "")
     if not part.exists:
         raise Http404
-    line, row = part.line, row_of(part.line, timezone.now())
-    entries, older = timeline(insurer, int(before) if before.isdecimal() else None)
+    line, before = part.line, request.GET.get("avant", "")
+    row = row_of(line, timezone.now())
+    is_rank = before.isdecimal() and len(before) <= LONGEST_RANK
+    entries, older = timeline(insurer, int(before) if is_rank else None)
     return render(
         request,
         "notifications/register_insurer.html",

@@ -21,6 +21,7 @@ from insurers.lists.purging import PurgeRefusedError
 from insurers.models import Role
 from insurers.permissions import EVERY_ROLE, breaches_mandated, is_still_staff
 from notifications.models import Asked, AskedOutcome, StaffAnswer, StaffQuestion
+from notifications.models.staff_questions import LONGEST_REASON
 from notifications.replies.listings import KEY_TROUBLE
 from notifications.replies.questions import (
     QuestionRefused,
@@ -86,7 +87,7 @@ def ask_as_staff(
         insurer_id=insurer_id,
         asked_by_id=asked_by_id,
         asked=asked,
-        reason=masked(reason),
+        reason=masked(reason)[:LONGEST_REASON],  # A mask may be longer than what it hides.
         sealed=seal_question(PURPOSE, content, now=now),
     )
     return number

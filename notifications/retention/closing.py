@@ -37,6 +37,7 @@ from notifications.models import (
     Reply,
     Sample,
 )
+from notifications.outbox.purged import are_being_cancelled
 from notifications.replies.outcomes import FIRST_NUMBER
 from notifications.retention.due import problem_lines
 from notifications.retention.erasing import begin, erase_problems_of, finish
@@ -116,7 +117,7 @@ def close_what_is_due(*, now: datetime) -> None:
     """Close every breach whose day has come and that nothing hinders (worker only)."""
     today = timezone.localdate(now)
     for breach in Breach.objects.filter(closing_date__lte=today):
-        if not hindrances(breach=breach) and not _is_rotating(breach):
+        if not hindrances(breach=breach) and not _is_busy(breach):
             close(breach=breach, now=now)
 
 
@@ -125,6 +126,7 @@ def close(*, breach: Breach, now: datetime) -> None:
     _destroy_keys(breach, now)
     for affected_list in AffectedList.objects.filter(breach=breach).order_by("pk"):
         _erase_list(affected_list, now)
+    Sample.objects.filter(affected_list__breach=breach).delete()
     campaigns = Campaign.objects.filter(breach=breach).select_related("insurer").order_by("pk")
     erasures = [
         begin(
@@ -145,18 +147,18 @@ def close(*, breach: Breach, now: datetime) -> None:
             finish(erasure, {}, subject=f"campaign:{erasure.campaign_id}", now=now)
 
 
-def _is_rotating(breach: Breach) -> bool:
+def _is_busy(breach: Breach) -> bool:
+    """Whether a key is being rotated, or messages of a cancelled campaign are not settled."""
     rotating = (KeyState.ANNOUNCED, KeyState.WRAPPING)
-    return FingerprintKey.objects.filter(
-        breach=breach, state__in=rotating, destroyed_at=None
-    ).exists()
+    keys = FingerprintKey.objects.filter(breach=breach, state__in=rotating, destroyed_at=None)
+    return keys.exists() or are_being_cancelled(Campaign.objects.filter(breach=breach))
 
 
 def _destroy_keys(breach: Breach, now: datetime) -> None:
     erasure = begin(ErasureKind.KEYS, now=now, breach=breach)
     # Again each time: a dump that was restored knows them, and the store may have been.
     erasure.keys = destroy_breach_keys(breach_id=breach.pk, now=now)
-    erasure.finished_at = erasure.finished_at or now
+    erasure.finished_at = erasure.finished_at or max(now, erasure.begun_at)
     erasure.save(update_fields=["keys", "finished_at"])
 
 
@@ -185,7 +187,6 @@ def _erase_messages(erasure: Erasure) -> None:
     CrowdedAddress.objects.filter(campaign=campaign).delete()
     LetterExport.objects.filter(campaign=campaign).exclude(content=b"").update(content=b"")
     Reply.objects.filter(list_id=campaign.affected_list_id).delete()
-    Sample.objects.filter(affected_list=campaign.affected_list_id).delete()
 
 
 def _erase_slice(erasure: Erasure, start: int) -> None:

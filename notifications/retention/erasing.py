@@ -70,7 +70,7 @@ def finish(erasure: Erasure, counts: dict[str, int], *, subject: str, now: datet
     with transaction.atomic():
         for name, count in counts.items():
             erasure.counts[name] = erasure.counts.get(name, 0) + count
-        erasure.finished_at = now
+        erasure.finished_at = max(now, erasure.begun_at)  # A clock may have been set back.
         erasure.save(update_fields=["counts", "finished_at"])
         assert erasure.insurer_id is not None
         record(

@@ -14,10 +14,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from insurers.models import Breach, Insurer, Role
 from insurers.permissions import Refused, StaffScope, require_reader, require_role, staff_of
 from notifications.models import Asked, AskedOutcome, StaffQuestion
+from notifications.models.staff_questions import LONGEST_REASON
 from notifications.replies.staff_forms import StaffQuestionForm
 from notifications.replies.staff_questions import OF_INSURER, OF_PERSON, answer_shown, ask_as_staff
 from notifications.rights.holding import Holding
 from notifications.samples.shown_history import shown_history
+from notifications.verifying.masking import masked
 
 HELD = {
     "fingerprint": _("une empreinte du numéro d’adhérent et de la date de naissance"),
@@ -26,6 +28,9 @@ HELD = {
     "phone": _("le numéro de téléphone (chiffré)"),
     "address": _("l’adresse postale (chiffrée)"),
 }
+
+
+NO_REASON = _("Dites pourquoi vous cherchez cette personne.")
 
 
 class RightsForm(StaffQuestionForm):
@@ -49,13 +54,20 @@ class MatchForm(StaffQuestionForm):
 
     reason = forms.CharField(
         label=_("Motif"),
-        max_length=500,
+        max_length=LONGEST_REASON,
         help_text=_(
             "Il est inscrit au journal de l’organisme, qui le lit : sans nom ni coordonnées."
         ),
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": _("Dites pourquoi vous cherchez cette personne.")},
+        error_messages={"required": NO_REASON},
     )
+
+    def clean_reason(self) -> str:
+        """Refuse signs that nobody sees: the insurer would read nothing."""
+        reason = str(self.cleaned_data["reason"])
+        if not masked(reason):
+            raise forms.ValidationError(NO_REASON)
+        return reason
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -104,12 +116,14 @@ def person_answer(request: HttpRequest, number: UUID) -> HttpResponse:
     if question.taken_at is None and request.headers.get("HX-Request"):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
     answer = answer_shown(question, now=timezone.now())
+    found = _shown(answer.content["listings"]) if answer else []
     context = {
         "question": question,
         "is_live": question.taken_at is None,
         "is_refused": question.outcome not in ("", AskedOutcome.ANSWERED),
         "answer": answer,
-        "holdings": _shown(answer.content["listings"]) if answer else [],
+        "holdings": found,
+        "has_twins": len({holding["list_id"] for holding in found}) < len(found),
         "of_person": OF_PERSON,
         "of_insurer": OF_INSURER,
     }

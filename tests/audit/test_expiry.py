@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -40,9 +41,10 @@ def sign(key: Ed25519PrivateKey = KEY) -> None:
         sign_checkpoints(heads, portal="https://a.fr", key=key, now=NOW)
 
 
-def expire(key: str = FINGERPRINT) -> str:
+def expire(key: str = FINGERPRINT, *, now: datetime = NOW + timedelta(days=31)) -> str:
     said = StringIO()
-    with as_role("owner"), override_settings(ROLE="owner"):
+    clock = mock.patch("django.utils.timezone.now", return_value=now)
+    with clock, as_role("owner"), override_settings(ROLE="owner"):
         call_command("expire_trail", key=[key], stdout=said)
     return said.getvalue()
 
@@ -124,6 +126,52 @@ def test_a_forged_checkpoint_is_named(tmp_path: Path) -> None:
     assert verify(scope=PHARE) is None  # The database alone cannot tell.
     said = compared(tmp_path)
     assert f"{PHARE}: entry 4: dropped up to entry 4 without a signed checkpoint" in said
+
+
+def forge_checkpoint(last: AuditEntry, signed: bytes) -> None:
+    """Drop a chain up to an entry, and say that it was signed for."""
+    with behind_its_back():
+        AuditEntry.objects.filter(scope=PHARE, sequence__lte=last.sequence).delete()
+    TrailCheckpoint.objects.create(
+        scope=PHARE,
+        sequence=last.sequence,
+        hash=bytes(last.hash),
+        kept_from_date=NOW.date(),
+        signed=signed,
+        signed_at=NOW,
+        dropped_at=NOW,
+    )
+
+
+def test_a_file_of_heads_that_left_is_no_checkpoint(tmp_path: Path) -> None:
+    """Everybody has those; what they name is what a rewriter would like to see gone."""
+    kept = keep_heads(tmp_path, 1)
+    fifth = AuditEntry.objects.get(scope=PHARE, sequence=5)
+    write(6)
+    forge_checkpoint(fifth, kept.read_bytes())
+    assert verify(scope=PHARE) is None
+    said = compared(tmp_path)
+    assert f"{PHARE}: entry 1: dropped up to entry 5 without a signed checkpoint" in said
+
+
+def test_a_chain_that_was_made_old_to_be_signed_for_and_dropped_is_found(tmp_path: Path) -> None:
+    keep_heads(tmp_path, 1)
+    with behind_its_back():
+        AuditEntry.objects.filter(scope=PHARE).update(at=OLD)
+        rewrite_chain(PHARE)
+    sign()
+    assert expire() == f"{PHARE}: 5 entries dropped\n"
+    write(6)
+    keep_heads(tmp_path, 2)
+    said = compared(tmp_path)
+    assert f"{PHARE}: entry 5: rewritten, up to here or before, and then dropped as old" in said
+
+
+def test_a_month_signed_for_by_a_clock_that_was_ahead_is_not_dropped() -> None:
+    sign()
+    with pytest.raises(CommandError, match="not over"):
+        expire(now=NOW - timedelta(days=31))
+    assert ranks() == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("role", ["worker", "web"])

@@ -174,6 +174,10 @@ def test_a_head_is_worth_what_its_signature_is(tmp_path: Path) -> None:
         assert what in compared(kept)
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    assert compared(tmp_path / "none.heads") == "none.heads: No such file or directory"
+
+
 def test_the_key_is_given_from_elsewhere(tmp_path: Path) -> None:
     write(1)
     kept = keep_heads(tmp_path)

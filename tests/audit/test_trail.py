@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
+from audit.heads import read_heads
 from audit.models import AuditEntry
 from audit.trail import PORTAL, account, insurer_scope, record, scopes, verify
 from tests.audit.tampering import behind_its_back, execute
@@ -183,3 +184,19 @@ def test_an_entry_chooses_no_number_of_its_own() -> None:
             [taken + 50],
         )
     assert AuditEntry.objects.latest("sequence").pk < taken + 50
+
+
+@pytest.mark.usefixtures("_three_entries")
+@pytest.mark.parametrize("moment", ["infinity", "20000-01-01", "0044-03-15 BC"])
+def test_a_time_that_python_cannot_read_is_named(moment: str) -> None:
+    with behind_its_back():
+        execute(f"UPDATE audit_auditentry SET at = '{moment}' WHERE sequence = 3")
+    fault = verify(scope=PHARE)
+    assert fault is not None
+    assert (fault.sequence, fault.reason) == (3, "changed after it was written")
+    assert [head.at for head in read_heads()] == [None]
+    with behind_its_back():
+        execute("UPDATE audit_auditentry SET actor = 'x' WHERE sequence = 2")
+    fault = verify(scope=PHARE)
+    assert fault is not None
+    assert fault.sequence == 2

@@ -17,6 +17,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from breachportal.models import User
 from insurers.api.tokens import create_token
 from insurers.models import (
+    Breach,
     Mandate,
     Membership,
     RememberedColumn,
@@ -51,6 +52,8 @@ ROLES = {
 }
 # Who may nothing beyond what an account without a role may.
 NOBODY = {"anonymous", "past auditor"}
+# An auditor of this insurer in another breach: no more than one of another insurer.
+OTHER_BREACH = "auditor of another breach"
 OURS = ("insurers.", "notifications.")  # Of one's own account: allauth's pages, for everybody.
 ANY_ACCOUNT = {"invitation_join"}  # Whoever holds the invitation.
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -151,7 +154,9 @@ def _made() -> World:
         ("person_answer", "number"): _asked(cast.armand(), Asked.ACCESS),
         ("sample_list", "list_id"): campaign.affected_list_id,
     }
-    return World(values, {name: _browser(name) for name in (*ROLES.values(), *NOBODY)})
+    return World(
+        values, {name: _browser(name) for name in (*ROLES.values(), *NOBODY, OTHER_BREACH)}
+    )
 
 
 def _asked(person: User, asked: Asked) -> UUID:
@@ -176,6 +181,7 @@ def _browser(name: str) -> Client:
         "stranger": lambda: cast.user("etranger"),
         "past auditor": lambda: _auditor("ancienne", until=date(2026, 3, 1)),
         "auditor elsewhere": lambda: _auditor("ailleurs", until=date(2099, 1, 1), insurer="dune"),
+        OTHER_BREACH: _auditor_of_another_breach,
     }
     return cast.sign_in(browser, people[name]()) if name in people else browser
 
@@ -185,6 +191,13 @@ def _auditor(name: str, *, until: date, insurer: str = "phare") -> Any:
     mandate = Mandate.objects.create(user=person, until_date=until, created_at=cast.NOW)
     mandate.breaches.add(cast.breach())
     mandate.insurers.add(cast.dune() if insurer == "dune" else cast.phare())
+    return person
+
+
+def _auditor_of_another_breach() -> Any:
+    person = _auditor("autrement", until=date(2099, 1, 1))
+    other = Breach.objects.create(slug="autre", name_fr="Autre", name_en="Other")
+    Mandate.objects.get(user=person).breaches.set([other])
     return person
 
 
@@ -259,7 +272,8 @@ def test_each_role_may_what_is_written(world: World, name: str, takes: list[str]
     table = written()
     for method in METHODS:
         may = allowed(world, name, method, takes)
-        assert may - NOBODY == table.get((name, method), set()), method
+        assert OTHER_BREACH not in may or "auditor elsewhere" in may, method
+        assert may - NOBODY - {OTHER_BREACH} == table.get((name, method), set()), method
         assert may & NOBODY <= ({"past auditor"} if "stranger" in may else set()), method
 
 

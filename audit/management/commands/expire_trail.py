@@ -29,8 +29,9 @@ class Command(BaseCommand):
             dropped = drop_expired(fingerprints=keys_from(options["key"]), now=timezone.now())
         except CheckpointRefused as error:
             raise CommandError(
-                f"{error}: the checkpoint and the trail differ, or another key signed it."
-                " Nothing was dropped. Run verify_trail --against first.",
+                f"{error}: the checkpoint and the trail differ, another key signed it,"
+                " or its months are not over. Nothing was dropped."
+                " Run verify_trail --against first.",
                 returncode=2,
             ) from error
         for scope, entries in dropped.items():

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audit.expiry import trusted
-from audit.heads import Comparison, UntrustedHeadsError, key_fingerprint, read_signed
+from audit.heads import Comparison, Head, UntrustedHeadsError, key_fingerprint, read_signed
 from audit.models import AuditEntry, TrailCheckpoint
 from audit.trail import Fault, chain_start, scopes, verify
 
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         if options["against"]:
             keys = keys_from(options["key"])
             comparison, files = self._compared(options["against"], keys)
-            for fault in (*comparison.faults(), *_dropped_unsigned(keys)):
+            for fault in (*_dropped_unsigned(keys), *comparison.faults()):
                 faults[fault.scope] = _earlier(faults.get(fault.scope), fault)
         for fault in faults.values():
             self.stderr.write(f"{fault.scope}: entry {fault.sequence}: {fault.reason}")
@@ -64,6 +64,8 @@ class Command(BaseCommand):
                 signed = read_signed(path.read_bytes(), fingerprints=keys)
             except UntrustedHeadsError as error:
                 raise CommandError(f"{path.name}: {error}", returncode=3) from error
+            except OSError as error:
+                raise CommandError(f"{path.name}: {error.strerror}", returncode=3) from error
             if before and signed.number > before + 1:
                 self.stderr.write(f"{path.name}: files {before + 1} to {signed.number - 1} missing")
             comparison.add(signed)
@@ -73,14 +75,11 @@ class Command(BaseCommand):
         return comparison, files
 
 
-def signed_away(keys: set[str]) -> dict[str, int]:
-    """Return up to which entry each chain was dropped, by checkpoints that these keys signed."""
+def signed_away(keys: set[str]) -> dict[str, Head]:
+    """Return the last entry of each chain that was dropped and that these keys signed for."""
     dropped = TrailCheckpoint.objects.exclude(dropped_at=None).order_by("sequence")
-    return {
-        checkpoint.scope: checkpoint.sequence
-        for checkpoint in dropped
-        if trusted(checkpoint, fingerprints=keys)
-    }
+    signed = (trusted(checkpoint, fingerprints=keys) for checkpoint in dropped)
+    return {head.scope: head for head in signed if head is not None}
 
 
 def _dropped_unsigned(keys: set[str]) -> Iterator[Fault]:
@@ -88,9 +87,10 @@ def _dropped_unsigned(keys: set[str]) -> Iterator[Fault]:
     signed = signed_away(keys)
     for scope in scopes():
         first, _before = chain_start(scope)
-        if first - 1 > signed.get(scope, 0):
+        last = signed[scope].sequence if scope in signed else 0
+        if first - 1 > last:
             reason = f"dropped up to entry {first - 1} without a signed checkpoint"
-            yield Fault(scope, signed.get(scope, 0) + 1, reason)
+            yield Fault(scope, last + 1, reason)
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:

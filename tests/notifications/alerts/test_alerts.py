@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Collection
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.core import mail as outgoing
+from django.db import connection
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from audit.models import AuditEntry
-from insurers.models import Breach, Declaration, FingerprintKey
+from audit.trail import PORTAL, record
+from insurers.models import AffectedList, Breach, Declaration, FingerprintKey
 from notifications.alerts.conditions import QUICK, SLOW
 from notifications.alerts.raising import raise_alerts
 from notifications.campaigns.halting import halt_campaign
@@ -181,3 +184,53 @@ def test_a_trail_that_was_changed_is_told(look: Look) -> None:
     # The quick look, which reads no entry, does not take it back.
     look()
     assert "trail" in kinds()
+
+
+@pytest.mark.parametrize("scope", ["insurer:x" * 20, f"insurer:{UUID(int=7)}"])
+def test_a_chain_of_nobody_hides_no_other(look: Look, scope: str) -> None:
+    """Written by whoever may write anything, or of an insurer that the directory lost."""
+    for one in (scope, PORTAL):
+        record(action="user.changed", scope=one)
+    with behind_its_back():
+        AuditEntry.objects.update(actor="x")
+    assert len(look(kinds=SLOW)) == 2
+    connection.check_constraints()
+    assert {alert.subject.split()[0] for alert in Alert.objects.all()} == {"entry:1"}
+
+
+def test_a_clock_that_was_set_back_ends_an_alert_all_the_same(look: Look) -> None:
+    Breach.objects.update(announced_date=None)
+    declaration = cast.declaration()
+    (alert,) = look(HOURS + DAY)
+    Declaration.objects.filter(pk=declaration.pk).update(authority_notified_at=cast.NOW)
+    look(HOURS)
+    alert.refresh_from_db()
+    assert alert.ended_at == alert.raised_at
+
+
+def test_a_file_of_problems_that_stays_is_told_though_the_contacts_have_gone(look: Look) -> None:
+    found = accepted_list([member(1), ";12/03/1980;Phare;Omar;;;"])
+    AffectedList.objects.filter(pk=found.pk).update(
+        decided_at=cast.NOW, contacts_purged_at=cast.NOW
+    )
+    assert look(32 * DAY - timedelta(seconds=1)) == []
+    (alert,) = look(32 * DAY)
+    assert (alert.kind, alert.subject) == (AlertKind.ERASURE, f"list:{found.pk}")
+
+
+def test_what_comes_and_goes_is_mailed_once_a_day(look: Look) -> None:
+    cast.aude()
+    Breach.objects.update(announced_date=None)
+    declaration = cast.declaration()
+    mine = Declaration.objects.filter(pk=declaration.pk)
+    for minutes in range(0, 60, 20):
+        assert len(look(HOURS + timedelta(minutes=minutes + 1))) == 1
+        mine.update(authority_notified_at=cast.NOW + HOURS)
+        look(HOURS + timedelta(minutes=minutes + 11))
+        mine.update(authority_notified_at=None)
+    people = {message.to[0] for message in outgoing.outbox}
+    assert len(outgoing.outbox) == len(people)
+    assert cast.aude().email in people
+    look(HOURS + 2 * DAY)
+    assert len(outgoing.outbox) == 2 * len(people)
+    assert Alert.objects.count() == 4

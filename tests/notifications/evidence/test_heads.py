@@ -104,6 +104,17 @@ def test_mail_that_no_server_takes_leaves_the_file_and_is_sent_the_hour_after(
     assert KeptHeads.objects.get().mailed_at is None
 
 
+def test_a_clock_that_was_ahead_puts_nothing_off(
+    folder: Path, mailoutbox: list[EmailMessage]
+) -> None:
+    """Nor does a date that somebody wrote into the database."""
+    assert leave(hours=400)
+    KeptHeads.objects.update(mailed_at=cast.NOW + 400 * HOUR)
+    cast.aude()
+    assert [leave(hours=0), leave(hours=0), leave(hours=1)] == [True, False, True]
+    assert len(mailoutbox) == 1
+
+
 def test_a_folder_that_is_full_leaves_nothing_noted(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
@@ -126,7 +137,7 @@ def test_no_month_is_signed_for_without_its_file(tmp_path: Path, folder: Path) -
     assert not TrailCheckpoint.objects.exists()
     with as_role("worker"):
         assert [sign_expiry(now=later), sign_expiry(now=later)] == [True, False]
-    (path,) = folder.glob("expiry-*.heads")
+    (path,) = folder.glob("expiry-*.checkpoints")
     assert path.read_bytes() == bytes(TrailCheckpoint.objects.get(scope=PORTAL).signed)
 
 

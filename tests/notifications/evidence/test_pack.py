@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -14,7 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from notifications.evidence.archive import json_bytes
 from notifications.evidence.keys import public_pem
-from notifications.evidence.verify_evidence import check, fingerprint_of
+from notifications.evidence.verify_evidence import (
+    central_header,
+    check,
+    end_of_directory,
+    fingerprint_of,
+    local_header,
+)
 from tests.notifications.evidence.conftest import EMAILS, Packed, plain_entry, verified
 
 Files = dict[str, bytes]
@@ -62,10 +69,12 @@ def signed_again(files: Files, key: Ed25519PrivateKey) -> Files:
 
 def test_an_untouched_pack_is_right(packed: Packed) -> None:
     code, said = verified(packed.path, key=packed.fingerprint, sha256=packed.sha256)
-    assert said == (
-        "Tout est exact : chaque fichier, chaque événement, le journal et la signature.\n"
-    )
+    exact, whose = said.splitlines()
+    assert exact == "Tout est exact : chaque fichier, chaque événement, le journal et la signature."
     assert code == 0
+    manifest = json.loads(packed.read("manifest.json"))
+    for name in ("pack", "breach", "insurer", "made_at"):
+        assert manifest[name] in whose
 
 
 def test_the_same_files_give_the_same_bytes(packed: Packed, tmp_path: Path) -> None:
@@ -247,6 +256,62 @@ def test_every_byte_counts(packed: Packed, tmp_path: Path) -> None:
     for added in (content + b"x", b"x" + content):
         changed.write_bytes(added)
         assert list(check(changed, key=packed.fingerprint)), "a byte was added"
+
+
+@pytest.mark.parametrize("name", ["register.json", "manifest.json", "manifest.sig"])
+def test_bytes_behind_the_end_of_a_packed_file_are_found(
+    packed: Packed, tmp_path: Path, name: str
+) -> None:
+    """No program unpacks them, and the ZIP's directory counts them as the file's."""
+    content, other, infos = packed.path.read_bytes(), b"", []
+    with ZipFile(packed.path) as pack:
+        for info in pack.infolist():
+            start = info.header_offset + len(local_header(info))
+            raw = content[start : start + info.compress_size]
+            raw += b"hidden" * 1000 if info.filename == name else b""
+            info.compress_size, info.header_offset = len(raw), len(other)
+            other += local_header(info) + raw
+            infos.append(info)
+    directory = b"".join(central_header(info) for info in infos)
+    changed = tmp_path / "changed.zip"
+    changed.write_bytes(
+        other + directory + end_of_directory(len(infos), len(other), len(directory))
+    )
+    (fault,) = check(changed, key=packed.fingerprint)
+    assert fault == f"{name} : des octets sont cachés après son contenu, dans le ZIP"
+
+
+def test_a_stream_that_does_not_end_is_found(packed: Packed, tmp_path: Path) -> None:
+    content = bytearray(packed.path.read_bytes())
+    with ZipFile(packed.path) as pack:
+        info = pack.getinfo("manifest.sig")
+    content[info.header_offset + len(local_header(info))] ^= 1  # « the last block »
+    changed = tmp_path / "changed.zip"
+    changed.write_bytes(content)
+    assert list(check(changed, key=packed.fingerprint))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest["files"][0].update(size=-5),
+        lambda manifest: manifest["events"][0].update(campaign=float("inf")),
+        lambda manifest: manifest["trail"].update(first="1"),
+        lambda manifest: manifest["files"][0].update(name="\ud800"),
+        lambda manifest: manifest["files"][0].update(name="x\nTout est exact\x1b[2K"),
+    ],
+)
+def test_a_forged_manifest_neither_stops_the_check_nor_speaks_in_its_name(
+    packed: Packed, tmp_path: Path, change: Callable[[Any], None]
+) -> None:
+    files = files_of(packed)
+    manifest = json.loads(files["manifest.json"])
+    change(manifest)
+    files["manifest.json"] = json.dumps(manifest).encode()
+    code, said = verified(repacked(files, tmp_path / "pack.zip"), key=packed.fingerprint)
+    assert (code, "manifest.json : changé après sa signature" in said) == (1, True)
+    assert all(line.startswith("FAUX  ") for line in said.splitlines()[:-1])
+    assert "\x1b" not in said
 
 
 @pytest.mark.parametrize("key", ["", "zz", "/nowhere.pem"])

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.test import Client, override_settings
 
 from audit.models import AuditEntry
@@ -186,3 +187,19 @@ def test_what_fails_three_times_is_given_up_and_said(
     assert list(folder.iterdir()) == []
     assert "a échoué trois fois" in client.get(PLACE).content.decode()
     assert [action for action, *_ in actions()] == ["evidence.asked", "evidence.failed"]
+
+
+def test_a_pack_that_is_asked_for_while_old_ones_are_erased_keeps_its_draft(folder: Path) -> None:
+    cast.aude()
+    drafts: list[Path] = []
+
+    def ask_meanwhile(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        found = execute(sql, *rest)
+        if "SELECT" in sql and "expires_at" not in sql.partition("WHERE")[2] and not drafts:
+            drafts.append(folder / "8c0b6ea2-4f3e-4f34-8c55-7c8c36a8a9b1.draft")
+            drafts[0].write_bytes(b"PK")
+        return found
+
+    with as_role("worker"), connection.execute_wrapper(ask_meanwhile):
+        erase_old_packs(now=cast.NOW)
+    assert drafts[0].exists()

@@ -114,3 +114,11 @@ def test_an_insurers_page_says_who_did_what(client: Client) -> None:
         f"/registre/alphapay-betapay-2026/mutuelle-du-phare/?avant={first.sequence + 1}"
     ).content.decode()
     assert older.count("<time ") == 1
+
+
+@pytest.mark.parametrize("before", ["9" * 5000, "9" * 19, "x", "-1", "٣"])
+def test_a_place_in_the_trail_that_is_none_breaks_no_page(client: Client, before: str) -> None:
+    cast.phare()
+    cast.sign_in(client, cast.aude())
+    page = client.get("/registre/alphapay-betapay-2026/mutuelle-du-phare/", {"avant": before})
+    assert page.status_code == 200

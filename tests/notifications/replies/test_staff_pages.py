@@ -97,6 +97,10 @@ def test_it_waits_then_shows_the_answer(client: Client, mail: Recorder) -> None:
     page = said(client, address)
     for expected in ("Sur 1 liste", "Courriel, campagne n°", "acceptée par le serveur", "Alphapay"):
         assert expected in page, expected
+    shown = client.get(address).content.decode()
+    assert "every 1s" not in shown
+    assert 'hx-trigger="load delay:5m"' in shown, "it leaves the screen when it is erased"
+    StaffAnswer.objects.all().delete()
     assert "hx-get" not in client.get(address).content.decode()
     for secret in ("000000007", "000 000 007", "camille", "Camille", "12/03/1980"):
         assert secret not in page

@@ -1,6 +1,7 @@
 """A breach that is closed: keys first, then whatever is kept by person; counts stay."""
 
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from django.db import ProgrammingError, connection, transaction
@@ -10,10 +11,19 @@ from insurers.lists.finding import find_member
 from insurers.lists.keystore import KeyDestroyedError, key_store
 from insurers.lists.receiving import Announced, start_upload
 from insurers.lists.upload_problems import UploadProblem, UploadRefused
-from insurers.models import AffectedMember, Breach, FingerprintKey, ListEffect
+from insurers.models import (
+    AffectedList,
+    AffectedMember,
+    Breach,
+    FingerprintKey,
+    ListEffect,
+    ListState,
+)
 from notifications import references
+from notifications.campaigns.cancelling import cancel_messages
 from notifications.models import (
     Campaign,
+    CampaignState,
     DeliveryEvent,
     Erasure,
     ErasureKind,
@@ -118,14 +128,17 @@ def test_what_providers_said_of_answers_stays(campaign: Campaign) -> None:
 
 
 def test_samples_of_its_lists_go(campaign: Campaign) -> None:
-    Sample.objects.create(
-        affected_list=campaign.affected_list,
-        insurer=campaign.insurer,
-        seed="a",
-        size=1,
-        asked_by=cast.aude(),
-        asked_at=cast.NOW,
-    )
+    withdrawn = accepted_list([member(9)])
+    AffectedList.objects.filter(pk=withdrawn.pk).update(state=ListState.WITHDRAWN)
+    for affected_list in (campaign.affected_list, withdrawn):
+        Sample.objects.create(
+            affected_list=affected_list,
+            insurer=campaign.insurer,
+            seed="a",
+            size=1,
+            asked_by=cast.aude(),
+            asked_at=cast.NOW,
+        )
     close()
     assert not Sample.objects.exists()
 
@@ -216,3 +229,29 @@ def test_an_event_only_loses_its_message(campaign: Campaign) -> None:
             connection.cursor() as cursor,
         ):
             cursor.execute(change.format(what))
+
+
+def test_a_campaign_that_is_being_cancelled_is_settled_first() -> None:
+    """A worker may have its message in hand: what became of it is still to be written down."""
+    campaign = built(PEOPLE)
+    AffectedList.objects.update(state=ListState.WITHDRAWN)
+    Campaign.objects.update(state=CampaignState.CANCELLED)
+    close()
+    assert Notification.objects.count() == 2
+    assert key_store().exists(f"breach/{campaign.breach_id}/1")
+    with as_role("worker"):
+        cancel_messages(campaign_id=campaign.pk, now=cast.NOW)
+    close(on=timedelta(hours=1))
+    assert not Notification.objects.exists()
+
+
+def test_a_clock_that_was_set_back_hinders_no_proof(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(closing, "_erase_slice", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            close(on=timedelta(hours=1))
+    close()
+    proof = Erasure.objects.get(kind=ErasureKind.MESSAGES)
+    assert proof.finished_at == proof.begun_at == cast.NOW + timedelta(hours=1)

@@ -238,3 +238,31 @@ def test_an_approver_of_another_insurer_finds_nobody(campaign: Campaign) -> None
         answer_staff_questions(now=timezone.now())
     assert listings(StaffQuestion.objects.get(pk=number)) == []
     assert AffectedMember.objects.get(ordinal=2).contact is not None
+
+
+@pytest.mark.parametrize(
+    ("typed", "status"), [(("a@b " * 125).strip(), 302), ("\u200b\u200b", 422), (" ", 422)]
+)
+def test_a_reason_is_kept_or_refused_however_it_is_written(
+    client: WebClient, typed: str, status: int
+) -> None:
+    """Masks may be longer than what they hide; signs that nobody sees are no reason."""
+    cast.phare()
+    cast.sign_in(client, cast.aude())
+    assert client.post("/registre/personne/", TYPED | {"reason": typed}).status_code == status
+    kept = list(StaffQuestion.objects.values_list("reason", flat=True))
+    assert [len(reason) for reason in kept] == ([500] if status == 302 else [])
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [(Asked.ACCESS, "sont deux personnes du même numéro"), (Asked.ERASURE, "des deux sont")],
+)
+def test_the_answer_tells_twins_and_leaves_the_screen_when_it_is_erased(
+    client: WebClient, what: Asked, said: str
+) -> None:
+    send(built([member(1, email="a@example.fr", name="A;Lise"), member(1, name="A;Line")]))
+    cast.sign_in(client, cast.armand())
+    text = _answered(client, "/espace/droits/", {**TYPED, "asked": what.value})
+    assert said in text
+    assert 'hx-trigger="load delay:5m"' in text
