@@ -181,7 +181,7 @@ def register_insurer(request: HttpRequest, breach_slug: str, insurer_slug: str) 
     breach = get_object_or_404(readable_breaches(scope), slug=breach_slug)
     insurer = get_object_or_404(readable_insurers(scope), slug=insurer_slug)
     require_reader(scope, insurer.pk, breach.pk)
-    part, before = part_of(breach=breach, insurer=insurer), request.GET.get("avant", "")
+    part = part_of(breach=breach, insurer=insurer)
     if not part.exists:
         raise Http404
     line, before = part.line, request.GET.get("avant", "")
