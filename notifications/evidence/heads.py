@@ -34,10 +34,10 @@ def let_heads_leave(*, now: datetime) -> bool:
     """
     with session_lock(LOCK_SPACE, 0) as is_ours:
         last = KeptHeads.objects.first()
-        if not is_ours or not _is_due(last and last.signed_at, EVERY, now):
+        if not is_ours or not _is_due(last.signed_at if last else None, EVERY, now):
             return False
         mailed = KeptHeads.objects.exclude(mailed_at=None).first()
-        is_mail_due = _is_due(mailed and mailed.mailed_at, MAILED_EVERY, now)
+        is_mail_due = _is_due(mailed.mailed_at if mailed else None, MAILED_EVERY, now)
         kept, content = _leave(last, now)
         if is_mail_due and _mail(kept, content, now):
             kept.mailed_at = now
