@@ -108,6 +108,7 @@ def _concerned(alert: Alert, now: datetime) -> set[str]:
         staff = people_with_role(insurer_id=alert.insurer_id, roles=STAFF)
         found |= set(staff.values_list("email", flat=True))
     mandates = Mandate.objects.filter(until_date__gte=timezone.localdate(now))
+    mandates = mandates.exclude(insurers=None)  # It opens nothing, the page of alerts included.
     if alert.insurer_id is not None:
         mandates = mandates.filter(insurers=alert.insurer_id)
     if alert.breach_id is not None:

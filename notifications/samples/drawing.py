@@ -13,9 +13,12 @@ from itertools import count, islice
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils import timezone
 
+from audit.models import Outcome
 from audit.trail import account, insurer_scope, record
 from insurers.models import AffectedList, AffectedMember
+from insurers.permissions import breaches_mandated
 from notifications.models import Sample
 from notifications.samples.histories import histories
 
@@ -58,7 +61,30 @@ def draw_what_waits(*, now: datetime) -> None:
     """Draw the samples that were asked for, and forget the old ones."""
     Sample.objects.filter(asked_at__lte=now - KEPT_FOR).delete()
     for sample in Sample.objects.filter(made_at=None).order_by("asked_at"):
-        draw(sample=sample, now=now)
+        if _is_mandated(sample, now):
+            draw(sample=sample, now=now)
+        else:
+            _refuse(sample)
+
+
+def _is_mandated(sample: Sample, now: datetime) -> bool:
+    """Whether whoever asked may review the list now, whatever let them ask."""
+    breaches = breaches_mandated(
+        user_id=sample.asked_by_id, insurer_id=sample.insurer_id, today=timezone.localdate(now)
+    )
+    return sample.affected_list.breach_id in breaches
+
+
+@transaction.atomic
+def _refuse(sample: Sample) -> None:
+    record(
+        action="sample.asked",
+        scope=insurer_scope(sample.insurer_id),
+        actor=account(sample.asked_by_id),
+        subject=f"list:{sample.affected_list_id}",
+        outcome=Outcome.REFUSED,
+    )
+    sample.delete()
 
 
 def draw(*, sample: Sample, now: datetime) -> None:
@@ -66,10 +92,10 @@ def draw(*, sample: Sample, now: datetime) -> None:
     members = AffectedMember.objects.filter(list_id=sample.affected_list_id)
     last_row = members.aggregate(last=Max("ordinal"))["last"] or 0
     ordinals = _draw(sample, last_row)
-    sample.rows = histories(affected_list=sample.affected_list, ordinals=ordinals)
-    sample.drawn_from = last_row
-    sample.made_at = now
-    sample.save(update_fields=["rows", "drawn_from", "made_at"])
+    rows = histories(affected_list=sample.affected_list, ordinals=ordinals)
+    # It may have gone meanwhile, with its breach.
+    asked = Sample.objects.filter(pk=sample.pk)
+    asked.update(rows=rows, drawn_from=last_row, made_at=now)
 
 
 def candidates(seed: str, last_row: int) -> Iterator[int]:

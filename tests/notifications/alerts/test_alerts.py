@@ -11,7 +11,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from audit.models import AuditEntry
 from audit.trail import PORTAL, record
-from insurers.models import AffectedList, Breach, Declaration, FingerprintKey
+from insurers.models import AffectedList, Breach, Declaration, FingerprintKey, Mandate
 from notifications.alerts.conditions import QUICK, SLOW
 from notifications.alerts.raising import raise_alerts
 from notifications.campaigns.halting import halt_campaign
@@ -234,3 +234,11 @@ def test_what_comes_and_goes_is_mailed_once_a_day(look: Look) -> None:
     look(HOURS + 2 * DAY)
     assert len(outgoing.outbox) == 2 * len(people)
     assert Alert.objects.count() == 4
+
+
+def test_a_mandate_without_insurers_is_mailed_nothing(look: Look) -> None:
+    Mandate.objects.get(user=cast.aude()).insurers.clear()
+    accepted_list([member(1)])
+    FingerprintKey.objects.update(created_at=cast.NOW - 400 * DAY)
+    assert len(look()) == 1
+    assert cast.aude().email not in {message.to[0] for message in outgoing.outbox}

@@ -3,15 +3,18 @@
 import hashlib
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import ProgrammingError
 
 from audit.models import AuditEntry
 from insurers.lists.purging import purge_list, run_purge
-from insurers.models import AffectedList
+from insurers.models import AffectedList, Mandate
 from notifications.models import Sample
+from notifications.samples import drawing
 from notifications.samples.drawing import SampleRefused, ask_sample, draw_what_waits
+from notifications.samples.histories import History, histories
 from tests import cast
 from tests.conftest import WebClient, as_role
 from tests.notifications.story import accepted_list, built, member, send
@@ -138,3 +141,32 @@ def test_the_web_role_cannot_write_what_a_sample_says() -> None:
     drawn(accepted_list([member(1)]))
     with pytest.raises(ProgrammingError, match="permission denied"), as_role("web"):
         Sample.objects.update(rows=[])
+
+
+def test_the_worker_looks_at_the_mandate_again() -> None:
+    found = accepted_list([member(1)])
+    aude = cast.aude().pk
+    ask_sample(affected_list=found, asked_by_id=aude, seed="a", size=1, now=cast.NOW)
+    Mandate.objects.update(until_date=cast.NOW.date() - timedelta(days=1))
+    with as_role("worker"):
+        draw_what_waits(now=cast.NOW)
+    assert not Sample.objects.exists()
+    assert AuditEntry.objects.filter(action="sample.asked", outcome="refused").count() == 1
+
+
+def test_a_sample_that_goes_while_it_is_drawn_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = accepted_list([member(1), member(2)])
+    for seed in ("a", "b"):
+        ask_sample(affected_list=found, asked_by_id=cast.aude().pk, seed=seed, size=1, now=cast.NOW)
+    first = Sample.objects.earliest("pk")
+
+    def gone_meanwhile(**asked: Any) -> list[History]:
+        Sample.objects.filter(pk=first.pk).delete()
+        return histories(**asked)
+
+    monkeypatch.setattr(drawing, "histories", gone_meanwhile)
+    with as_role("worker"):
+        draw_what_waits(now=cast.NOW)
+    assert Sample.objects.get().made_at == cast.NOW
