@@ -5,7 +5,6 @@ Millions of values are cut, combined and laid beside each other without a loop i
 
 import itertools
 import struct
-from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -24,27 +23,35 @@ def put(rows: bytearray, column: bytes, *, width: int, at: int, size: int) -> No
         rows[at + place :: width] = column[place::size]
 
 
+def series(column: bytes, width: int, *, given: pl.Series | None = None) -> pl.Series:
+    """Return the values as a column of polars; where `given` is false, b"" stands between them."""
+    if given is None:
+        given = pl.repeat(True, len(column) // width, eager=True)
+    sizes = given.cast(pl.Int64) * width
+    ends = sizes.cum_sum()
+    frame = pl.DataFrame({"start": ends - sizes, "size": sizes})
+    value = pl.lit(column).bin.slice(pl.col("start"), pl.col("size"))
+    return frame.select(value=value).to_series()
+
+
 def split(column: bytes | bytearray, width: int) -> list[bytes]:
     """Return the values one by one."""
     return [value for (value,) in struct.iter_unpack(f"{width}s", column)]
 
 
-def exclusive_or(columns: Iterable[bytes]) -> bytes:
-    """Combine columns of the same size, bit by bit."""
-    found, size = 0, 0
-    for column in columns:
-        found ^= int.from_bytes(column, "big")
-        size = len(column)
-    return found.to_bytes(size, "big")
+def numbers(column: bytes) -> pl.Series:
+    """Return the values, of four bytes each, the most significant first, as numbers."""
+    whole = pl.Series([column], dtype=pl.Binary)
+    array = pl.Array(pl.UInt32, len(column) // 4)
+    return whole.bin.reinterpret(dtype=array, endianness="big").explode()
 
 
-def spread(column: bytes, places: Sequence[int], *, width: int, count: int) -> bytes:
+def spread(column: bytes, places: pl.Series, *, width: int, count: int) -> bytes:
     """Return a column of `count` values: those given at their `places`, zeros elsewhere."""
     if len(places) == count:
         return column
     spread = bytearray(width * count)
-    steps = pl.Series(places, dtype=pl.Int64).diff()
-    starts = [0, *(steps > 1).arg_true().to_list(), len(places)] if places else [0]
+    starts = [0, *(places.diff() > 1).arg_true().to_list(), len(places)] if len(places) else [0]
     for start, end in itertools.pairwise(starts):
         at = width * places[start]
         values = column[width * start : width * end]

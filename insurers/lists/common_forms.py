@@ -99,9 +99,35 @@ class Words:
         return Column(values, bad)
 
 
-def birth_dates(today: date, numbers: Numbers) -> Words:
-    """Return what normalises birth dates into `yyyy-mm-dd`."""
-    return Words(lambda text: identifiers.birth_date(text, today, numbers))
+_DAY_FIRST = "^[0-9]{2}/[0-9]{2}/[0-9]{4}$"
+
+
+class BirthDates:
+    """Normalises birth dates into `yyyy-mm-dd`."""
+
+    def __init__(self, today: date, numbers: Numbers) -> None:
+        self._today = today
+        self._others = Words(lambda text: identifiers.birth_date(text, today, numbers))
+
+    def column(self, cells: pl.Series) -> Column:
+        """Normalise a column."""
+        day_first = cells.str.contains(_DAY_FIRST)
+        if not day_first.any():
+            return self._others.column(cells)
+        dates = cells.str.to_date("%d/%m/%Y", strict=False)
+        known = (dates >= identifiers.FIRST_BIRTH_DATE) & (dates <= self._today)
+        places = (~(day_first & known.fill_null(False))).arg_true()
+        values = pl.select(_year_first(pl.lit(cells))).to_series()
+        if places.is_empty():
+            return Column(values)
+        others = self._others.column(cells.gather(places))
+        bad = {places[place]: problem for place, problem in others.bad.items()}
+        return Column(values.scatter(places, others.values), bad)
+
+
+def _year_first(cells: pl.Expr) -> pl.Expr:
+    year, month, day = (cells.str.slice(start, size) for start, size in ((6, 4), (3, 2), (0, 2)))
+    return pl.concat_str(year, month, day, separator="-")
 
 
 # What email-validator returns as it is, a little narrower than identifiers._COMMON_EMAIL.
@@ -132,9 +158,10 @@ _NATIONAL_DIGITS = 9
 def mobile_phones(cells: pl.Series) -> Column:
     """Normalise mobile numbers into E.164."""
     compact = cells.str.replace_all(" ", "", literal=True)
-    if compact.str.contains(_PHONE_SEPARATORS).any():
-        compact = compact.str.replace_all(_PHONE_SEPARATORS, "")
     french = compact.str.contains(_FRENCH_MOBILE)
+    if not (french | (compact == "")).all():
+        compact = compact.str.replace_all(_PHONE_SEPARATORS, "")
+        french = compact.str.contains(_FRENCH_MOBILE)
     values = ("+33" + compact.str.tail(_NATIONAL_DIGITS)).set(~french, "")
     return _settle(cells, french | (compact == ""), values, identifiers.mobile_phone)
 

@@ -5,10 +5,10 @@ import secrets
 from typing import NamedTuple
 
 import polars as pl
+import polars_hash
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from insurers.lists.byte_columns import put, split
 from insurers.lists.keystore import KEY_BYTES, key_store
 from insurers.lists.sealing import DamagedError
 from insurers.models import AffectedList
@@ -52,7 +52,7 @@ def encode(contact: Contact) -> bytes:
     return _FORMAT + _SEPARATOR.join(fields).encode()
 
 
-def encode_column(*fields: pl.Series, addresses: pl.Series | None = None) -> list[bytes]:
+def encode_column(*fields: pl.Series, addresses: pl.Series | None = None) -> pl.Series:
     """Return contacts given by column, in the order of `Contact`, as `encode` does each."""
     first, *others = fields
     parts = [pl.lit("\x01"), first]
@@ -60,7 +60,7 @@ def encode_column(*fields: pl.Series, addresses: pl.Series | None = None) -> lis
         parts += [pl.lit(_SEPARATOR), other]
     if addresses is not None:
         parts.append((_SEPARATOR + addresses).set(addresses == "", ""))
-    return pl.select(pl.concat_str(parts)).to_series().cast(pl.Binary).to_list()
+    return pl.select(pl.concat_str(parts)).to_series().cast(pl.Binary)
 
 
 NOTHING = encode(Contact())
@@ -110,19 +110,15 @@ class ContactSealer:
         """Return the sealed contact of a row, 17 bytes longer."""
         return self.number + self._encrypt(_nonce(self.number, ordinal), content, None)
 
-    def seal_column(self, ordinals: bytes, contents: list[bytes]) -> list[bytes]:
-        """Return sealed contacts without `number`, b"" where nothing was given.
-
-        `ordinals` is a column of four bytes each, the most significant first.
-        """
-        nonces = bytearray(_nonce(self.number, 0)) * len(contents)
-        put(nonces, ordinals, width=NONCE_BYTES, at=NONCE_BYTES - 4, size=4)
-        sealed = list(
-            map(self._encrypt, split(nonces, NONCE_BYTES), contents, itertools.repeat(None))
-        )
-        for place, content in enumerate(contents):
-            if content == NOTHING:
-                sealed[place] = b""
+    def seal_column(self, ordinals: pl.Series, contents: pl.Series) -> list[bytes]:
+        """Return sealed contacts without `number`, b"" where nothing was given."""
+        start = pl.lit(_nonce(self.number, 0)[:-4])  # an ordinal has four bytes
+        frame = ordinals.to_frame("ordinal")
+        nonces = frame.select(start + polars_hash.col("ordinal").bytes.to_be()).to_series()
+        nothing = itertools.repeat(None)
+        sealed = list(map(self._encrypt, nonces.to_list(), contents.to_list(), nothing))
+        for place in (contents.bin.size() == len(NOTHING)).arg_true():
+            sealed[place] = b""
         return sealed
 
 

@@ -2,27 +2,30 @@
 
 A member is HMAC-SHA-256(key of the breach, scheme ‖ insurer ‖ identifier ‖ birth date ‖ birth
 rank if given), each part preceded by its length, cut to 128 bits. An address (e-mail, mobile)
-has a keyed BLAKE2b under a key of its insurer, so that nothing links two insurers' people.
+has one under a key of its insurer, so that nothing links two insurers' people.
 Rotation wraps: the fingerprint of key version n is HMAC(Kn, the one of version n - 1), so no
 identifier is needed, and every version of the key stays needed. Address keys are not rotated
 (docs/decisions/0010).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import polars as pl
 
-from insurers.lists.byte_columns import cut, exclusive_or, split
+from insurers.lists.byte_columns import cut, numbers, series
 from insurers.lists.fingerprint_keys import address_key, breach_chain, version_for_new_rows
 from insurers.lists.identifiers import letters
-from insurers.lists.keyed_hashes import Blake2, HmacSha256
+from insurers.lists.keyed_hashes import HmacSha256
 
 SCHEME = b"member-number+birth-date"
-CODE_BYTES, FINGERPRINT_BYTES, TAG_BYTES = 32, 16, 4
+FINGERPRINT_BYTES, TAG_BYTES = 16, 4
+CODE_BYTES = FINGERPRINT_BYTES + TAG_BYTES
 HASH_BYTES = 8
 """What of a fingerprint is enough to see which ones may be equal."""
-NO_NAME = bytes(TAG_BYTES)
+NO_NAME = 0
+_NEVER_NONE = 1 << 24
+"""In place of a tag that would look as if there were no name."""
 REMEMBERED = 100_000
 """How many first names, and how many last names, a worker remembers at the most."""
 
@@ -38,23 +41,29 @@ def _part(value: bytes) -> bytes:
     return len(value).to_bytes(2, "big") + value
 
 
-class _NameCodes(dict[str, bytes]):
-    """Four keyed bytes for each spelling of a name, remembered: names come again and again."""
+class _NameCodes(dict[str, int]):
+    """32 keyed bits for each spelling of a name, remembered: names come again and again."""
 
     def __init__(self, key: bytes, prefix: bytes) -> None:
         super().__init__()
-        self._hash = Blake2(key, TAG_BYTES, prefix)
+        self._hash = HmacSha256(key, prefix)
 
-    def __missing__(self, name: str) -> bytes:
-        (code,) = self._hash.column([letters(name).encode()])
-        code = code or NO_NAME
+    def __missing__(self, name: str) -> int:
+        spelt = letters(name)
+        code = int.from_bytes(self._hash.one(spelt.encode())[:TAG_BYTES]) if spelt else NO_NAME
         if len(self) < REMEMBERED:
             self[name] = code
         return code
 
-    def column(self, names: pl.Series) -> bytes:
+    def column(self, names: pl.Series) -> pl.Series:
         """Return the code of each name; those without a letter have none."""
-        return b"".join(map(self.__getitem__, names.to_list()))
+        different = names.unique()
+        if 4 * different.len() >= names.len():
+            return self._each(names)
+        return names.replace_strict(different, self._each(different), return_dtype=pl.UInt32)
+
+    def _each(self, names: pl.Series) -> pl.Series:
+        return pl.Series(list(map(self.__getitem__, names.to_list())), dtype=pl.UInt32)
 
 
 class MemberFingerprints:
@@ -78,20 +87,20 @@ class MemberFingerprints:
     def wrap(self, fingerprints: bytes, *, version: int = 1) -> bytes:
         """Return the column of fingerprints of the newest version from those of an earlier one."""
         for key in self._wraps[version - 1 :]:
-            codes = key.column(split(fingerprints, FINGERPRINT_BYTES))
-            fingerprints = fingerprints_of(b"".join(codes))
+            fingerprints = _wrapped(fingerprints, key)
         return fingerprints
 
     def codes(self, numbers: pl.Series, births: pl.Series, ranks: pl.Series) -> bytes:
-        """Return the HMAC of each member under the first key, whole: a column of 32 bytes.
+        """Return what is kept of each member's HMAC under the first key: a column of 20 bytes.
 
-        Names are tagged from them, so that tags stay what they are when the key is rotated.
+        16 are the fingerprint; names are tagged from the rest, so that tags stay what they are
+        when the key is rotated.
         """
         parts = [_lengths(numbers), numbers, _lengths(births), births]
         if (ranks != "").any():
             parts += [_lengths(ranks).set(ranks == "", ""), ranks]
         messages = pl.select(pl.concat_str(parts)).to_series()
-        return b"".join(self._member.column(messages.cast(pl.Binary).to_list()))
+        return self._member.column(messages, size=CODE_BYTES)
 
     def member(self, identifier: str, birth_date: str, birth_rank: str = "") -> bytes:
         """Return the 16 bytes of key version 1 that stand for one member."""
@@ -106,24 +115,19 @@ class MemberFingerprints:
         codes = self.codes(*(pl.Series(list(values), dtype=pl.String) for values in columns))
         chain = [fingerprints_of(codes)]
         for key in self._wraps:
-            wrapped = key.column(split(chain[-1], FINGERPRINT_BYTES))
-            chain.append(fingerprints_of(b"".join(wrapped)))
+            chain.append(_wrapped(chain[-1], key))
         return chain
 
-    def name_tags(self, codes: bytes, first_names: pl.Series, last_names: pl.Series) -> bytes:
+    def name_tags(self, codes: bytes, first_names: pl.Series, last_names: pl.Series) -> pl.Series:
         """Return a column of 32 bits that tell twins apart, 0 without a name.
 
         Keyed hashes of the names, under bits of the member's HMAC that nothing else uses: equal
         names of different members have different tags.
         """
-        masks = cut(
-            codes, width=CODE_BYTES, start=FINGERPRINT_BYTES, stop=FINGERPRINT_BYTES + TAG_BYTES
-        )
-        names = self._first_names.column(first_names), self._last_names.column(last_names)
-        tags = _never_none(exclusive_or((masks, *names)))
-        for place in ((first_names == "") & (last_names == "")).arg_true():
-            tags[TAG_BYTES * place : TAG_BYTES * (place + 1)] = NO_NAME
-        return bytes(tags)
+        masks = numbers(cut(codes, width=CODE_BYTES, start=FINGERPRINT_BYTES, stop=CODE_BYTES))
+        tags = masks ^ self._first_names.column(first_names) ^ self._last_names.column(last_names)
+        tags = tags.set(tags == NO_NAME, _NEVER_NONE)
+        return tags.set((first_names == "") & (last_names == ""), NO_NAME)
 
 
 def fingerprints_of(codes: bytes) -> bytes:
@@ -131,30 +135,33 @@ def fingerprints_of(codes: bytes) -> bytes:
     return cut(codes, width=CODE_BYTES, start=0, stop=FINGERPRINT_BYTES)
 
 
-def _never_none(tags: bytes) -> bytearray:
-    """Let no tag look as if there were no name."""
-    changed = bytearray(tags)
-    if NO_NAME in tags:
-        for place, tag in enumerate(split(tags, TAG_BYTES)):
-            if tag == NO_NAME:
-                changed[TAG_BYTES * place] = 1
-    return changed
+def _wrapped(fingerprints: bytes, key: HmacSha256) -> bytes:
+    return key.column(series(fingerprints, FINGERPRINT_BYTES), size=FINGERPRINT_BYTES)
 
 
 class AddressFingerprints:
-    """Fingerprints of the e-mail addresses and mobile numbers of an insurer's members."""
+    """Fingerprints of the e-mail addresses and mobile numbers of an insurer's members.
+
+    Each is a column of 16 bytes, b"" where there is no address.
+    """
 
     def __init__(self, *, key: bytes) -> None:
-        self._email = Blake2(key, FINGERPRINT_BYTES, _part(b"email"))
-        self._phone = Blake2(key, FINGERPRINT_BYTES, _part(b"phone"))
+        self._email = HmacSha256(HmacSha256(key).one(b"email"))
+        self._phone = HmacSha256(HmacSha256(key).one(b"phone"))
 
-    def emails(self, addresses: Iterable[bytes]) -> list[bytes]:
-        """Return the 16 bytes that stand for each lower-case e-mail address, b"" for b""."""
-        return self._email.column(addresses)
+    def emails(self, addresses: pl.Series) -> pl.Series:
+        """Return what stands for each lower-case e-mail address."""
+        return _where_given(addresses, self._email)
 
-    def phones(self, numbers: Iterable[bytes]) -> list[bytes]:
-        """Return the 16 bytes that stand for each E.164 number, b"" for b""."""
-        return self._phone.column(numbers)
+    def phones(self, numbers: pl.Series) -> pl.Series:
+        """Return what stands for each E.164 number."""
+        return _where_given(numbers, self._phone)
+
+
+def _where_given(addresses: pl.Series, key: HmacSha256) -> pl.Series:
+    given = addresses != ""
+    fingerprints = key.column(addresses.filter(given), size=FINGERPRINT_BYTES)
+    return series(fingerprints, FINGERPRINT_BYTES, given=given)
 
 
 def asked_about(*, key: bytes, insurer_id: UUID, identifier: str, birth_date: str) -> UUID:
@@ -163,7 +170,7 @@ def asked_about(*, key: bytes, insurer_id: UUID, identifier: str, birth_date: st
     It lies on no list, and outlives a rotation: answers are limited by it.
     """
     parts = (SCHEME, insurer_id.bytes, identifier.encode(), birth_date.encode())
-    (code,) = HmacSha256(key).column([b"".join(map(_part, parts))])
+    code = HmacSha256(key).one(b"".join(map(_part, parts)))
     return UUID(bytes=code[:FINGERPRINT_BYTES])
 
 

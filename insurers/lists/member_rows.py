@@ -1,7 +1,5 @@
 """Turn a block of cells into members: fingerprints, sealed contacts, and what is wrong."""
 
-import struct
-from bisect import bisect
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -37,7 +35,7 @@ from insurers.models import Severity
 IDENTIFIER = (Field.MEMBER_NUMBER, Field.BIRTH_DATE, Field.BIRTH_RANK)
 """The fields without which a row is rejected; a bad contact keeps the member."""
 
-NO_ADDRESS = bytes(FINGERPRINT_BYTES)
+NO_ADDRESS = pl.Series([bytes(FINGERPRINT_BYTES)])
 
 CONTACT = (Field.FIRST_NAME, Field.LAST_NAME, Field.EMAIL, Field.PHONE, Field.LANGUAGE)
 """The fields that are sealed, in the order of `Contact`; a postal address comes after them."""
@@ -87,7 +85,7 @@ class MemberRows:
         self._members = members
         self._addresses = addresses
         self._refuses_nir = not settings.NIR_ALLOWED
-        self._births = common_forms.birth_dates(today, layout.numbers)
+        self._births = common_forms.BirthDates(today, layout.numbers)
         self._ranks = Words(identifiers.birth_rank)
         self._languages = Words(identifiers.language)
         self._relationships = Words(relationship)
@@ -115,11 +113,10 @@ class MemberRows:
         faults.sort(key=lambda fault: fault.row)
         places = sorted(rejected)
         said = columns[Field.RELATIONSHIP]
-        kept, members = self._members_of(rows, columns, places, sealer)
-        addresses = [
-            email or phone or NO_ADDRESS
-            for email, phone in zip(members.emails, members.phones, strict=True)
-        ]
+        members = self._members_of(rows, columns, rejected, sealer)
+        emails, phones = members.emails.bin.size() > 0, members.phones.bin.size() > 0
+        addresses = members.emails.zip_with(emails, members.phones.zip_with(phones, NO_ADDRESS))
+        records = members.ordinals - cells.first_row
         return Taken(
             members=copy_rows(members, list_id=self._list_id, key_version=self._members.version),
             rows=len(rows) + len(cells.too_many),
@@ -128,13 +125,13 @@ class MemberRows:
             policyholders=_rows_that_say(MEMBER, said, places),
             dependants=_rows_that_say(DEPENDANT, said, places),
             counts={
-                "members": len(kept),
-                "emails": len(kept) - members.emails.count(b""),
-                "phones": len(kept) - members.phones.count(b""),
-                "unreachable": addresses.count(NO_ADDRESS),
+                "members": len(records),
+                "emails": int(emails.sum()),
+                "phones": int(phones.sum()),
+                "unreachable": len(records) - int((emails | phones).sum()),
             },
-            member_hashes=_by_record(members.fingerprints, kept, cells),
-            address_hashes=_by_record(b"".join(addresses), kept, cells),
+            member_hashes=_by_record(members.fingerprints, records, cells.records),
+            address_hashes=_by_record(b"".join(addresses.to_list()), records, cells.records),
         )
 
     def _normalised(self, cells: Cells) -> dict[Field, Column]:
@@ -188,60 +185,57 @@ class MemberRows:
         self,
         rows: list[int],
         columns: dict[Field, Column],
-        rejected: list[int],
+        rejected: set[int],
         sealer: ContactSealer,
-    ) -> tuple[list[int], MemberColumns]:
-        """Return the rows that are not rejected: their numbers, and their members."""
-        flags = dict.fromkeys(columns[Field.EMAIL].bad, EMAIL_INVALID)
-        for place in columns[Field.PHONE].bad:
-            flags[place] = flags.get(place, 0) | PHONE_INVALID
+    ) -> MemberColumns:
+        """Return the members of the rows that are not rejected."""
         values = {field: column.values for field, column in columns.items()}
+        ordinals = pl.Series(rows, dtype=pl.Int32)
+        flags = _flags(len(rows), EMAIL_INVALID, list(columns[Field.EMAIL].bad))
+        flags |= _flags(len(rows), PHONE_INVALID, list(columns[Field.PHONE].bad))
+        if Field.ADDRESS in values:
+            given = (values[Field.ADDRESS] != "").arg_true()
+            flags |= _flags(len(rows), HAS_POSTAL_ADDRESS, given)
         if rejected:
-            gone = set(rejected)
-            rows = [row for place, row in enumerate(rows) if place not in gone]
-            flags = {
-                place - bisect(rejected, place): flag
-                for place, flag in flags.items()
-                if place not in gone
-            }
-            kept = pl.repeat(True, len(values[Field.EMAIL]), eager=True).scatter(rejected, False)
+            kept = pl.repeat(True, len(rows), eager=True).scatter(list(rejected), False)
             values = {field: series.filter(kept) for field, series in values.items()}
-        return rows, self._by_column(rows, values, flags, sealer)
+            ordinals, flags = ordinals.filter(kept), flags.filter(kept)
+        return self._by_column(ordinals, flags, values, sealer)
 
     def _by_column(
         self,
-        rows: list[int],
+        ordinals: pl.Series,
+        flags: pl.Series,
         values: dict[Field, pl.Series],
-        flags: dict[int, int],
         sealer: ContactSealer,
     ) -> MemberColumns:
-        ordinals = struct.pack(f">{len(rows)}i", *rows)
         codes = self._members.codes(
             values[Field.MEMBER_NUMBER], values[Field.BIRTH_DATE], values[Field.BIRTH_RANK]
         )
-        addresses = values.get(Field.ADDRESS)
-        if addresses is not None:
-            for place in (addresses != "").arg_true().to_list():
-                flags[place] = flags.get(place, 0) | HAS_POSTAL_ADDRESS
-        contacts = encode_column(*(values[field] for field in CONTACT), addresses=addresses)
-        emails = values[Field.EMAIL].str.to_lowercase()
+        contacts = encode_column(
+            *(values[field] for field in CONTACT), addresses=values.get(Field.ADDRESS)
+        )
         return MemberColumns(
             ordinals=ordinals,
             flags=flags,
             tags=self._members.name_tags(codes, values[Field.FIRST_NAME], values[Field.LAST_NAME]),
             fingerprints=self._members.wrap(fingerprints_of(codes)),
-            emails=self._addresses.emails(emails.cast(pl.Binary).to_list()),
-            phones=self._addresses.phones(values[Field.PHONE].cast(pl.Binary).to_list()),
+            emails=self._addresses.emails(values[Field.EMAIL].str.to_lowercase()),
+            phones=self._addresses.phones(values[Field.PHONE]),
             contacts=sealer.seal_column(ordinals, contacts),
             contact_number=sealer.number,
         )
 
 
-def _by_record(fingerprints: bytes, rows: list[int], cells: Cells) -> bytes:
+def _flags(rows: int, flag: int, places: list[int] | pl.Series) -> pl.Series:
+    """Return a column with a flag at these places."""
+    return pl.repeat(0, rows, dtype=pl.UInt8, eager=True).scatter(places, flag)
+
+
+def _by_record(fingerprints: bytes, records: pl.Series, count: int) -> bytes:
     """Return the beginnings of fingerprints, by record of the block, zeros where there is none."""
     hashes = cut(fingerprints, width=FINGERPRINT_BYTES, start=0, stop=HASH_BYTES)
-    places = [row - cells.first_row for row in rows]
-    return spread(hashes, places, width=HASH_BYTES, count=cells.records)
+    return spread(hashes, records, width=HASH_BYTES, count=count)
 
 
 def _rows_that_say(meaning: str, column: Column, rejected: list[int]) -> int:

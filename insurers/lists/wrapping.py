@@ -29,6 +29,7 @@ from insurers.lists.rewriting import rewrite_table
 from insurers.lists.tables import member_columns
 from insurers.models import AffectedList, FingerprintKey, KeyState
 
+_HASHED_ROWS = 4096  # at once: a column is hashed quickly where it is long
 _BATCH_ROWS = 128  # about 24 KB: libpq takes small pieces twice as fast as large ones
 # A row begins with its number of fields, then version and fingerprint, each after its length.
 _BEGINNING = struct.Struct(">hihi")
@@ -146,22 +147,24 @@ def _wrapped(
     while size > 0:
         if len(row) > len(COPY_END):
             rows.append(row)
-            if len(rows) == _BATCH_ROWS:
-                yield _joined(beginning, rows, members, version)
+            if len(rows) == _HASHED_ROWS:
+                yield from _batches(beginning, rows, members, version)
                 rows.clear()
         size, row = take(0)
     result = pgconn.get_result()
     if size != _END or result is None or result.status != ExecStatus.COMMAND_OK:
         raise ReadingInterruptedError
-    yield _joined(beginning, rows, members, version)
+    yield from _batches(beginning, rows, members, version)
 
 
-def _joined(
+def _batches(
     beginning: bytes, rows: list[memoryview], members: MemberFingerprints, version: int
-) -> bytes:
+) -> Iterator[bytes]:
     old = b"".join([row[_FINGERPRINT:_REST] for row in rows])
     new = split(members.wrap(old, version=version), FINGERPRINT_BYTES)
     parts: list[bytes | memoryview] = []
     for row, fingerprint in zip(rows, new, strict=True):
         parts += (beginning, fingerprint, row[_REST:])
-    return b"".join(parts)
+    size = 3 * _BATCH_ROWS
+    for start in range(0, len(parts), size):
+        yield b"".join(parts[start : start + size])

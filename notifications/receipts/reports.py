@@ -14,6 +14,7 @@ from datetime import datetime
 from operator import attrgetter
 from uuid import UUID
 
+import polars as pl
 from anymail.exceptions import AnymailError
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 from django.db import transaction
@@ -89,12 +90,12 @@ def _candidates(report: Report, insurer_id: UUID) -> Iterator[int]:
     if in_use is None:
         return  # The contacts are purged: no address means anything any more.
     emails = address_fingerprints(insurer_id=insurer_id, number=in_use.number).emails(
-        recipient.encode() for recipient in report.recipients
+        pl.Series(report.recipients, dtype=pl.String)
     )
     found = Notification.objects.filter(
         campaign__in=Campaign.objects.filter(insurer=insurer_id),
         channel=Channel.EMAIL,
-        address_fingerprint__in=[UUID(bytes=email) for email in emails if email],
+        address_fingerprint__in=[UUID(bytes=email) for email in emails.to_list() if email],
     )
     yield from found.order_by("-pk").values_list("pk", flat=True)
 

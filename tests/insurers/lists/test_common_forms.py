@@ -22,11 +22,11 @@ RULES: dict[str, tuple[Callable[[pl.Series], Column], Callable[[str], str]]] = {
         identifiers.member_number,
     ),
     "birth date": (
-        common_forms.birth_dates(TODAY, Numbers.UNKNOWN).column,
+        common_forms.BirthDates(TODAY, Numbers.UNKNOWN).column,
         lambda text: identifiers.birth_date(text, TODAY),
     ),
     "serial": (
-        common_forms.birth_dates(TODAY, Numbers.SERIALS).column,
+        common_forms.BirthDates(TODAY, Numbers.SERIALS).column,
         lambda text: identifiers.birth_date(text, TODAY, Numbers.SERIALS),
     ),
     "birth rank": (Words(identifiers.birth_rank).column, identifiers.birth_rank),
@@ -37,6 +37,7 @@ RULES: dict[str, tuple[Callable[[pl.Series], Column], Callable[[str], str]]] = {
 
 NUMBERS = st.text("0123456789 .-/AZaz", max_size=14)
 DATES = st.text("0123456789/-. ", max_size=10)
+DAY_FIRST = st.from_regex(r"[0-3][0-9]/[01][0-9]/(18|19|20)[0-9]{2}", fullmatch=True)
 EMAILS = st.from_regex(
     r"[a-zé.+_-]{1,8}@[a-z-]{1,6}(\.[a-z-]{1,4}){0,2}\.(fr|com|xyz|)", fullmatch=True
 )
@@ -46,7 +47,7 @@ OVERSEAS = st.from_regex(
 )
 NAMES = st.text("abcéèçôïÀŒœßæñÅ'’- \u0301\u00a0.1", max_size=12)
 ANYTHING = st.text(max_size=20)
-CELLS = st.one_of(NUMBERS, DATES, EMAILS, PHONES, OVERSEAS, NAMES, ANYTHING, st.just(""))
+CELLS = st.one_of(NUMBERS, DATES, DAY_FIRST, EMAILS, PHONES, OVERSEAS, NAMES, ANYTHING, st.just(""))
 
 
 @pytest.mark.parametrize("name", RULES)

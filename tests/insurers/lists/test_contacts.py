@@ -40,9 +40,22 @@ def test_a_block_that_is_read_again_uses_no_nonce_twice() -> None:
     assert ContactOpener(KEY).open(2, first) == ContactOpener(KEY).open(2, second) == LISE
 
 
+def test_contacts_sealed_by_column_open_each_in_its_place() -> None:
+    sealer = ContactSealer(KEY, attempt=3)
+    contents = pl.Series([encode(LISE), encode(Contact()), encode(LISE)])
+    first, nothing, last = sealer.seal_column(pl.Series([2, 3, 70_000], dtype=pl.Int32), contents)
+    assert (first, last) == tuple(
+        sealer.seal(ordinal, encode(LISE)).removeprefix(sealer.number) for ordinal in (2, 70_000)
+    )
+    assert nothing == b""
+
+
 def test_contacts_given_by_column_are_encoded_like_one() -> None:
     *columns, addresses = (pl.Series([value, ""]) for value in LISE)
-    assert encode_column(*columns, addresses=addresses) == [encode(LISE), encode(Contact())]
+    assert encode_column(*columns, addresses=addresses).to_list() == [
+        encode(LISE),
+        encode(Contact()),
+    ]
 
 
 def test_a_printed_contact_says_nothing() -> None:

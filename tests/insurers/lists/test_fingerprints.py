@@ -7,12 +7,7 @@ from uuid import UUID
 import polars as pl
 import pytest
 
-from insurers.lists.fingerprints import (
-    NO_NAME,
-    AddressFingerprints,
-    MemberFingerprints,
-    _never_none,
-)
+from insurers.lists.fingerprints import NO_NAME, AddressFingerprints, MemberFingerprints
 
 PHARE, DUNE = UUID(int=1), UUID(int=2)
 KEY, OTHER_KEY = bytes(32), bytes([1]) * 32
@@ -21,6 +16,10 @@ LISE = ("A123", "1980-12-31", "")
 
 def of(*parts: str, key: bytes = KEY, insurer: UUID = PHARE) -> bytes:
     return MemberFingerprints(keys=[key], insurer_id=insurer).member(*parts)
+
+
+def code(key: bytes, message: bytes) -> bytes:
+    return hmac.digest(key.hex().encode(), message, "sha256")[:16]
 
 
 def test_a_member_has_128_bits_that_depend_on_nothing_else() -> None:
@@ -48,7 +47,7 @@ def test_insurers_and_breaches_cannot_be_compared() -> None:
 def test_the_fingerprint_is_the_hmac_of_its_parts() -> None:
     parts = (b"member-number+birth-date", PHARE.bytes, b"A123", b"1980-12-31", b"2")
     message = b"".join(len(part).to_bytes(2, "big") + part for part in parts)
-    assert of("A123", "1980-12-31", "2") == hmac.digest(KEY, message, "sha256")[:16]
+    assert of("A123", "1980-12-31", "2") == code(KEY, message)
 
 
 def tag(
@@ -56,10 +55,11 @@ def tag(
     last_name: str = "Le Goff",
     number: str = "A123",
     keys: Sequence[bytes] = (KEY,),
-) -> bytes:
+) -> int:
     prints = MemberFingerprints(keys=keys, insurer_id=PHARE)
     codes = prints.codes(*map(column, (number, "1980-12-31", "")))
-    return prints.name_tags(codes, column(first_name), column(last_name))
+    (found,) = prints.name_tags(codes, column(first_name), column(last_name))
+    return int(found)
 
 
 def column(value: str) -> pl.Series:
@@ -84,21 +84,56 @@ def test_equal_names_of_two_members_cannot_be_seen() -> None:
 
 
 def test_a_tag_that_would_say_no_name_is_changed() -> None:
-    assert _never_none(bytes(4) + b"abcd") == b"\1\0\0\0abcd"
+    prints = MemberFingerprints(keys=[KEY], insurer_id=PHARE)
+    (code_of_anne,) = prints.name_tags(bytes(20), column("Anne"), column(""))
+    codes = bytes(16) + int(code_of_anne).to_bytes(4) + bytes(19) + b"\1"
+    tags = prints.name_tags(codes, pl.Series(["Anne", "Anne"]), pl.Series(["", ""]))
+    assert tags.to_list() == [1 << 24, code_of_anne ^ 1]
+
+
+def test_names_are_tagged_alike_whether_many_are_different_or_few() -> None:
+    prints = MemberFingerprints(keys=[KEY], insurer_id=PHARE)
+    few = pl.Series(["Anne", "Zoé", "", "!"] * 10)
+    tags = prints.name_tags(bytes(20 * len(few)), few, few.reverse())
+    one_by_one = [
+        prints.name_tags(bytes(20), few[at : at + 1], few.reverse()[at : at + 1]).item()
+        for at in range(len(few))
+    ]
+    assert tags.to_list() == one_by_one
+
+
+def test_columns_of_nobody_are_empty() -> None:
+    prints, nobody = (
+        MemberFingerprints(keys=[KEY], insurer_id=PHARE),
+        pl.Series([], dtype=pl.String),
+    )
+    assert prints.codes(nobody, nobody, nobody) == b""
+    assert prints.name_tags(b"", nobody, nobody).to_list() == []
+    assert AddressFingerprints(key=KEY).emails(nobody).to_list() == []
 
 
 def test_an_address_is_never_a_phone_and_an_absent_one_nothing() -> None:
     here, elsewhere = AddressFingerprints(key=KEY), AddressFingerprints(key=OTHER_KEY)
-    number = [b"+33639980001", b""]
-    assert here.emails(number) != here.phones(number) != elsewhere.phones(number)
-    assert here.emails(number)[1] == b""
+    number = pl.Series(["+33639980001", ""])
+    found = [here.emails(number), here.phones(number), elsewhere.phones(number)]
+    assert len({fingerprints[0] for fingerprints in found}) == 3
+    assert [fingerprints[1] for fingerprints in found] == [b"", b"", b""]
+
+
+def test_an_address_is_the_hmac_under_a_key_of_its_kind() -> None:
+    of_emails = hmac.digest(KEY.hex().encode(), b"email", "sha256")
+    addresses = pl.Series(["", "lise@example.fr", "", "zoé@example.fr"])
+    found = AddressFingerprints(key=KEY).emails(addresses)
+    assert found.to_list() == [
+        code(of_emails, address.encode()) if address else b"" for address in addresses
+    ]
 
 
 def test_a_later_version_is_the_hmac_of_the_one_before() -> None:
     keys = [KEY, OTHER_KEY, bytes([2]) * 32]
     fingerprints = MemberFingerprints(keys=keys, insurer_id=PHARE)
-    second = hmac.digest(keys[1], of(*LISE), "sha256")[:16]
-    third = hmac.digest(keys[2], second, "sha256")[:16]
+    second = code(keys[1], of(*LISE))
+    third = code(keys[2], second)
     assert fingerprints.all_versions([LISE]) == [of(*LISE), second, third]
     assert fingerprints.wrap(of(*LISE)) == fingerprints.wrap(second, version=2) == third
     assert fingerprints.version == 3
