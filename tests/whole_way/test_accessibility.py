@@ -138,6 +138,7 @@ def test_a_sample_a_match_and_ones_rights_are_answered(
     check_as_it_is(aude)
     aude.goto("/registre/personne/")
     aude.fill("[name=reason]", "Plainte 12")
+    aude.select_option("[name=insurer]", label="Mutuelle du Phare (démonstration)")
     armand.goto("/espace/droits/")
     armand.check("[value=access]")
     for page, button in ((aude, "Chercher"), (armand, "Continuer")):

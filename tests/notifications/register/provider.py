@@ -12,6 +12,7 @@ from notifications.campaigns.halting import halt_if_failing
 from notifications.channels import Outcome
 from notifications.models import Acceptance, Campaign, Channel, Notification, ReceiptKind, State
 from notifications.receipts.applying import record_receipt
+from notifications.references import derive, fingerprint
 from notifications.sending.acceptances import apply_acceptances
 from notifications.sending.leases import (
     BATCH_SIZE,
@@ -144,7 +145,15 @@ def _answered(
         moment = at + place * PACE
         state = answers.draw(chance)
         if state == State.ACCEPTED:
-            taken.append(Acceptance(batch_id=batch, notification_id=number, at=moment))
+            reference = fingerprint(derive(number))
+            taken.append(
+                Acceptance(
+                    batch_id=batch,
+                    notification_id=number,
+                    reference_fingerprint=reference,
+                    at=moment,
+                )
+            )
         else:
             outcome = Outcome(number, state, CODES[state])
             record_outcome(batch_id=batch, outcome=outcome, now=moment)
