@@ -14,6 +14,7 @@ from insurers.models import AffectedList, ListState
 from notifications.campaigns.approving import barred_by_list
 from notifications.campaigns.refusals import StepRefused
 from notifications.campaigns.steps import ENDED
+from notifications.exemptions.mail import tell_submitter
 from notifications.exemptions.standing import is_decided_for
 from notifications.models import (
     Campaign,
@@ -111,6 +112,7 @@ def return_exemption(*, exemption_id: int, approver_id: int, comment: str) -> Ex
     found.state = ExemptionState.RETURNED
     found.save(update_fields=["state", "return_comment"])
     _record(found, "exemption.returned", approver_id)
+    tell_submitter(exemption=found)
     return found
 
 
