@@ -15,7 +15,7 @@ from notifications.campaigns.approving import barred_by_list
 from notifications.campaigns.refusals import StepRefused
 from notifications.campaigns.steps import ENDED
 from notifications.exemptions.mail import tell_submitter
-from notifications.exemptions.standing import is_decided_for
+from notifications.exemptions.standing import CANCELLED_WITH_CAMPAIGN, is_decided_for
 from notifications.models import (
     Campaign,
     CampaignKind,
@@ -28,6 +28,8 @@ from notifications.models import (
 )
 from notifications.notices.forbidden import forbidden_in
 from notifications.notices.visible_text import explains
+from notifications.register.figures import list_figures
+from notifications.states import Standing
 from notifications.verifying.masking import masked
 
 LONGEST = 5000  # characters of a text
@@ -186,7 +188,17 @@ def what_hinders(affected_list: AffectedList) -> str | Promise:
     campaigns = Campaign.objects.filter(affected_list=affected_list, kind=CampaignKind.NOTICE)
     if campaigns.exclude(state__in=ENDED).exists():
         return _("Cette liste a une campagne en cours : attendez sa fin, ou annulez-la.")
+    if not people_covered(affected_list):
+        return _("Tout le monde sur cette liste est informé, ou l’a quittée : rien à dispenser.")
     return ""
+
+
+def people_covered(affected_list: AffectedList) -> int:
+    """Return whom an exemption of the list covers, or would cover."""
+    figures = list_figures(affected_list)
+    untold = (Standing.EXEMPT, Standing.UNREACHABLE, Standing.IN_PROGRESS)
+    cancelled = figures.cancelled_by_reason[CANCELLED_WITH_CAMPAIGN]
+    return sum(figures.people[standing] for standing in untold) + cancelled
 
 
 def _check_list(affected_list: AffectedList) -> None:

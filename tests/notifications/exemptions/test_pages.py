@@ -48,6 +48,7 @@ def test_from_the_list_to_an_exemption_in_force_and_back(
     assert "dispense, ou sa levée" in client.get(reverse("space")).content.decode()
     cast.sign_in(client, cast.armand())
     assert WHY in page(client, listed)
+    assert "couvrirait 1 personne." in page(client, listed)
     assert "Approuvée" in take(client, "approve", exemption)
     assert "Levée demandée" in take(client, "ask_to_lift", exemption, reason="Clé retrouvée.")
     take(client, "lift", exemption)
