@@ -35,6 +35,11 @@ LABELS = {
     "sms-deleted": gettext_noop("SMS effacé par l’opérateur mobile"),
     "ovh-receipt-2": gettext_noop("SMS que l’opérateur mobile n’a pas pu remettre"),
     "ovh-receipt-16": gettext_noop("SMS refusé par l’opérateur mobile"),
+    "art_34_3_a": gettext_noop("données incompréhensibles pour qui les a prises (art. 34, § 3, a)"),
+    "art_34_3_b": gettext_noop("risque élevé écarté par des mesures prises (art. 34, § 3, b)"),
+    "art_34_3_c": gettext_noop(
+        "efforts disproportionnés, communication publique à la place (art. 34, § 3, c)"
+    ),
     "smtp-syntax": gettext_noop("adresse que le serveur ne sait pas lire"),
 }
 PROVIDER_CODE = re.compile(r"smtp-(\d{3})")

@@ -15,10 +15,13 @@ from notifications.campaigns.steps import OVER, STOPPABLE
 from notifications.models import (
     Campaign,
     CampaignState,
+    Exemption,
+    ExemptionState,
     Notice,
     Publication,
     PublicationState,
 )
+from notifications.models.exemptions import OPEN
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Desk:
     lists: list[AffectedList]
     notices: list[Notice]
     campaigns: list[Campaign]
+    exemptions: list[Exemption]  # Those in force, or that wait.
     statement_state: PublicationState | None
     roles: frozenset[Role]
     to_approve: Campaign | None  # The first that waits for this very person.
@@ -44,6 +48,7 @@ class Desk:
     def accepted_lists(self) -> list[AffectedList]:
         """The lists that a notice can be started from: accepted, and without a campaign."""
         taken = {found.affected_list_id for found in self.campaigns if found.state not in OVER}
+        taken |= {found.affected_list_id for found in self.exemptions}
         return [
             found
             for found in self.lists
@@ -65,11 +70,18 @@ class Desk:
             return "decide"
         if CampaignState.SUBMITTED in states:
             return "approve"
+        if self.exemption_that_waits:
+            return "decide_exemption"
         if self.accepted_lists:
             return "submit" if self.notices else "write"
         if states & {CampaignState.APPROVED, *STOPPABLE}:
             return "follow"
-        return "done" if self.campaigns else "upload"
+        return "done" if self.campaigns or self.exemptions else "upload"
+
+    @property
+    def exemption_that_waits(self) -> Exemption | None:
+        """The first exemption that somebody has to decide, or whose end is asked for."""
+        return next((one for one in self.exemptions if one.state != ExemptionState.STANDING), None)
 
 
 @require_safe
@@ -101,6 +113,7 @@ def _desk(request: HttpRequest, insurer: Insurer, breach: Breach) -> Desk:
         lists=list(AffectedList.objects.filter(**mine).prefetch_related("operators")),
         notices=list(Notice.objects.filter(**mine).prefetch_related("versions", "operators")),
         campaigns=campaigns,
+        exemptions=list(Exemption.objects.filter(**mine, state__in=OPEN).order_by("pk")),
         statement_state=_statement_state(insurer, breach),
         roles=roles,
         to_approve=_first_to_approve(campaigns, staff_of(request).user_id)

@@ -6,6 +6,7 @@ from notifications.campaigns import crowded_views
 from notifications.campaigns import step_views as campaign_step_views
 from notifications.campaigns import views as campaign_views
 from notifications.evidence import views as evidence_views
+from notifications.exemptions import views as exemption_views
 from notifications.letters import views as letter_views
 from notifications.notices import preview_views, version_views
 from notifications.notices import views as notice_views
@@ -147,6 +148,32 @@ urlpatterns = [
         "espace/communications/<slug:breach_slug>/<slug:insurer_slug>/soumettre/",
         statement_views.statement_submit,
         name="statement_submit",
+    ),
+    path("espace/listes/<int:list_id>/dispense/", exemption_views.exemption, name="exemption"),
+    path(
+        "espace/dispenses/<int:exemption_id>/approuver/",
+        exemption_views.exemption_approve,
+        name="exemption_approve",
+    ),
+    path(
+        "espace/dispenses/<int:exemption_id>/renvoyer/",
+        exemption_views.exemption_return,
+        name="exemption_return",
+    ),
+    path(
+        "espace/dispenses/<int:exemption_id>/lever/demander/",
+        exemption_views.exemption_ask_to_lift,
+        name="exemption_ask_to_lift",
+    ),
+    path(
+        "espace/dispenses/<int:exemption_id>/lever/",
+        exemption_views.exemption_lift,
+        name="exemption_lift",
+    ),
+    path(
+        "espace/dispenses/<int:exemption_id>/garder/",
+        exemption_views.exemption_keep,
+        name="exemption_keep",
     ),
     path(
         "espace/publications/<int:publication_id>/approuver/",

@@ -24,18 +24,21 @@ _NOT_SUBMITTED = _("Cette campagne n’attend plus d’approbation.")
 
 
 def barred_from_approving(campaign: Campaign) -> set[int]:
-    """Return who uploaded the list, edited the notice or submitted the campaign.
+    """Return who uploaded the list, edited the notice or submitted the campaign."""
+    editors = campaign.notice_version.notice.versions.values_list("edited_by_id", flat=True)
+    return barred_by_list(campaign.affected_list) | {campaign.submitted_by_id, *editors}
+
+
+def barred_by_list(affected_list: AffectedList) -> set[int]:
+    """Return who uploaded a list or decided on it.
 
     A program uploads for the person who made its token.
     """
-    program = campaign.affected_list.uploaded_with
-    editors = campaign.notice_version.notice.versions.values_list("edited_by_id", flat=True)
+    program = affected_list.uploaded_with
     barred = {
-        campaign.submitted_by_id,
-        campaign.affected_list.uploaded_by_id,
+        affected_list.uploaded_by_id,
         program.created_by_id if program else None,
-        campaign.affected_list.decided_by_id,
-        *editors,
+        affected_list.decided_by_id,
     }
     return {person for person in barred if person is not None}
 

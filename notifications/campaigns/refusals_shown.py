@@ -10,11 +10,13 @@ from audit.models import Outcome
 from audit.trail import account, insurer_scope, record
 from insurers.permissions import staff_of
 from notifications.campaigns.refusals import StepRefused
-from notifications.models import Campaign, Statement
+from notifications.models import Campaign, Exemption, Statement
 
 
 @contextmanager
-def refusal_shown(request: HttpRequest, found: Campaign | Statement, action: str) -> Iterator[None]:
+def refusal_shown(
+    request: HttpRequest, found: Campaign | Exemption | Statement, action: str
+) -> Iterator[None]:
     """Take a step that may be refused: then say why, and keep the refusal in the trail."""
     try:
         yield

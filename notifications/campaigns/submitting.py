@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from insurers.models import AffectedList
 from notifications.campaigns.steps import OVER, CampaignRefused, record_step
+from notifications.exemptions.standing import is_decided_for
 from notifications.models import (
     Campaign,
     CampaignKind,
@@ -84,6 +85,10 @@ def submit_campaign(
     affected_list = AffectedList.objects.select_for_update().get(pk=affected_list.pk)
     kind_reason = "" if kind == CampaignKind.NOTICE else kind_reason.strip()
     _check_list(affected_list, notice)
+    if kind == CampaignKind.NOTICE and is_decided_for(affected_list.pk):
+        raise CampaignRefused(
+            _("Cette liste a une dispense, en vigueur ou à approuver : faites-la d’abord lever.")
+        )
     if kind != CampaignKind.NOTICE:
         _check_telling_again(affected_list, kind_reason)
     if not channels:

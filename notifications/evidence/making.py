@@ -33,6 +33,7 @@ from notifications.evidence.register_files import (
     write_actors,
     write_approvals,
     write_erasures,
+    write_exemptions,
     write_lists,
     write_purges,
     write_register,
@@ -92,6 +93,7 @@ def _write_files(
     write_record(archive, record_of(breach=pack.breach, insurer=pack.insurer))
     write_lists(archive, own_lists)
     write_approvals(archive, part.campaigns)
+    write_exemptions(archive, own_lists)
     write_purges(archive, own_lists)
     write_erasures(archive, pack.breach, pack.insurer)
     write_statements(archive, part)

@@ -18,7 +18,7 @@ from insurers.models import (
 )
 from notifications.evidence.archive import Archive
 from notifications.evidence.trail_extract import moment
-from notifications.models import Approval, Campaign, Erasure, State, Tally
+from notifications.models import Approval, Campaign, Erasure, Exemption, State, Tally
 from notifications.register.figures import BUILT
 from notifications.register.part import Part
 from notifications.register.statements import statements_ever_public
@@ -80,6 +80,7 @@ def _register(part: Part) -> dict[str, Any]:
         "rows_rejected": line.rows_rejected,
         "unreachable_by_reason": dict(sorted(figures.unreachable_by_reason.items())),
         "cancelled_by_reason": dict(sorted(figures.cancelled_by_reason.items())),
+        "exempt_by_ground": dict(sorted(figures.exempt_by_ground.items())),
         "messages_by_state": _by_state(figures.messages),
         "first_message_at": moment(line.first_message_at),
         "last_message_at": moment(line.last_message_at),
@@ -170,6 +171,34 @@ def write_approvals(archive: Archive, campaigns: list[Campaign]) -> None:
                 "sender_override": one.campaign.sender_override,
             }
             for one in approvals.order_by("approved_at", "pk")
+        ],
+    )
+
+
+def write_exemptions(archive: Archive, lists: list[AffectedList]) -> None:
+    """Write who decided that people of a list need not be told one by one, and why."""
+    archive.add_json(
+        "exemptions.json",
+        [
+            {
+                "exemption": one.pk,
+                "list": one.affected_list_id,
+                "ground": one.ground,
+                "justification": one.justification,
+                "sha256": bytes(one.sha256).hex(),
+                "state": one.state,
+                "submitted_by": account(one.submitted_by_id),
+                "submitted_at": moment(one.submitted_at),
+                "approved_by": account(one.approved_by_id) if one.approved_by_id else "",
+                "approved_at": moment(one.approved_at),
+                "return_comment": one.return_comment,
+                "lift_reason": one.lift_reason,
+                "lift_asked_by": account(one.lift_asked_by_id) if one.lift_asked_by_id else "",
+                "lift_asked_at": moment(one.lift_asked_at),
+                "lifted_by": account(one.lifted_by_id) if one.lifted_by_id else "",
+                "lifted_at": moment(one.lifted_at),
+            }
+            for one in Exemption.objects.filter(affected_list__in=lists).order_by("pk")
         ],
     )
 

@@ -10,6 +10,7 @@ from notifications.models.campaigns import (
     Trial,
 )
 from notifications.models.evidence import EvidenceKey, EvidencePack, KeptHeads, PackState
+from notifications.models.exemptions import Exemption, ExemptionGround, ExemptionState
 from notifications.models.letters import LetterExport, LetterKind
 from notifications.models.outbox import (
     Acceptance,
@@ -103,6 +104,9 @@ __all__ = [
     "ErasureKind",
     "EvidenceKey",
     "EvidencePack",
+    "Exemption",
+    "ExemptionGround",
+    "ExemptionState",
     "Heartbeat",
     "IdentityState",
     "KeptHeads",

@@ -10,6 +10,7 @@ from insurers.lists.contacts import EMAIL_SHARED, PHONE_SHARED
 from insurers.lists.purging import PurgeRefusedError
 from insurers.models import AffectedList
 from notifications.campaigns.steps import ENDED
+from notifications.exemptions.standing import ground_of
 from notifications.models import (
     Campaign,
     CampaignKind,
@@ -54,7 +55,7 @@ def refuse_purge_in_use(*, affected_list: AffectedList) -> None:
         )
     campaigns = Campaign.objects.filter(affected_list=affected_list, kind=CampaignKind.NOTICE)
     told = campaigns.filter(state=CampaignState.FINISHED).exists()
-    if not affected_list.everybody_left and not told:
+    if not affected_list.everybody_left and not told and not ground_of(affected_list.pk):
         raise PurgeRefusedError(
             _(
                 "Personne de cette liste n’a encore été informé : envoyez sa campagne, ou retirez"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from django.db.models import QuerySet, Sum
 
 from insurers.models import AffectedList
+from notifications.exemptions.standing import ground_of, with_exempt
 from notifications.models import Campaign, CampaignKind, CampaignState, State, Tally
 from notifications.reasons import reason_label
 from notifications.states import FAILURES, IN_PROGRESS, NOT_ARRIVED, STANDING_OF, Standing
@@ -107,10 +108,11 @@ class Figures:
         ]
 
 
-def add_tallies(figures: Figures, tallies: QuerySet[Tally]) -> None:
-    """Sum tallies over hours and shards into figures."""
-    rows = tallies.values_list("state", "reason").annotate(Sum("people"), Sum("messages"))
-    for state, reason, people, messages in rows.order_by("state", "reason"):
+def add_tallies(figures: Figures, tallies: QuerySet[Tally], ground: str = "") -> None:
+    """Sum tallies over hours and shards into figures, those of an exempt list by its `ground`."""
+    summed = tallies.values_list("state", "reason").annotate(Sum("people"), Sum("messages"))
+    rows = [(0, "", *row) for row in summed.order_by("state", "reason")]
+    for _campaign, _channel, state, reason, people, messages in with_exempt(rows, {0: ground}):
         figures.add(State(state), reason, people, messages)
 
 
@@ -143,7 +145,9 @@ def campaign_figures(campaign: Campaign) -> Figures:
     """Return the figures of one campaign; before its outbox, all its people are in progress."""
     if campaign.state in BUILT:
         figures = Figures(listed=campaign.affected_list.members)
-        add_tallies(figures, Tally.objects.filter(campaign=campaign))
+        is_notice = campaign.kind == CampaignKind.NOTICE
+        ground = ground_of(campaign.affected_list_id) if is_notice else ""
+        add_tallies(figures, Tally.objects.filter(campaign=campaign), ground)
         return figures
     return list_figures(campaign.affected_list)
 
@@ -157,5 +161,9 @@ def list_figures(affected_list: AffectedList) -> Figures:
         return campaign_figures(campaign)
     figures = Figures(listed=affected_list.members)
     figures.people[Standing.CANCELLED] = affected_list.members_ended
-    figures.people[Standing.IN_PROGRESS] = affected_list.members - affected_list.members_ended
+    left = affected_list.members - affected_list.members_ended
+    if ground := ground_of(affected_list.pk):
+        figures.add(State.EXEMPT, ground, left, 0)
+    else:
+        figures.people[Standing.IN_PROGRESS] = left
     return figures

@@ -11,7 +11,7 @@ from audit.trail import actor_of, insurer_scope
 from insurers.lists.report import reasons
 from insurers.models import AffectedList, Insurer, ListReport
 from insurers.trail_views import Row, named
-from notifications.models import Approval, Campaign, Channel, SuspiciousMessage
+from notifications.models import Approval, Campaign, Channel, Exemption, SuspiciousMessage
 
 STEPS = ("campaign.halted", "campaign.paused", "campaign.resumed", "campaign.cancelled")
 PAGE = 25
@@ -26,6 +26,7 @@ class ListShown:
     sent_by: str
     decided_by: str
     rejected: Sequence[tuple[str, int]]
+    exemptions: Sequence[Exemption]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ def shown_lists(lists: Sequence[AffectedList]) -> list[ListShown]:
         report.pk: [(one.said.what, one.lines) for one in reasons(report) if one.is_rejection]
         for report in ListReport.objects.filter(pk__in=[one.pk for one in lists])
     }
+    exemptions: dict[int, list[Exemption]] = {}
+    for exemption in Exemption.objects.filter(affected_list__in=[one.pk for one in lists]):
+        exemptions.setdefault(exemption.affected_list_id, []).append(exemption)
     return [
         ListShown(
             listed=one,
@@ -52,6 +56,7 @@ def shown_lists(lists: Sequence[AffectedList]) -> list[ListShown]:
             sent_by=actor_of(account_id=one.uploaded_by_id, token_id=one.uploaded_with_id),
             decided_by=actor_of(account_id=one.decided_by_id, token_id=None),
             rejected=rejected.get(one.pk, []),
+            exemptions=exemptions.get(one.pk, []),
         )
         for one in lists
     ]

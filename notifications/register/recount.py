@@ -18,10 +18,13 @@ from notifications.models import (
     RecountResult,
     RegisterSum,
 )
+from notifications.models.exemptions import IN_FORCE
 from notifications.register.figures import BUILT
 from notifications.register.glance import lines_of
 from notifications.register.summing import beside_tallies, out_of_date
+from notifications.states import STANDING_OF, Standing
 
+UNTOLD = [state for state, standing in STANDING_OF.items() if standing == Standing.UNREACHABLE]
 KEPT = 1000  # differences of one recount that are kept; all are counted
 
 # Out of the state that a message leaves, into the one that it enters, by the hour: what the trigger
@@ -60,27 +63,51 @@ FROM (
 GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
 """
 
-# What was summed beforehand and is not marked as out of date.
+# What was summed beforehand and is not marked as out of date. Whom an exemption covers
+# (`exemptions.standing`) is no longer in the state of the tallies; campaign 0 is none.
 SUMS = """
 WITH kept AS (
-    SELECT (row ->> 0)::bigint AS campaign_id, row ->> 1 AS channel, row ->> 2 AS state,
-        row ->> 3 AS reason, (row ->> 4)::bigint AS people, (row ->> 5)::bigint AS messages,
+    SELECT coalesce((row ->> 0)::bigint, 0) AS campaign_id, row ->> 1 AS channel,
+        row ->> 2 AS state, row ->> 3 AS reason, (row ->> 4)::bigint AS people,
+        (row ->> 5)::bigint AS messages,
         summed.breach_id, summed.insurer_id
     FROM notifications_registersum AS summed, jsonb_array_elements(summed.sums) AS row
 ), counted AS (
-    SELECT tally.campaign_id, channel, tally.state, reason,
-        sum(CASE WHEN campaign.kind = %(notice)s THEN people - uncounted ELSE 0 END) AS people,
-        sum(messages) AS messages, campaign.breach_id, campaign.insurer_id
-    FROM notifications_tally AS tally
-    JOIN notifications_campaign AS campaign ON campaign.id = tally.campaign_id
-    JOIN notifications_registersum AS summed
-        ON (summed.breach_id, summed.insurer_id) = (campaign.breach_id, campaign.insurer_id)
-    WHERE campaign.state = ANY(%(built)s)
-    GROUP BY tally.campaign_id, channel, tally.state, reason, campaign.breach_id,
-        campaign.insurer_id
+    SELECT campaign_id, channel, state, reason, sum(people) AS people, sum(messages) AS messages,
+        breach_id, insurer_id
+    FROM (
+        SELECT tally.campaign_id, channel, tally.state, reason, 0 AS people, messages,
+            campaign.breach_id, campaign.insurer_id
+        FROM notifications_tally AS tally
+        JOIN notifications_campaign AS campaign ON campaign.id = tally.campaign_id
+        WHERE campaign.state = ANY(%(built)s)
+        UNION ALL
+        SELECT tally.campaign_id, CASE WHEN exempt.id IS NULL THEN channel ELSE '' END,
+            CASE WHEN exempt.id IS NULL THEN tally.state ELSE 'exempt' END,
+            CASE WHEN exempt.id IS NULL THEN reason ELSE exempt.ground END,
+            people - uncounted, 0, campaign.breach_id, campaign.insurer_id
+        FROM notifications_tally AS tally
+        JOIN notifications_campaign AS campaign ON campaign.id = tally.campaign_id
+        LEFT JOIN notifications_exemption AS exempt
+            ON exempt.affected_list_id = campaign.affected_list_id
+            AND exempt.state = ANY(%(in_force)s) AND (tally.state = ANY(%(untold)s)
+                OR tally.state = 'cancelled' AND tally.reason = 'campaign_cancelled')
+        WHERE campaign.state = ANY(%(built)s) AND campaign.kind = %(notice)s
+        UNION ALL
+        SELECT 0, '', 'exempt', exempt.ground, list.members - list.members_uncounted, 0,
+            list.breach_id, list.insurer_id
+        FROM notifications_exemption AS exempt
+        JOIN insurers_affectedlist AS list ON list.id = exempt.affected_list_id
+        WHERE exempt.state = ANY(%(in_force)s) AND NOT EXISTS (
+            SELECT FROM notifications_campaign AS campaign
+            WHERE campaign.affected_list_id = list.id AND campaign.kind = %(notice)s
+                AND campaign.state = ANY(%(built)s)
+        )
+    ) AS stood JOIN notifications_registersum AS summed USING (breach_id, insurer_id)
+    GROUP BY campaign_id, channel, state, reason, breach_id, insurer_id
 )
 SELECT * FROM (
-SELECT breach_id, insurer_id, campaign_id, channel, state, reason,
+SELECT breach_id, insurer_id, nullif(campaign_id, 0), channel, state, reason,
     coalesce(counted.people, 0), coalesce(kept.people, 0),
     coalesce(counted.messages, 0), coalesce(kept.messages, 0)
 FROM counted FULL JOIN kept
@@ -114,6 +141,8 @@ def recount(*, now: datetime) -> RecountResult:
         values: dict[str, Any] = {
             "notice": CampaignKind.NOTICE.value,
             "built": [one.value for one in BUILT],
+            "in_force": [one.value for one in IN_FORCE],
+            "untold": [one.value for one in UNTOLD],
         }
         for kind, query in ((Recounted.TALLY, TALLIES), (Recounted.SUM, SUMS)):
             cursor.execute(query, values)

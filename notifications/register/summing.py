@@ -1,8 +1,9 @@
 """The register's lines, summed up beforehand: what a page of four hundred insurers reads.
 
-Triggers mark the campaigns whose tallies change (migration 0013), and the insurers whose lists or
-campaigns do (0020). While a mark stands the sum is out of date and whoever asks adds up the
-tallies themselves; so a figure is never older than what it sums up (docs/decisions/0027).
+Triggers mark the campaigns whose tallies change (migration 0013), and the insurers whose lists,
+campaigns or exemptions do (0019, 0021). While a mark stands the sum is out of date and whoever asks
+adds up the tallies themselves; so a figure is never older than what it sums up
+(docs/decisions/0027).
 """
 
 from collections import Counter
@@ -17,6 +18,7 @@ from django.utils import timezone
 
 from insurers.lists.rejected import rows_to_correct
 from insurers.models import AffectedList, ListState
+from notifications.exemptions.standing import grounds_by_list, with_exempt
 from notifications.models import (
     Campaign,
     CampaignKind,
@@ -26,6 +28,7 @@ from notifications.models import (
     Tally,
     TallyChange,
 )
+from notifications.models.exemptions import IN_FORCE
 from notifications.register.figures import BUILT
 from notifications.states import STANDING_OF, TOLD, Standing
 
@@ -44,8 +47,11 @@ SUMMED = [
     field.name for field in RegisterSum._meta.concrete_fields if field.name not in ("id", *KEY)
 ]
 
-SumRow = tuple[int, str, str, str, int, int]
-"""Campaign, channel, state, reason, people (none where they count elsewhere), messages."""
+SumRow = tuple[int | None, str, str, str, int, int]
+"""Campaign, channel, state, reason, people (none where they count elsewhere), messages.
+
+None stands for the lists without a campaign that are exempt.
+"""
 
 
 def summed(*, breach_id: int, insurer_id: UUID, now: datetime) -> RegisterSum:
@@ -53,7 +59,7 @@ def summed(*, breach_id: int, insurer_id: UUID, now: datetime) -> RegisterSum:
     tallies = Tally.objects.filter(
         campaign__breach=breach_id, insurer=insurer_id, campaign__state__in=BUILT
     )
-    sums = _sums(tallies)
+    sums = _sums(tallies) + _of_exempt_lists(breach_id, insurer_id)
     found = beside_tallies(breach_id=breach_id, insurer_id=insurer_id, sums=sums)
     hours = list(
         tallies.filter(campaign__kind=CampaignKind.NOTICE, state__in=TOLD)
@@ -84,7 +90,33 @@ def _sums(tallies: Any) -> list[SumRow]:
     rows = tallies.values_list("campaign", "channel", "state", "reason").annotate(
         whole=Sum(counted), made=Sum("messages")
     )
-    return [row for row in rows.order_by("campaign", "state", "channel", "reason") if any(row[4:])]
+    standing = tallies.filter(
+        campaign__kind=CampaignKind.NOTICE, campaign__affected_list__exemptions__state__in=IN_FORCE
+    )
+    grounds = dict(
+        standing.values_list("campaign", "campaign__affected_list__exemptions__ground").distinct()
+    )
+    merged: dict[tuple[Any, ...], list[int]] = {}
+    for *place, people, messages in with_exempt(
+        rows.order_by("campaign", "state", "channel", "reason"), grounds
+    ):
+        kept = merged.setdefault(tuple(place), [0, 0])
+        kept[:] = kept[0] + people, kept[1] + messages
+    return [(*place, *counts) for place, counts in merged.items()]
+
+
+def _of_exempt_lists(breach_id: int, insurer_id: UUID) -> list[SumRow]:
+    """Return the people of lists without an outbox that are exempt, by ground."""
+    begun = Campaign.objects.filter(kind=CampaignKind.NOTICE, state__in=BUILT)
+    lists = (
+        AffectedList.objects.that_list_people()
+        .filter(breach=breach_id, insurer=insurer_id, exemptions__state__in=IN_FORCE)
+        .exclude(pk__in=begun.filter(breach=breach_id).values("affected_list"))
+        .order_by("exemptions__ground")
+        .values_list("exemptions__ground")
+        .annotate(people=Sum(F("members") - F("members_uncounted")))
+    )
+    return [(None, "", State.EXEMPT.value, ground, people, 0) for ground, people in lists if people]
 
 
 def beside_tallies(
@@ -92,7 +124,7 @@ def beside_tallies(
 ) -> dict[str, Any]:
     """Return what a sum has of lists and campaigns, and the people by standing.
 
-    People of lists without an outbox are in progress.
+    People of lists without an outbox are in progress, or exempt.
     """
     lists = list(
         AffectedList.objects.that_list_people()
@@ -110,11 +142,14 @@ def beside_tallies(
         if one.kind == CampaignKind.NOTICE and one.state in BUILT
     }
     people: Counter[Standing] = Counter()
-    for _campaign, _channel, state, _reason, whole, _messages in sums:
-        people[STANDING_OF[State(state)]] += whole
+    for campaign, _channel, state, _reason, whole, _messages in sums:
+        if campaign is not None:
+            people[STANDING_OF[State(state)]] += whole
+    exempt = grounds_by_list(breach_id=breach_id, insurer_id=insurer_id)
     for found in lists:
         if found.pk not in begun:
-            people[Standing.IN_PROGRESS] += found.members - found.members_uncounted
+            stand = Standing.EXEMPT if found.pk in exempt else Standing.IN_PROGRESS
+            people[stand] += found.members - found.members_uncounted
     return {
         "lists": len(lists),
         "rows_rejected": rows_to_correct(

@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from insurers.models import Breach, Ended, Operator
-from notifications.models import CampaignKind, CampaignState, Channel, State
+from notifications.models import CampaignKind, CampaignState, Channel, ExemptionGround, State
 from notifications.reasons import reason_label
 from notifications.replies.standing import ListingStanding, MessageStanding
 from notifications.states import IN_PROGRESS
@@ -21,6 +21,17 @@ WHY_NONE: dict[str, str | Promise] = {
     "told_already": _("Prévenue, ou en passe de l’être, par une autre de vos listes."),
     "no_contact": _("La liste ne donne ni courriel ni mobile."),
     "invalid_contact": _("Le contact que donne la liste est inutilisable."),
+    ExemptionGround.UNINTELLIGIBLE: _(
+        "Dispense : les données sont incompréhensibles pour qui les a prises (RGPD, art. 34, § 3,"
+        " a)."
+    ),
+    ExemptionGround.RISK_REMOVED: _(
+        "Dispense : des mesures prises depuis ont écarté le risque élevé (RGPD, art. 34, § 3, b)."
+    ),
+    ExemptionGround.DISPROPORTIONATE: _(
+        "Dispense : une communication publique remplace le message à chacun (RGPD, art. 34, § 3,"
+        " c)."
+    ),
     "shared_address": _(
         "L’adresse est partagée par plus de huit personnes, et personne ne l’a confirmée."
     ),

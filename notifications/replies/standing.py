@@ -13,6 +13,7 @@ from django.db.models import Max, Min, Q
 
 from insurers.lists.finding import Found, find_members, people_meant
 from insurers.models import AffectedList, AffectedMember, ListingMark, ListState
+from notifications.exemptions.standing import covers, ground_of
 from notifications.models import (
     Campaign,
     CampaignKind,
@@ -53,7 +54,10 @@ class MessageStanding(TypedDict):
 
 
 class ListingStanding(TypedDict):
-    """A row of a list: `ended` is a code or "", `none` why there is no message."""
+    """A row of a list: `ended` is a code or "", `none` why there is no message.
+
+    Or, where there are some that did not tell the person, the ground of the exemption in force.
+    """
 
     list_id: int
     breach_id: int
@@ -119,8 +123,11 @@ def _listing(affected_list: AffectedList, ordinal: int) -> ListingStanding:
         ended=why_ended(affected_list, ordinal),
         messages=_standings(member),
     )
+    ground = ground_of(affected_list.pk)
     if not listing["messages"]:
         listing["none"] = why_none(affected_list, member)
+    elif ground and all(covers(one["state"], one["reason"]) for one in listing["messages"]):
+        listing["none"] = ground
     return listing
 
 
@@ -195,15 +202,16 @@ def _times(numbers: Iterable[int]) -> dict[int, tuple[datetime | None, datetime 
 
 
 def why_none(affected_list: AffectedList, member: AffectedMember) -> str:
-    """Return the code of what keeps the person without a message."""
+    """Return the code of what keeps the person without a message; the ground of an exemption."""
     campaign = (
         Campaign.objects.filter(affected_list=affected_list, kind=CampaignKind.NOTICE)
         .exclude(state=CampaignState.RETURNED)
         .first()
     )
-    if campaign is None:
+    ground = ground_of(affected_list.pk)
+    if campaign is None and not ground:
         return "no_campaign"
-    if campaign.state in (CampaignState.SUBMITTED, CampaignState.APPROVED):
+    if campaign and campaign.state in (CampaignState.SUBMITTED, CampaignState.APPROVED):
         return f"campaign_{campaign.state}"
     told = Told.objects.filter(
         breach_id=affected_list.breach_id,
@@ -213,6 +221,8 @@ def why_none(affected_list: AffectedList, member: AffectedMember) -> str:
     )
     if told.exclude(list_id=member.list_id, ordinal=member.ordinal).exists():
         return "told_already"
+    if ground or campaign is None:
+        return ground
     if campaign.state == CampaignState.CANCELLED:
         return "campaign_cancelled"
     with connection.cursor() as cursor:

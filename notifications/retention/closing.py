@@ -33,10 +33,12 @@ from notifications.models import (
     CrowdedAddress,
     Erasure,
     ErasureKind,
+    Exemption,
     LetterExport,
     Reply,
     Sample,
 )
+from notifications.models.exemptions import IN_FORCE
 from notifications.outbox.purged import are_being_cancelled
 from notifications.replies.outcomes import FIRST_NUMBER
 from notifications.retention.due import problem_lines
@@ -104,6 +106,8 @@ def hindrances(*, breach: Breach) -> list[Hindrance]:
     untold = lists.that_list_people().filter(
         state=ListState.ACCEPTED, purged_at=None, members_ended__lt=F("members")
     )
+    exempt = Exemption.objects.filter(breach=breach, state__in=IN_FORCE)
+    untold = untold.exclude(pk__in=exempt.values("affected_list"))
     for one in untold.exclude(pk__in=told.values("affected_list")).order_by("pk"):
         what = _(
             "Personne de la liste n° %(number)s n’a été informé : son organisme l’envoie ou la"

@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from insurers.models import AffectedList, ListEffect, ListState
 from notifications.campaigns.steps import ENDED
-from notifications.models import Campaign, CampaignKind, CampaignState
+from notifications.models import Campaign, CampaignKind, CampaignState, Exemption
+from notifications.models.exemptions import IN_FORCE
 from notifications.retention.periods import Periods, Terms, read_terms
 
 
@@ -46,23 +47,31 @@ def due_of(lists: Iterable[AffectedList]) -> list[Due]:
     terms, campaigns = read_terms(), defaultdict(list)
     for campaign in Campaign.objects.filter(affected_list__in=[one.pk for one in decided]):
         campaigns[campaign.affected_list_id].append(campaign)
+    exempt = dict(
+        Exemption.objects.filter(
+            affected_list__in=[one.pk for one in decided], state__in=IN_FORCE
+        ).values_list("affected_list", "approved_at")
+    )
     found = [
-        due
-        for affected_list in decided
-        for due in _due(affected_list, terms, campaigns[affected_list.pk])
+        due for one in decided for due in _due(one, terms, campaigns[one.pk], exempt.get(one.pk))
     ]
     dated = sorted((due for due in found if due.at), key=lambda due: (due.at, due.affected_list.pk))
     return dated + [due for due in found if due.at is None]
 
 
-def _due(affected_list: AffectedList, terms: Terms, campaigns: Sequence[Campaign]) -> Iterator[Due]:
+def _due(
+    affected_list: AffectedList,
+    terms: Terms,
+    campaigns: Sequence[Campaign],
+    exempt_at: datetime | None,
+) -> Iterator[Due]:
     periods = terms.of(breach_id=affected_list.breach_id, insurer_id=affected_list.insurer_id)
     lines = problem_lines(affected_list)
     if lines and affected_list.problems_erased_at is None and affected_list.decided_at:
         at = affected_list.decided_at + timedelta(days=periods.problems_days)
         yield Due(affected_list, Subject.PROBLEMS, lines, at)
     if affected_list.effect != ListEffect.WITHDRAW and affected_list.contacts_purged_at is None:
-        yield _contacts_due(affected_list, periods, campaigns)
+        yield _contacts_due(affected_list, periods, campaigns, exempt_at)
 
 
 def problem_lines(affected_list: AffectedList) -> int:
@@ -73,7 +82,10 @@ def problem_lines(affected_list: AffectedList) -> int:
 
 
 def _contacts_due(
-    affected_list: AffectedList, periods: Periods, campaigns: Sequence[Campaign]
+    affected_list: AffectedList,
+    periods: Periods,
+    campaigns: Sequence[Campaign],
+    exempt_at: datetime | None,
 ) -> Due:
     people = affected_list.members - affected_list.members_without_contact
     running = [campaign.pk for campaign in campaigns if campaign.state not in ENDED]
@@ -86,14 +98,12 @@ def _contacts_due(
         hindrance = gettext("La campagne n° %(number)s n’est pas terminée.") % {
             "number": running[0]
         }
-    elif not told and not affected_list.everybody_left:
+    elif not told and not exempt_at and not affected_list.everybody_left:
         hindrance = gettext("Personne de cette liste n’a encore été informé.")
     if hindrance:
         return Due(affected_list, Subject.CONTACTS, people, None, hindrance)
-    ended = max(
-        (campaign.finished_at for campaign in campaigns if campaign.finished_at),
-        default=affected_list.decided_at,
-    )
+    ends = [*(campaign.finished_at for campaign in campaigns), exempt_at]
+    ended = max(filter(None, ends), default=affected_list.decided_at)
     assert ended is not None  # It was accepted.
     at = ended + timedelta(days=periods.contacts_days)
     return Due(affected_list, Subject.CONTACTS, people, at)

@@ -28,13 +28,14 @@ from insurers.models import (
 )
 from insurers.team.memberships import Joining, invite, token_of
 from notifications.evidence.packs import ask_for_evidence
-from notifications.models import Asked, Channel, Sample
+from notifications.exemptions.deciding import submit_exemption
+from notifications.models import Asked, Channel, ExemptionGround, Sample
 from notifications.replies.staff_questions import PersonAsked, ask_as_staff
 from tests import cast
 from tests.conftest import Writing, as_role
 from tests.notifications.letters.test_letters import ask as ask_for_a_file
 from tests.notifications.statements import submitted as submitted_statement
-from tests.notifications.story import built, draft_for, member, reviewed_list
+from tests.notifications.story import accepted_list, built, draft_for, member, reviewed_list
 
 pytestmark = pytest.mark.django_db
 
@@ -83,6 +84,13 @@ def _made() -> World:
     )
     review = reviewed_list([member(8, email="b@example.fr")])
     export = ask_for_a_file(campaign)
+    exemption = submit_exemption(
+        affected_list=accepted_list([member(9, email="c@example.fr")]),
+        ground=ExemptionGround.UNINTELLIGIBLE,
+        justification="Les données étaient chiffrées, et la clé n’a pas été prise avec elles.",
+        submitted_by_id=cast.paule().pk,
+        now=cast.NOW,
+    )
     invitation = invite(
         joining=Joining("nouvelle@example.fr", cast.phare().pk, Role.VIEWER),
         invited_by_id=cast.armand().pk,
@@ -141,6 +149,7 @@ def _made() -> World:
         "insurer_slug": cast.phare().slug,
         "slug": cast.phare().slug,
         "publication_id": publication.pk,
+        "exemption_id": exemption.pk,
         "membership_id": membership.pk,
         "invitation_id": invitation.pk,
         "token_id": token.token.pk,

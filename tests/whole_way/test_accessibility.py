@@ -34,6 +34,7 @@ STAFF = [
     "/espace/listes/nouvelle/",
     "/espace/listes/1/",
     "/espace/listes/1/colonnes/",
+    "/espace/listes/1/dispense/",
     "/espace/avis/1/",
     "/espace/avis/1/apercu/",
     "/espace/avis/1/versions/",

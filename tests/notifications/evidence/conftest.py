@@ -13,11 +13,13 @@ from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from insurers.lists.purging import purge_contacts, run_purge
+from insurers.models import AffectedList
 from notifications.evidence import verify_evidence
 from notifications.evidence.keys import published_keys
 from notifications.evidence.making import make_pack
 from notifications.evidence.packs import ask_for_evidence, file_of
-from notifications.models import EvidencePack, Notification
+from notifications.exemptions.deciding import approve_exemption, submit_exemption
+from notifications.models import EvidencePack, ExemptionGround, Notification
 from notifications.references import derive
 from notifications.retention.erasing import erase_problems_of
 from notifications.sending.dispatch import dispatch_campaign
@@ -49,6 +51,7 @@ class Packed:
             return pack.read(name)
 
 
+WHY_EXEMPT = "Les fichiers pris étaient chiffrés, et la clé n’a pas été prise avec eux."
 WITHOUT_NUMBER = ";12/03/1980;Phare;Omar;;;"
 
 
@@ -60,7 +63,7 @@ def tell_the_story() -> list[str]:
         mail.answers = dict.fromkeys(EMAILS[:2], "550 5.1.1 unknown")
         with as_role("worker"):
             dispatch_campaign(campaign_id=campaign.pk, seconds=30)
-    accepted_list([member(20, email="autre@example.fr")])
+    exempt(accepted_list([member(20, email="autre@example.fr")]))
     references = [derive(number) for number in Notification.objects.values_list("pk", flat=True)]
     numbers = [row.split(";")[0] for row in MEMBERS]
     purge = purge_contacts(
@@ -70,6 +73,18 @@ def tell_the_story() -> list[str]:
         run_purge(purge_id=purge.pk, now=cast.NOW)
         erase_problems_of(campaign.affected_list, now=cast.NOW)
     return [*EMAILS, *references, *numbers, "12/03/1980", "1980-03-12"]
+
+
+def exempt(found: AffectedList) -> None:
+    """Have an exemption of a list approved."""
+    waiting = submit_exemption(
+        affected_list=found,
+        ground=ExemptionGround.UNINTELLIGIBLE,
+        justification=WHY_EXEMPT,
+        submitted_by_id=cast.paule().pk,
+        now=cast.NOW,
+    )
+    approve_exemption(exemption_id=waiting.pk, approver_id=cast.armand().pk, now=cast.NOW)
 
 
 def make_one() -> EvidencePack:

@@ -22,7 +22,7 @@ from notifications.evidence.verify_evidence import (
     fingerprint_of,
     local_header,
 )
-from tests.notifications.evidence.conftest import EMAILS, Packed, plain_entry, verified
+from tests.notifications.evidence.conftest import EMAILS, WHY_EXEMPT, Packed, plain_entry, verified
 
 Files = dict[str, bytes]
 
@@ -108,7 +108,15 @@ def test_it_holds_what_an_inspector_asks_for(packed: Packed) -> None:
         "manifest.json",
         "manifest.sig",
     } <= set(files)
-    people = json.loads(files["register.json"])["people"]
+    register = json.loads(files["register.json"])
+    (exemption,) = json.loads(files["exemptions.json"])
+    assert (exemption["ground"], exemption["justification"]) == ("art_34_3_a", WHY_EXEMPT)
+    assert register["exempt_by_ground"] == {"art_34_3_a": 1}
+    assert ["exempt_by_ground", "art_34_3_a", "1"] in list(
+        csv.reader(io.StringIO(files["register.csv"].decode()))
+    )
+    people = register["people"]
+    assert people["exempt"] == 1
     assert (people["listed"], people["told"], people["unreachable"]) == (9, 5, 3)
     assert files[f"{notice}/fr.pdf"].startswith(b"%PDF-")
     assert files["record-33-5.pdf"].startswith(b"%PDF-")

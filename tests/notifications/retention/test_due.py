@@ -118,7 +118,7 @@ def test_many_lists_take_no_more_statements_than_one(
         accepted_list([member(number)])
     lists = list(AffectedList.objects.select_related("report"))
     for some in (lists[:1], lists):
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(3):
             assert len(due_of(some)) == len(some)
 
 
