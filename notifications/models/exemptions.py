@@ -48,7 +48,7 @@ class Exemption(models.Model):
     """That the people of a list whom nobody has told need not be told one by one.
 
     It writes no event: while it is in force, those whom the list's campaign could not tell, or
-    all where there is none, are counted as exempt (docs/decisions/0029).
+    all where there is none, are counted as exempt (docs/decisions/0030).
     """
 
     insurer = models.ForeignKey(Insurer, models.PROTECT, related_name="+")
