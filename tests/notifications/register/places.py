@@ -13,7 +13,16 @@ from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
 from insurers.models import AffectedList, Breach, Insurer, ListEffect, ListState, Operator
 from notifications.campaigns.approving import approve_campaign
 from notifications.campaigns.submitting import submit_campaign
-from notifications.models import Campaign, CampaignKind, CampaignState, Channel, NoticeVersion
+from notifications.exemptions.deciding import approve_exemption, submit_exemption
+from notifications.models import (
+    Campaign,
+    CampaignKind,
+    CampaignState,
+    Channel,
+    Exemption,
+    ExemptionGround,
+    NoticeVersion,
+)
 from notifications.notices.content import NoticeContent, save_version
 from notifications.notices.facts import create_notice
 from notifications.outbox.building import build_outbox
@@ -56,6 +65,7 @@ class Sheet:
     is_accepted: bool = False
     is_approved: bool = False
     is_withdrawn: bool = False
+    exempt_by: str = ""
 
 
 @dataclass
@@ -187,6 +197,19 @@ class Place:
             shared_addresses_confirmed=confirmed,
             now=self.now,
         )
+
+    def exempt(self, sheet: Sheet, ground: ExemptionGround) -> Exemption:
+        """Have the insurer rely on a ground of Article 34(3) for a file."""
+        self.now += HOUR
+        found = submit_exemption(
+            affected_list=sheet.affected_list,
+            ground=ground,
+            justification="Les données étaient chiffrées et la clé n’a pas été prise.",
+            submitted_by_id=cast.paule().pk,
+            now=self.now,
+        )
+        sheet.exempt_by = str(ground)
+        return approve_exemption(exemption_id=found.pk, approver_id=cast.armand().pk, now=self.now)
 
     def begin(self, sheet: Sheet, *, confirmed: bool = False, **plan: object) -> Campaign:
         """Have a campaign approved and its outbox made."""

@@ -22,7 +22,6 @@ STANDING = {
     "failed": "unreachable",
     "suppressed": "unreachable",
     "unreachable": "unreachable",
-    "exempt": "exempt",
     "told_already": "told_already",
     "cancelled": "cancelled",
 }
@@ -72,6 +71,8 @@ class Sheet(Protocol):
     def is_approved(self) -> bool: ...
     @property
     def is_withdrawn(self) -> bool: ...
+    @property
+    def exempt_by(self) -> str: ...
 
 
 @dataclass
@@ -159,12 +160,16 @@ class Recomputed:
         for sheet, stay in zip(accepted, standing, strict=True):
             built = [one for one in self.of_list[sheet.affected_list.pk] if one[2] in BUILT]
             for pk, kind, _state in built:
-                self._add(expected, self.campaigns[pk], counts=kind == "notice")
+                found = self.campaigns[pk]
+                self._add(expected, found, sheet.exempt_by, counts=kind == "notice")
                 answered += filter(None, (self.campaigns[pk].first, self.campaigns[pk].last))
                 if kind == "notice":
                     hours.update(self.campaigns[pk].told_in_hour)
             if not any(kind == "notice" for _pk, kind, _state in built):
-                waiting |= stay
+                if sheet.exempt_by:
+                    self._exempt(expected, sheet.exempt_by, len(stay - told))
+                else:
+                    waiting |= stay
         expected.people["in_progress"] += len(waiting - told)
         expected.first, expected.last = min(answered, default=None), max(answered, default=None)
         expected.told_at = tuple(told_at(hours, expected.listed, share) for share in (50, 95, 100))
@@ -175,16 +180,24 @@ class Recomputed:
         told = self.told_rows[sheet.affected_list.pk]
         return (_person(row) for place, row in enumerate(sheet.rows, FIRST_ROW) if place in told)
 
-    def _add(self, expected: Expected, found: OfCampaign, *, counts: bool) -> None:
+    def _exempt(self, expected: Expected, ground: str, people: int) -> None:
+        expected.people["exempt"] += people
+        expected.states["exempt"] += people
+        expected.exempt[ground] += people
+
+    def _add(self, expected: Expected, found: OfCampaign, exempt_by: str, *, counts: bool) -> None:
         expected.messages.update(found.messages)
         for (state, reason), people in found.people.items() if counts else ():
             standing = STANDING[state]
+            was_to_be_told = standing == "unreachable" or reason == "campaign_cancelled"
+            if exempt_by and was_to_be_told:
+                self._exempt(expected, exempt_by, people)
+                continue
             expected.people[standing] += people
             expected.states[state] += people
             by_reason = {
                 "unreachable": expected.unreachable,
                 "cancelled": expected.cancelled,
-                "exempt": expected.exempt,
             }.get(standing)
             if by_reason is not None:
                 by_reason[reason] += people

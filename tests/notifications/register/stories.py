@@ -9,9 +9,10 @@ from insurers.lists.purging import purge_contacts, run_purge
 from insurers.models import ListEffect
 from notifications.campaigns.cancelling import cancel_messages
 from notifications.campaigns.stopping import cancel_campaign, pause_campaign
+from notifications.exemptions.deciding import ask_to_lift, lift_exemption
 from notifications.letters.exports import ask_for_letters
 from notifications.letters.rows import make_rows
-from notifications.models import Campaign, CampaignKind, Channel, DeliveryEvent, ReceiptKind, State
+from notifications.models import Campaign, CampaignKind, Channel, ExemptionGround, ReceiptKind
 from notifications.outbox.settling import settle_stale
 from notifications.sending.doubts import DOUBT_DELAY, DoubtPolicy, resolve_doubts
 from notifications.sending.leases import recover_batches
@@ -25,8 +26,6 @@ EVERY_CHANNEL = (Channel.EMAIL, Channel.SMS, Channel.LETTER)
 FEW_FAIL = Answers(bounced=15, deferred=15, failed=3)
 MOST_FAIL = Answers(bounced=150)
 SOME_DOUBT = Answers(uncertain=20)
-EXEMPT = "34-3-a"
-"""A ground of Article 34(3)."""
 
 
 def says_nothing(place: Place) -> None:
@@ -205,20 +204,28 @@ def erases_contacts(place: Place) -> None:
 
 
 def is_exempt(place: Place) -> None:
-    """Who cannot be reached is exempt, by a ground of Article 34(3)."""
-    campaign = place.begin(place.listed(place.some_people()))
-    place.tell(campaign)
-    exempted = DeliveryEvent.objects.filter(campaign=campaign, state=State.UNREACHABLE).order_by()
-    people = sum(exempted.filter(reason="no_contact").values_list("people", flat=True))
-    # No page grants it yet: the event is written as those of the outbox are.
-    for state, reason, sign in (
-        (State.EXEMPT, EXEMPT, 1),
-        (State.UNREACHABLE, "no_contact", -1),
-    ):
-        DeliveryEvent.objects.create(
-            campaign=campaign, state=state, reason=reason, people=sign * people, messages=0,
-            at=place.now,
-        )  # fmt: skip
+    """Who could not be told need not be told one by one, by a ground of Article 34(3)."""
+    sheet = place.listed(place.some_people())
+    place.tell(place.begin(sheet), FEW_FAIL)
+    place.exempt(sheet, ExemptionGround.UNINTELLIGIBLE)
+
+
+def is_exempt_from_the_start(place: Place) -> None:
+    """Nobody of the file is written to."""
+    place.exempt(place.listed(place.some_people()), ExemptionGround.RISK_REMOVED)
+
+
+def gives_up_its_exemption(place: Place) -> None:
+    sheet = place.listed(place.some_people())
+    exemption = place.exempt(sheet, ExemptionGround.UNINTELLIGIBLE)
+    ask_to_lift(
+        exemption_id=exemption.pk,
+        person_id=cast.paule().pk,
+        reason="La clé a été prise elle aussi.",
+        now=place.now,
+    )
+    lift_exemption(exemption_id=exemption.pk, approver_id=cast.armand().pk, now=place.now)
+    sheet.exempt_by = ""
 
 
 def cancels(place: Place) -> None:
@@ -302,7 +309,9 @@ UNDER_WAY: tuple[Story, ...] = (
     changes_contacts,
     goes_on,
     is_not_concerned,
-    *(says_nothing, lists_nobody, lists_nobody, lists_nobody, lists_nobody, lists_nobody),
+    is_exempt_from_the_start,
+    gives_up_its_exemption,
+    *(says_nothing, lists_nobody, lists_nobody, lists_nobody),
 )
 JUST_BEGUN: tuple[Story, ...] = (
     *(says_nothing, says_nothing, says_nothing, says_nothing, says_nothing, says_nothing),
