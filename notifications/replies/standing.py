@@ -123,11 +123,9 @@ def _listing(affected_list: AffectedList, ordinal: int) -> ListingStanding:
         ended=why_ended(affected_list, ordinal),
         messages=_standings(member),
     )
-    ground = ground_of(affected_list.pk)
-    if not listing["messages"]:
-        listing["none"] = why_none(affected_list, member)
-    elif ground and all(covers(one["state"], one["reason"]) for one in listing["messages"]):
-        listing["none"] = ground
+    states = [(message["state"], message["reason"]) for message in listing["messages"]]
+    if why := why_untold(affected_list, member, states):
+        listing["none"] = why
     return listing
 
 
@@ -199,6 +197,20 @@ def _times(numbers: Iterable[int]) -> dict[int, tuple[datetime | None, datetime 
         .annotate(first=Min("at", filter=Q(state__in=TAKEN)), last=Max("at"))
     )
     return {number: (first, last) for number, first, last in rows}
+
+
+def why_untold(
+    affected_list: AffectedList, member: AffectedMember, states: Collection[tuple[str, str]]
+) -> str:
+    """Return why no message was made for somebody, or what exempts whom none told; else "".
+
+    `states` are state and reason of each message.
+    """
+    if not states:
+        return why_none(affected_list, member)
+    if all(covers(state, reason) for state, reason in states):
+        return ground_of(affected_list.pk)
+    return ""
 
 
 def why_none(affected_list: AffectedList, member: AffectedMember) -> str:

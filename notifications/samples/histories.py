@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from insurers.models import AffectedList, AffectedMember
 from notifications.models import DeliveryEvent, Receipt
-from notifications.replies.standing import messages_of, why_ended, why_none
+from notifications.replies.standing import messages_of, why_ended, why_untold
 
 
 class Happening(TypedDict):
@@ -29,7 +29,7 @@ class Message(TypedDict):
 
 
 class History(TypedDict):
-    """A row of the file: `ended` is a code or "", `none` why there is no message."""
+    """A row of the file: `ended` is a code or "", `none` why there is no message, or none told."""
 
     row: int
     ended: str
@@ -60,7 +60,7 @@ def _history(affected_list: AffectedList, member: AffectedMember) -> History:
     return History(
         row=member.ordinal,
         ended=why_ended(affected_list, member.ordinal),
-        none="" if messages else why_none(affected_list, member),
+        none=why_untold(affected_list, member, [(one.state, one.reason) for one in found.values()]),
         messages=messages,
     )
 
