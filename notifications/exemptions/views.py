@@ -140,7 +140,7 @@ def _exemption_of(request: HttpRequest, exemption_id: int, *roles: Role) -> Exem
 def _shown(request: HttpRequest, found: AffectedList) -> dict[str, object]:
     """Return what is decided, or waits, for a list, and what the person may do about it."""
     scope = staff_of(request)
-    exemptions = list(found.exemptions.all())
+    exemptions = list(Exemption.objects.filter(affected_list=found))
     current = next((one for one in exemptions if one.state in OPEN), None)
     if current is not None:
         current.affected_list = found
