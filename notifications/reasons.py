@@ -5,6 +5,8 @@ import re
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+CAMPAIGN_CANCELLED = "campaign_cancelled"
+
 LABELS = {
     "no_contact": gettext_noop("ni courriel ni mobile sur la liste"),
     "invalid_contact": gettext_noop("contact inutilisable"),
@@ -15,7 +17,7 @@ LABELS = {
     "replaced": gettext_noop("absente de la liste qui remplace celle-ci, ou reprise par elle"),
     "withdrawn": gettext_noop("retirée par l’organisme"),
     "not_told_before": gettext_noop("pas encore informée : rien à compléter"),
-    "campaign_cancelled": gettext_noop("campagne annulée par l’organisme"),
+    CAMPAIGN_CANCELLED: gettext_noop("campagne annulée par l’organisme"),
     "sent_again": gettext_noop("en doute, envoyée une seconde fois"),
     "receipt-soft": gettext_noop("refusée pour un temps, selon le prestataire"),
     "receipt-hard": gettext_noop("adresse refusée, selon le prestataire"),

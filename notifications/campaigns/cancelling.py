@@ -10,10 +10,10 @@ from typing import Any
 from django.db import connection, transaction
 
 from notifications.models import Campaign, CampaignState, Notification, State
+from notifications.reasons import CAMPAIGN_CANCELLED
 from notifications.sending.fallback import release
 
 CHUNK = 5_000
-REASON = "campaign_cancelled"
 
 CANCEL = """
 WITH picked AS (
@@ -41,7 +41,12 @@ def cancel_messages(*, campaign_id: int, now: datetime) -> int:
     campaign = Campaign.objects.get(pk=campaign_id)
     if campaign.state != CampaignState.CANCELLED:
         return 0
-    values: dict[str, Any] = {"campaign": campaign_id, "chunk": CHUNK, "reason": REASON, "now": now}
+    values: dict[str, Any] = {
+        "campaign": campaign_id,
+        "chunk": CHUNK,
+        "reason": CAMPAIGN_CANCELLED,
+        "now": now,
+    }
     total = 0
     while True:
         with transaction.atomic(), connection.cursor() as cursor:

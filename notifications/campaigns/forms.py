@@ -184,7 +184,7 @@ class LettersForm(forms.Form):
 
 
 class ReturnForm(forms.Form):
-    """Why a campaign goes back."""
+    """Why what somebody submitted goes back."""
 
     comment = forms.CharField(
         label=_("Ce qui est à corriger"), widget=forms.Textarea(attrs={"rows": 3}), max_length=2000

@@ -1,5 +1,6 @@
 """Mail to staff about a campaign that comes back to them, or that stopped."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -20,7 +21,7 @@ def tell_preparers(*, campaign: Campaign, prepared_by: set[int]) -> None:
     The comment stays on the page: it is free text, and mail is no place for what it may quote.
     """
     people = people_with_role(insurer_id=campaign.insurer_id, roles=CONCERNED)
-    _mail(campaign, "campaign_returned", list(people.filter(pk__in=prepared_by)))
+    _mail(campaign, "campaign_returned", people.filter(pk__in=prepared_by))
 
 
 def tell_of_halt(*, campaign: Campaign) -> list[int]:
@@ -30,10 +31,14 @@ def tell_of_halt(*, campaign: Campaign) -> list[int]:
     return sorted(person.pk for person in people)
 
 
-def _mail(campaign: Campaign, message: str, people: list[Any]) -> None:
-    link = settings.PORTAL_URL + reverse("campaign", args=[campaign.pk])
-    context = {"campaign": campaign, "link": link}
-    folder = f"{FOLDER}/{message}"
+def _mail(campaign: Campaign, message: str, people: Iterable[Any]) -> None:
+    page = reverse("campaign", args=[campaign.pk])
+    mail_staff(people, message=message, page=page, context={"campaign": campaign})
+
+
+def mail_staff(people: Iterable[Any], *, message: str, page: str, context: dict[str, Any]) -> None:
+    """Mail a message with the link to a page to some of an insurer's staff, once committed."""
+    folder, context = f"{FOLDER}/{message}", {**context, "link": settings.PORTAL_URL + page}
     send_on_commit(
         [staff_message(folder=folder, context=context, to=person.email) for person in people]
     )

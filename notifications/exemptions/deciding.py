@@ -15,7 +15,7 @@ from notifications.campaigns.approving import barred_by_list
 from notifications.campaigns.refusals import StepRefused
 from notifications.campaigns.steps import ENDED
 from notifications.exemptions.mail import tell_submitter
-from notifications.exemptions.standing import CANCELLED_WITH_CAMPAIGN, is_decided_for
+from notifications.exemptions.standing import is_decided_for
 from notifications.models import (
     Campaign,
     CampaignKind,
@@ -28,7 +28,8 @@ from notifications.models import (
 )
 from notifications.notices.forbidden import forbidden_in
 from notifications.notices.visible_text import explains
-from notifications.register.figures import list_figures
+from notifications.reasons import CAMPAIGN_CANCELLED
+from notifications.register.figures import Figures, list_figures
 from notifications.states import Standing
 from notifications.verifying.masking import masked
 
@@ -180,29 +181,28 @@ def content_hash(*, affected_list: AffectedList, ground: str, justification: str
     return hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).digest()
 
 
-def what_hinders(affected_list: AffectedList) -> str | Promise:
-    """Return why a list can have no exemption now, or ""."""
+def what_hinders(affected_list: AffectedList, figures: Figures) -> str | Promise:
+    """Return why a list, of which these are the figures, can have no exemption now, or ""."""
     accepted = AffectedList.objects.that_list_people().filter(state=ListState.ACCEPTED)
-    if affected_list not in accepted:
+    if not accepted.filter(pk=affected_list.pk).exists():
         return _("Choisissez une liste acceptée, qui n’est pas retirée.")
     campaigns = Campaign.objects.filter(affected_list=affected_list, kind=CampaignKind.NOTICE)
     if campaigns.exclude(state__in=ENDED).exists():
         return _("Cette liste a une campagne en cours : attendez sa fin, ou annulez-la.")
-    if not people_covered(affected_list):
+    if not people_covered(figures):
         return _("Tout le monde sur cette liste est informé, ou l’a quittée : rien à dispenser.")
     return ""
 
 
-def people_covered(affected_list: AffectedList) -> int:
-    """Return whom an exemption of the list covers, or would cover."""
-    figures = list_figures(affected_list)
+def people_covered(figures: Figures) -> int:
+    """Return how many people of a list's an exemption covers, or would cover."""
     untold = (Standing.EXEMPT, Standing.UNREACHABLE, Standing.IN_PROGRESS)
-    cancelled = figures.cancelled_by_reason[CANCELLED_WITH_CAMPAIGN]
+    cancelled = figures.cancelled_by_reason[CAMPAIGN_CANCELLED]
     return sum(figures.people[standing] for standing in untold) + cancelled
 
 
 def _check_list(affected_list: AffectedList) -> None:
-    if said := what_hinders(affected_list):
+    if said := what_hinders(affected_list, list_figures(affected_list)):
         raise ExemptionRefused(said)
 
 

@@ -1,4 +1,4 @@
-"""The forms of an exemption: a ground with why it holds, and words that go with a step."""
+"""The forms of an exemption: a ground with why it holds, and why it is to end."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -46,14 +46,6 @@ class ExemptionForm(forms.Form):
             "Une phrase entière au moins. Votre texte reste au registre, et l’autorité le lit :"
             " n’y nommez personne, n’y mettez ni numéro ni adresse."
         ),
-    )
-
-
-class CommentForm(forms.Form):
-    """Why what was submitted goes back."""
-
-    comment = forms.CharField(
-        label=_("Ce qui est à corriger"), widget=forms.Textarea(attrs={"rows": 3}), max_length=2000
     )
 
 

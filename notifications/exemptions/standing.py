@@ -6,9 +6,8 @@ from uuid import UUID
 
 from notifications.models import Exemption, State
 from notifications.models.exemptions import IN_FORCE, OPEN
+from notifications.reasons import CAMPAIGN_CANCELLED
 from notifications.states import STANDING_OF, Standing
-
-CANCELLED_WITH_CAMPAIGN = "campaign_cancelled"
 
 
 def grounds_by_list(*, breach_id: int, insurer_id: UUID) -> dict[int, str]:
@@ -36,7 +35,7 @@ def covers(state: str, reason: str) -> bool:
     """
     if STANDING_OF[State(state)] == Standing.UNREACHABLE:
         return True
-    return state == State.CANCELLED and reason == CANCELLED_WITH_CAMPAIGN
+    return state == State.CANCELLED and reason == CAMPAIGN_CANCELLED
 
 
 Row = tuple[Any, str, str, str, int, int]

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from insurers.models import AffectedList, Role
 from insurers.permissions import readable, require_role, staff_of
+from notifications.campaigns.forms import ReturnForm
 from notifications.campaigns.refusals_shown import refusal_shown
 from notifications.exemptions.deciding import (
     ExemptionRefused,
@@ -23,7 +24,7 @@ from notifications.exemptions.deciding import (
     submit_exemption,
     what_hinders,
 )
-from notifications.exemptions.forms import CommentForm, ExemptionForm, LiftForm
+from notifications.exemptions.forms import ExemptionForm, LiftForm
 from notifications.models import Exemption, ExemptionGround, ExemptionState
 from notifications.models.exemptions import OPEN
 from notifications.register.figures import list_figures
@@ -145,18 +146,19 @@ def _shown(request: HttpRequest, found: AffectedList) -> dict[str, object]:
     if current is not None:
         current.affected_list = found
     latest = exemptions[0] if exemptions else None
+    figures = list_figures(found)
     return {
         "exemption": current,
         "returned": latest if latest and latest.state == ExemptionState.RETURNED else None,
         "past": [one for one in exemptions if one is not current],
-        "figures": list_figures(found),
-        "covered": people_covered(found),
-        "hinders": what_hinders(found),
+        "figures": figures,
+        "covered": people_covered(figures),
+        "hinders": what_hinders(found, figures),
         "lacks_statement": current is not None and lacks_statement(current),
         "is_barred": current is not None and scope.user_id in _barred(current),
         "may_prepare": scope.has_role(found.insurer_id, *PREPARING),
         "may_approve": scope.has_role(found.insurer_id, Role.APPROVER),
-        "comment_form": CommentForm(),
+        "comment_form": ReturnForm(),
         "lift_form": LiftForm(),
     }
 

@@ -71,14 +71,6 @@ class StatementForm(forms.Form):
             field.unmet = [*getattr(field, "unmet", []), problem]  # type: ignore[attr-defined]
 
 
-class CommentForm(forms.Form):
-    """Why a version goes back."""
-
-    comment = forms.CharField(
-        label=_("Ce qui est à corriger"), widget=forms.Textarea(attrs={"rows": 3}), max_length=2000
-    )
-
-
 class WithdrawalForm(forms.Form):
     """Why a published version is withdrawn."""
 

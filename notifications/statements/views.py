@@ -9,11 +9,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from insurers.models import Breach, Role
 from insurers.permissions import readable_insurers, require_role, staff_of
+from notifications.campaigns.forms import ReturnForm
 from notifications.campaigns.refusals_shown import refusal_shown
 from notifications.models import Publication, PublicationState, Statement, StatementVersion
 from notifications.statements.checklist import unmet_by
 from notifications.statements.content import StatementContent, draft_of, save_statement
-from notifications.statements.forms import CommentForm, StatementForm, WithdrawalForm
+from notifications.statements.forms import StatementForm, WithdrawalForm
 from notifications.statements.publishing import (
     approve_statement,
     barred_from_publishing,
@@ -148,7 +149,7 @@ def _course(request: HttpRequest, found: Statement | None) -> dict[str, object]:
         else None,
         "may_approve": may_approve,
         "may_submit": waiting is None and latest.pk not in taken,
-        "comment_form": CommentForm(),
+        "comment_form": ReturnForm(),
         "withdrawal_form": WithdrawalForm(),
     }
 
