@@ -1,24 +1,10 @@
 """Rejected rows are people whom nobody can tell, until a later list brings them corrected."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from django.db.models import QuerySet
 
 from insurers.models import AffectedList, Breach, Insurer
-
-
-class RejectingList(Protocol):
-    """A list, or a plain row of one."""
-
-    @property
-    def pk(self) -> int: ...
-    @property
-    def corrects_id(self) -> int | None: ...
-    @property
-    def rows(self) -> int: ...
-    @property
-    def rows_rejected(self) -> int: ...
 
 
 def correctable_lists(*, breach: Breach, insurer: Insurer) -> QuerySet[AffectedList]:
@@ -28,19 +14,19 @@ def correctable_lists(*, breach: Breach, insurer: Insurer) -> QuerySet[AffectedL
     )
 
 
-def rows_to_correct(lists: Sequence[RejectingList]) -> int:
+def rows_to_correct(lists: Sequence[AffectedList]) -> int:
     """Return how many rejected rows, each somebody who is not told, no later list corrects.
 
     A list that `corrects` another brings its rejected rows again: what it holds usable is taken
     off, and its own rejected rows are people of the first one.
     """
-    corrections: dict[int, list[RejectingList]] = {}
+    corrections: dict[int, list[AffectedList]] = {}
     for found in lists:
         if found.corrects_id is not None:
             corrections.setdefault(found.corrects_id, []).append(found)
     known = {found.pk for found in lists}
 
-    def remaining(found: RejectingList) -> int:
+    def remaining(found: AffectedList) -> int:
         later = corrections.get(found.pk, [])
         usable = sum(one.rows - one.rows_rejected for one in later)
         return max(found.rows_rejected - usable, sum(remaining(one) for one in later))
