@@ -5,7 +5,7 @@ the next one does not find. Functions here run in the worker's transactions.
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from django.db import connection, transaction
@@ -14,6 +14,10 @@ from insurers.lists.copy_format import COPY_COLUMNS, COPY_END, COPY_START
 from insurers.lists.member_rows import Fault
 from insurers.lists.memory import memory_to_build
 from insurers.models import AffectedMember
+
+# Full pages: rows are never added to a list afterwards.
+BY_FINGERPRINT = "(fingerprint) WITH (fillfactor = 100)"
+BY_ROW = "(list_id, ordinal) WITH (fillfactor = 100)"
 
 
 def table_name(list_id: int) -> str:
@@ -73,55 +77,63 @@ def note_faults(list_id: int, faults: Sequence[Fault]) -> None:
 
 @contextmanager
 def indexes_built(list_id: int) -> Iterator[None]:
-    """Build a full table's beside what the block does, on a connection of its own.
+    """Build a full table's beside what the block does, each on a connection of its own.
 
     A partition's are the parent's, ready-made. A table that others do not see yet gets them
     before the block. A sample of a few thousand rows tells the planner enough. Can be killed
-    and run again.
+    and run again: what is built stays.
     """
     table = table_name(list_id)
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        building = None
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        building: list[Future[None]] = []
         if not _is_indexed(table):
             if connection.in_atomic_block:
-                _build(table)
+                with connection.cursor() as cursor, memory_to_build(cursor):
+                    build_indexes(table)
             else:
-                building = thread.submit(_build_apart, table)
+                building = [threads.submit(_build_apart, one) for one in _indexes(list_id)]
         yield
-        if building is not None:
-            building.result()
+        for one in building:
+            one.result()
     with transaction.atomic(), connection.cursor() as cursor:
+        if building:
+            cursor.execute(f"ALTER TABLE {table} ADD PRIMARY KEY USING INDEX list_{list_id:d}_pkey")
         cursor.execute("SET LOCAL default_statistics_target = 10")
         cursor.execute(f"ANALYZE {table}")
 
 
 def _is_indexed(table: str) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
-        # A worker that was killed may have left a connection that still builds: wait for it.
+        # A worker that was killed may have left connections that still build: wait for them.
         cursor.execute(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE")
-        cursor.execute("SELECT FROM pg_index WHERE indrelid = %s::regclass", [table])
+        cursor.execute(
+            "SELECT FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'p'", [table]
+        )
         return cursor.fetchone() is not None
 
 
-def _build(table: str) -> None:
-    with connection.cursor() as cursor, memory_to_build(cursor):
-        build_indexes(table)
+def _indexes(list_id: int) -> list[str]:
+    """Return statements that can run side by side, as an ALTER TABLE cannot."""
+    name, table = f"list_{list_id:d}", table_name(list_id)
+    return [
+        f"CREATE INDEX IF NOT EXISTS {name}_fingerprint_idx ON {table} {BY_FINGERPRINT}",
+        f"CREATE UNIQUE INDEX IF NOT EXISTS {name}_pkey ON {table} {BY_ROW}",
+    ]
 
 
-def _build_apart(table: str) -> None:
+def _build_apart(statement: str) -> None:
     try:
-        _build(table)
+        with connection.cursor() as cursor, memory_to_build(cursor):
+            cursor.execute(statement)
     finally:
         connection.close()
 
 
 def build_indexes(table: str) -> None:
-    """Build them on a table of any name; full pages, since rows are never added afterwards."""
+    """Build them one after the other, on a table of any name."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"CREATE INDEX ON {table} (fingerprint) WITH (fillfactor = 100)")
-        cursor.execute(
-            f"ALTER TABLE {table} ADD PRIMARY KEY (list_id, ordinal) WITH (fillfactor = 100)"
-        )
+        cursor.execute(f"CREATE INDEX ON {table} {BY_FINGERPRINT}")
+        cursor.execute(f"ALTER TABLE {table} ADD PRIMARY KEY {BY_ROW}")
 
 
 def attach_table(list_id: int) -> None:

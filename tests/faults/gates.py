@@ -10,8 +10,9 @@ from psycopg.conninfo import make_conninfo
 from tests.faults.stack import Stack
 
 _CLASS = 7499  # of advisory locks; no other in the portal
-# What a worker does there: the blocks stand in an open transaction; members are copied; one
-# index is built; members are merged and counted; the list's table is attached.
+# What a worker does there: the blocks stand in an open transaction; members are copied; the index
+# of fingerprints is built, beside the other; members are merged and counted; the list's table is
+# attached.
 PHASES = ("preparing", "reading", "indexing", "finishing", "publishing")
 
 _STAND = """
@@ -23,7 +24,8 @@ CREATE FUNCTION public.gate() RETURNS trigger LANGUAGE plpgsql
 # The number in each is the place of its phase.
 _OF_LISTS = """
 CREATE FUNCTION public.gate_of_indexes() RETURNS event_trigger LANGUAGE plpgsql
-    AS 'BEGIN PERFORM public.stand_before(2); END';
+    AS 'BEGIN PERFORM public.stand_before(2) FROM pg_event_trigger_ddl_commands()
+        WHERE object_identity LIKE ''%fingerprint_idx''; END';
 CREATE TRIGGER gate AFTER INSERT ON public.insurers_listblock
     FOR EACH STATEMENT EXECUTE FUNCTION public.gate(0);
 CREATE TRIGGER gate AFTER INSERT ON public.insurers_listproblem
