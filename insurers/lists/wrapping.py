@@ -1,19 +1,16 @@
 """Bring the fingerprints of a list under a newer key version: HMAC(Kn, …), without identifiers.
 
-Rows go out of the old table and into the new one as COPY's binary rows; only the version and
-the fingerprint change. One connection reads while the other writes.
+Only fingerprints leave the database, and come back wrapped: PostgreSQL copies the rows. One
+connection reads the next ones while the other writes.
 """
 
-import struct
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connections
-from psycopg.pq import ExecStatus
-from psycopg.pq.abc import PGconn
+from django.db import connection
 
-from insurers.lists.byte_columns import split
-from insurers.lists.copy_format import COPY_END, COPY_START
 from insurers.lists.fingerprint_keys import (
     UnknownKeyVersionError,
     breach_key_name,
@@ -29,17 +26,22 @@ from insurers.lists.rewriting import rewrite_table
 from insurers.lists.tables import member_columns
 from insurers.models import AffectedList, FingerprintKey, KeyState
 
-_HASHED_ROWS = 4096  # at once: a column is hashed quickly where it is long
-_BATCH_ROWS = 128  # about 24 KB: libpq takes small pieces twice as fast as large ones
-# A row begins with its number of fields, then version and fingerprint, each after its length.
-_BEGINNING = struct.Struct(">hihi")
-_FINGERPRINT = _BEGINNING.size
-_REST = _FINGERPRINT + FINGERPRINT_BYTES
-_END = -1  # what libpq answers after the last row
+_PAGES = 500  # of 8 KB at once, some 20,000 members: a column is hashed quickly where it is long
+_STRETCH = "old.ctid >= %(start)s::tid AND old.ctid < %(end)s::tid"
 
 
-class ReadingInterruptedError(Exception):
-    """PostgreSQL stopped giving the rows of a table."""
+class RowsMovedError(Exception):
+    """The rows of a table that nobody writes to are not where they were read."""
+
+
+class Stretch(NamedTuple):
+    """Rows that lie beside each other: their ordinals and new fingerprints, as arrays in SQL."""
+
+    rows: int
+    ordinals: str
+    fingerprints: str
+    start: str
+    end: str
 
 
 def fingerprints_agree(*, breach_id: int, insurer_id: UUID) -> bool:
@@ -95,28 +97,27 @@ def wrap_list(affected_list: AffectedList, members: MemberFingerprints) -> None:
 def _copy_wrapped(
     affected_list: AffectedList, members: MemberFingerprints, old: str, new: str
 ) -> None:
-    version = affected_list.key_version
     _refuse_other_versions(affected_list, old)
-    columns = _columns()
-    writer = connections["default"]
-    reader = writer.copy()
-    try:
-        reader.ensure_connection()
-        pgconn = reader.connection.pgconn
-        out = f"COPY {old} ({columns}) TO STDOUT (FORMAT BINARY)"
-        # Frozen rows are written once; no vacuum has to look at them again.
-        into = f"COPY {new} ({columns}) FROM STDIN (FORMAT BINARY, FREEZE)"
-        with writer.wrap_database_errors, writer.cursor() as cursor, cursor.copy(into) as copy:
-            copy.write(COPY_START)
-            for batch in _wrapped(pgconn, out, members, version):
-                copy.write(batch)
-            copy.write(COPY_END)
-    finally:
-        reader.close()
+    changing = {"key_version": "%(version)s", "fingerprint": "wrapped.fingerprint"}
+    columns = member_columns()
+    copy = (
+        f"INSERT INTO {new} ({', '.join(columns)})"
+        f" SELECT {', '.join(changing.get(column, f'old.{column}') for column in columns)}"
+        f" FROM {old} AS old JOIN unnest(%(ordinals)s::integer[], %(fingerprints)s::uuid[])"
+        f" AS wrapped (ordinal, fingerprint) USING (ordinal) WHERE {_STRETCH}"
+    )
+    with ThreadPoolExecutor(max_workers=1) as thread, connection.cursor() as cursor:
+        try:
+            for stretch in _ahead(thread, _wrapped(old, members, affected_list.key_version)):
+                cursor.execute(copy, {**stretch._asdict(), "version": members.version})
+                if cursor.rowcount != stretch.rows:
+                    raise RowsMovedError
+        finally:
+            thread.submit(_close_connection)
 
 
 def _refuse_other_versions(affected_list: AffectedList, table: str) -> None:
-    with connections["default"].cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT key_version FROM {table} WHERE key_version <> %s LIMIT 1",
             [affected_list.key_version],
@@ -125,46 +126,32 @@ def _refuse_other_versions(affected_list: AffectedList, table: str) -> None:
             raise UnknownKeyVersionError(breach_key_name(affected_list.breach_id, other[0]))
 
 
-def _columns() -> str:
-    """Return all columns, the two that change first."""
-    changing = ["key_version", "fingerprint"]
-    return ", ".join(changing + [name for name in member_columns() if name not in changing])
+def _close_connection() -> None:
+    connection.close()  # Each thread has its own.
 
 
-def _wrapped(
-    pgconn: PGconn, statement: str, members: MemberFingerprints, version: int
-) -> Iterator[bytes]:
-    """Yield the rows of a binary COPY under the newest version, many at a time.
-
-    Rows are taken from libpq itself, several times quicker than psycopg gives them.
-    """
-    if pgconn.exec_(statement.encode()).status != ExecStatus.COPY_OUT:
-        raise ReadingInterruptedError
-    beginning = _BEGINNING.pack(len(member_columns()), 2, members.version, 16)
-    take, rows = pgconn.get_copy_data, list[memoryview]()
-    size, row = take(0)
-    row = row[len(COPY_START) :]
-    while size > 0:
-        if len(row) > len(COPY_END):
-            rows.append(row)
-            if len(rows) == _HASHED_ROWS:
-                yield from _batches(beginning, rows, members, version)
-                rows.clear()
-        size, row = take(0)
-    result = pgconn.get_result()
-    if size != _END or result is None or result.status != ExecStatus.COMMAND_OK:
-        raise ReadingInterruptedError
-    yield from _batches(beginning, rows, members, version)
+def _ahead(thread: Executor, stretches: Iterator[Stretch]) -> Iterator[Stretch]:
+    """Yield what an iterator yields, whose next value is made in a thread meanwhile."""
+    later = thread.submit(next, stretches, None)
+    while (stretch := later.result()) is not None:
+        later = thread.submit(next, stretches, None)
+        yield stretch
 
 
-def _batches(
-    beginning: bytes, rows: list[memoryview], members: MemberFingerprints, version: int
-) -> Iterator[bytes]:
-    old = b"".join([row[_FINGERPRINT:_REST] for row in rows])
-    new = split(members.wrap(old, version=version), FINGERPRINT_BYTES)
-    parts: list[bytes | memoryview] = []
-    for row, fingerprint in zip(rows, new, strict=True):
-        parts += (beginning, fingerprint, row[_REST:])
-    size = 3 * _BATCH_ROWS
-    for start in range(0, len(parts), size):
-        yield b"".join(parts[start : start + size])
+def _wrapped(table: str, members: MemberFingerprints, version: int) -> Iterator[Stretch]:
+    """Yield the table's rows, by stretches of pages: an index may not be there yet."""
+    read = (
+        "SELECT count(*), array_agg(ordinal)::text, string_agg(uuid_send(fingerprint), '')"
+        f" FROM {table} AS old WHERE {_STRETCH}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_relation_size(%s) / current_setting('block_size')::int", [table])
+        (pages,) = cursor.fetchone()
+        for first in range(0, pages, _PAGES):
+            where = {"start": f"({first},0)", "end": f"({first + _PAGES},0)"}
+            cursor.execute(read, where)
+            rows, ordinals, fingerprints = cursor.fetchone()
+            if rows:
+                newest = members.wrap(bytes(fingerprints), version=version)
+                as_array = f"{{{newest.hex(',', FINGERPRINT_BYTES)}}}"
+                yield Stretch(rows, ordinals, as_array, **where)
