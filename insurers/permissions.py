@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -49,7 +50,7 @@ class StaffScope:
     roles: Mapping[UUID, frozenset[Role]] = field(default_factory=dict)
     mandated: Mapping[UUID, frozenset[int]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def insurer_ids(self) -> frozenset[UUID]:
         """The insurers whose rows the person may read."""
         return frozenset(self.roles) | frozenset(self.mandated)
@@ -87,6 +88,11 @@ class StaffScope:
             return True
         mandated = self.mandated.get(insurer_id)
         return mandated is not None and (breach_id is None or breach_id in mandated)
+
+    def readable_in(self, breach_id: int) -> list[UUID]:
+        """The insurers whose rows the person may read for a breach."""
+        mandated = (pk for pk, breaches in self.mandated.items() if breach_id in breaches)
+        return [*self.roles, *mandated]
 
 
 def scope_of(user: Any, now: datetime) -> StaffScope:

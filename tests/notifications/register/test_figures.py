@@ -20,7 +20,7 @@ from notifications.models import (
     TallyChange,
 )
 from notifications.outbox.building import build_outbox
-from notifications.register.breach_page import row_of, sorted_rows, total_of
+from notifications.register.breach_page import Row, sorted_rows, total_of
 from notifications.register.charts import days_to_be_told, told_course
 from notifications.register.clock import clock_of
 from notifications.register.glance import Line, lines_of
@@ -144,7 +144,7 @@ def test_a_sum_says_what_lists_campaigns_and_tallies_say(campaign: Campaign) -> 
             before.last_message_at,
         )
     assert sum(one.rows_rejected for one in read) == 1
-    total = total_of(read).line
+    total = total_of(read)
     assert (total.listed, total.adds_up) == (PEOPLE + 1, True)
     Campaign.objects.update(last_message_at=cast.NOW + timedelta(days=1))
     assert line().last_message_at == cast.NOW + timedelta(days=1)
@@ -204,7 +204,7 @@ def test_the_page_sorts_filters_and_adds_up(client: Client, campaign: Campaign) 
 def test_lines_sort_by_a_figure_and_unknown_ones_come_last() -> None:
     cast.declaration(cast.dune())
     rows = [
-        row_of(one, cast.NOW)
+        Row(one, cast.NOW)
         for one in lines_of(breach=cast.breach(), insurers=[cast.dune().pk, cast.phare().pk])
     ]
     names = {
