@@ -156,11 +156,15 @@ def date_of(at: datetime) -> str:
     return timezone.localtime(at).strftime("%d/%m/%Y")
 
 
+def numbers() -> Callable[[int], str]:
+    """Return how the page's language writes whole numbers, found out once, unlike `intcomma`."""
+    separator = formats.get_format("THOUSAND_SEPARATOR")
+    return lambda count: f"{count:,}".replace(",", separator)
+
+
 def number(count: int) -> str:
-    """Write a whole number as the page's language does, sooner than `intcomma`."""
-    if abs(count) < 1000:
-        return str(count)
-    return f"{count:,}".replace(",", formats.get_format("THOUSAND_SEPARATOR"))
+    """Write a whole number as the page's language does."""
+    return numbers()(count)
 
 
 def _one_place(days: float) -> str:

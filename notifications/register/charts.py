@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, tzinfo
 from itertools import accumulate
 from operator import sub
 
@@ -40,11 +40,12 @@ def together(lines: Iterable[Line]) -> list[Line]:
     found: list[Line] = []
     by_awareness: dict[date | None, Line] = {}
     told: defaultdict[date | None, Counter[tuple[str, str]]] = defaultdict(Counter)
+    zone = timezone.get_current_timezone()
     for line in lines:
         if min((people for _day, _channel, people in line.told_by_day), default=0) < 0:
             found.append(line)
             continue
-        aware = _aware(line)
+        aware = _aware(line, zone)
         by_awareness.setdefault(aware, line)
         by_day = told[aware]
         for day, channel, people in line.told_by_day:
@@ -91,8 +92,9 @@ def days_to_be_told(lines: Iterable[Line]) -> list[DaysGroup]:
     """
     # Insurers that knew on one day are counted as one: days to be told are then the same days.
     by_days: Counter[tuple[date | None, str]] = Counter()
+    zone = timezone.get_current_timezone()
     for line in lines:
-        aware = _aware(line)
+        aware = _aware(line, zone)
         for day, people in _for_good(line):
             by_days[aware, day] += people
     groups: Counter[int] = Counter()
@@ -108,9 +110,9 @@ def days_to_be_told(lines: Iterable[Line]) -> list[DaysGroup]:
     return found
 
 
-def _aware(line: Line) -> date | None:
+def _aware(line: Line, zone: tzinfo) -> date | None:
     at = line.declaration.awareness_at if line.declaration else None
-    return timezone.localdate(at) if at else None
+    return at.astimezone(zone).date() if at else None
 
 
 def _for_good(line: Line) -> Iterator[tuple[str, int]]:

@@ -107,6 +107,7 @@ def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
             "total": total,
             "total_figures": table.figures(Row(total, now)),
             "count": len(rows),
+            "bars": [(row.line.insurer.name, row.line.figures.bar) for row in page],
             "course": told_course(told),
             "days": days_to_be_told(told),
             "query": _query(request, page=None),
