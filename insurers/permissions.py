@@ -18,6 +18,7 @@ from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 from django.utils import timezone
 
+from insurers.known_ids import id_text, known_id
 from insurers.models import Insurer, Mandate, Membership, Role
 from insurers.plain_rows import plain_rows
 from insurers.row_security import ScopeRole, row_scope, set_row_scope
@@ -128,7 +129,7 @@ def _read_scope(user: Any, now: datetime) -> StaffScope:
     for mandate_id, insurer_id in plain_rows(
         Mandate.insurers.through.objects.filter(mandate__in=breaches), "mandate", "insurer"
     ):
-        insurer, more = UUID(insurer_id), together[mandate_id]
+        insurer, more = known_id(insurer_id), together[mandate_id]
         mandated[insurer] = mandated[insurer] | more if insurer in mandated else more
     return StaffScope(user.pk, "auditor" if mandated else "nobody", mandated=mandated)
 
@@ -228,5 +229,5 @@ def readable_insurers(scope: StaffScope) -> QuerySet[Insurer]:
 
 def one_of(insurer_ids: Iterable[UUID]) -> RawSQL:
     """Return insurers as what « in » compares with: one parameter, however many they are."""
-    together = ",".join(map(str, insurer_ids))
+    together = ",".join(map(id_text, insurer_ids))
     return RawSQL("SELECT unnest(string_to_array(%s, ',')::uuid[])", [together])

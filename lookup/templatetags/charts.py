@@ -8,6 +8,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from lookup.templatetags.pages import spaced
+from notifications.register.breach_page import numbers
 
 register = template.Library()
 
@@ -142,6 +143,18 @@ def told_chart(points: Sequence[Any], listed: int, title: str, desc: str) -> Saf
         ),
         *(2 * [f"{max(1.0, 200 - 200 * listed / most):.1f}"]),
     )
+
+
+@register.simple_tag
+def told_rows(points: Sequence[Any]) -> SafeString:
+    """Return the same figures as rows of a table: the day, people by channel, and all of them."""
+    number = numbers()
+    rows = []
+    for point in points:
+        people = [*(count for _code, count in point.by_channel), point.total]
+        cells = "".join(f'<td class="number">{number(count)}</td>' for count in people)
+        rows.append(f'<tr><th scope="row">{point.day:%d/%m/%Y}</th>{cells}</tr>')
+    return mark_safe("".join(rows))  # noqa: S308 (days and numbers)
 
 
 def _next(points: Sequence[Any], place: int, first: Any) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, tzinfo
 from itertools import accumulate
-from operator import sub
+from operator import itemgetter, sub
 
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
@@ -14,6 +14,7 @@ from django.utils.translation import gettext, ngettext
 from notifications.models import Channel
 from notifications.register.glance import NOBODY, Line
 
+PEOPLE = itemgetter(2)  # of a row of `told_by_day`
 POINTS = 30  # of the course, at most
 # The last day (included) of each group of days from awareness, but for the last group.
 GROUPS = (0, 1, 2, 3, 7, 14, 30, 60)
@@ -39,15 +40,15 @@ def together(lines: Iterable[Line]) -> list[Line]:
     """
     found: list[Line] = []
     by_awareness: dict[date | None, Line] = {}
-    told: defaultdict[date | None, Counter[tuple[str, str]]] = defaultdict(Counter)
+    told: dict[date | None, dict[tuple[str, str], int]] = {}
     zone = timezone.get_current_timezone()
     for line in lines:
-        if min((people for _day, _channel, people in line.told_by_day), default=0) < 0:
+        if min(map(PEOPLE, line.told_by_day), default=0) < 0:
             found.append(line)
             continue
         aware = _aware(line, zone)
         by_awareness.setdefault(aware, line)
-        by_day = told[aware]
+        by_day = told.setdefault(aware, defaultdict(int))
         for day, channel, people in line.told_by_day:
             by_day[day, channel] += people
     for aware, line in by_awareness.items():

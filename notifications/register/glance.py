@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
+from insurers.known_ids import id_text, known_id
 from insurers.models import Breach
 from notifications.models import PublicationState, RegisterSum, State
 from notifications.register.clock import Declared
@@ -152,8 +153,9 @@ def added_up(lines: Iterable[Line]) -> list[SumRow]:
     messages: dict[tuple[str, str], int] = defaultdict(int)
     for line in lines:
         for _campaign, _channel, state, reason, counted, made in line.sums:
-            people[state, reason] += counted
-            messages[state, reason] += made
+            place = state, reason
+            people[place] += counted
+            messages[place] += made
     return [(None, "", *place, counted, messages[place]) for place, counted in people.items()]
 
 
@@ -175,7 +177,7 @@ def lines_by_breach(
     """Return the lines of each of several breaches, as `lines_of` does."""
     values = {
         "breaches": [breach.pk for breach in breaches],
-        "insurers": None if insurers is None else ",".join(map(str, insurers)),
+        "insurers": None if insurers is None else ",".join(map(id_text, insurers)),
         "in_detail": in_detail,
         "published": PublicationState.PUBLISHED.value,
     }
@@ -195,7 +197,7 @@ def _line(breach_id: int, row: list[Any], now: datetime) -> Line:
     """Return a row's line; where it is out of date, out of what it sums up."""
     pk, slug, name, has_declared, is_concerned, awareness_at, notified_at, *others = row
     is_public, decided_at, is_summed, is_changed, *kept = others
-    insurer = KnownInsurer(UUID(pk), slug, name)
+    insurer = KnownInsurer(known_id(pk), slug, name)
     if is_changed or not is_summed:
         known = NOTHING
         if is_changed:

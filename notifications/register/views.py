@@ -92,7 +92,10 @@ def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
         _with_operator(wanted.get("operator")),
     )
     sort = request.GET.get("tri", "")
-    page = Paginator(sorted_rows(rows, sort), PAGE).get_page(request.GET.get("page"))
+    # Of places, not of rows: what templates are given is freed by a collection of garbage only.
+    page = Paginator(range(len(rows)), PAGE).get_page(request.GET.get("page"))
+    ordered = sorted_rows(rows, sort)
+    shown = [ordered[place] for place in page]
     lines = [row.line for row in rows]
     total, told, table = total_of(lines), together(lines), Table()
     return render(
@@ -102,12 +105,12 @@ def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
             "breach": breach,
             "form": form,
             "page": page,
-            "rows": [table.row(breach, row) for row in page],
+            "rows": [table.row(breach, row) for row in shown],
             "headers": _headers(request, sort),
             "total": total,
             "total_figures": table.figures(Row(total, now)),
             "count": len(rows),
-            "bars": [(row.line.insurer.name, row.line.figures.bar) for row in page],
+            "bars": [(row.line.insurer.name, row.line.figures.bar) for row in shown],
             "course": told_course(told),
             "days": days_to_be_told(told),
             "query": _query(request, page=None),

@@ -1,5 +1,6 @@
 """Every figure of the register equals one recomputed here from the raw delivery events."""
 
+import gc
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,9 +22,9 @@ from notifications.models import (
 )
 from notifications.outbox.building import build_outbox
 from notifications.register.breach_page import Row, sorted_rows, total_of
-from notifications.register.charts import days_to_be_told, told_course
-from notifications.register.clock import clock_of
-from notifications.register.glance import Line, lines_of
+from notifications.register.charts import days_to_be_told, together, told_course
+from notifications.register.clock import Declared, clock_of
+from notifications.register.glance import NOBODY, Line, lines_of
 from notifications.register.recount import recount
 from notifications.register.summing import sum_up
 from notifications.states import STANDING_OF, Standing
@@ -199,6 +200,38 @@ def test_the_page_sorts_filters_and_adds_up(client: Client, campaign: Campaign) 
     assert "Aucun organisme ne correspond." in client.get(PAGE, {"q": "dune"}).content.decode()
     assert "Phare (fictive)" in client.get(PAGE, {"shown": "unreachable"}).content.decode()
     assert client.get(PAGE, {"shown": "nonsense", "tri": "x", "page": "99"}).status_code == 200
+
+
+def test_a_page_leaves_no_line_to_the_collection_of_garbage(client: Client) -> None:
+    """Four hundred of them, at each page, had one collect in the middle of another's."""
+    cast.phare()
+    cast.sign_in(client, cast.aude())
+    gc.collect()
+    gc.disable()
+    try:
+        assert "Mutuelle du Phare" in client.get(PAGE).content.decode()
+        assert not any(isinstance(one, Row) for one in gc.get_objects())
+    finally:
+        gc.enable()
+
+
+def test_insurers_told_on_one_day_are_drawn_as_one_but_who_lost_some() -> None:
+    """The charts are the same, whether of each line or of what is drawn together."""
+    aware = Declared(True, cast.NOW, None)
+    days = [cast.NOW.date().isoformat(), (cast.NOW + timedelta(days=4)).date().isoformat()]
+    lines = [
+        Line(NOBODY, declaration=aware, told_by_day=[(days[0], "email", 5), (days[1], "sms", 2)]),
+        Line(NOBODY, declaration=aware, told_by_day=[(days[0], "email", 3), (days[1], "email", 1)]),
+        Line(
+            NOBODY, declaration=aware, told_by_day=[(days[0], "email", 4), (days[1], "email", -1)]
+        ),
+        Line(NOBODY, told_by_day=[(days[0], "email", 7)]),
+        Line(NOBODY, declaration=aware),
+    ]
+    drawn = together(lines)
+    assert len(drawn) == 3
+    assert told_course(drawn) == told_course(lines)
+    assert days_to_be_told(drawn) == days_to_be_told(lines)
 
 
 def test_lines_sort_by_a_figure_and_unknown_ones_come_last() -> None:
