@@ -210,7 +210,7 @@ def test_a_page_leaves_no_line_to_the_collection_of_garbage(client: Client) -> N
     gc.disable()
     try:
         assert "Mutuelle du Phare" in client.get(PAGE).content.decode()
-        assert not any(isinstance(one, Row) for one in gc.get_objects())
+        assert not any(type(one) is Row for one in gc.get_objects())
     finally:
         gc.enable()
 
@@ -218,16 +218,15 @@ def test_a_page_leaves_no_line_to_the_collection_of_garbage(client: Client) -> N
 def test_insurers_told_on_one_day_are_drawn_as_one_but_who_lost_some() -> None:
     """The charts are the same, whether of each line or of what is drawn together."""
     aware = Declared(True, cast.NOW, None)
-    days = [cast.NOW.date().isoformat(), (cast.NOW + timedelta(days=4)).date().isoformat()]
-    lines = [
-        Line(NOBODY, declaration=aware, told_by_day=[(days[0], "email", 5), (days[1], "sms", 2)]),
-        Line(NOBODY, declaration=aware, told_by_day=[(days[0], "email", 3), (days[1], "email", 1)]),
-        Line(
-            NOBODY, declaration=aware, told_by_day=[(days[0], "email", 4), (days[1], "email", -1)]
-        ),
-        Line(NOBODY, told_by_day=[(days[0], "email", 7)]),
-        Line(NOBODY, declaration=aware),
+    day, later = cast.NOW.date().isoformat(), (cast.NOW + timedelta(days=4)).date().isoformat()
+    told = [
+        (aware, [(day, "email", 5), (later, "sms", 2)]),
+        (aware, [(day, "email", 3), (later, "email", 1)]),
+        (aware, [(day, "email", 4), (later, "email", -1)]),
+        (None, [(day, "email", 7)]),
+        (aware, []),
     ]
+    lines = [Line(NOBODY, declaration=one, told_by_day=by_day) for one, by_day in told]
     drawn = together(lines)
     assert len(drawn) == 3
     assert told_course(drawn) == told_course(lines)
