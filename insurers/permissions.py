@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 from django.utils import timezone
 
+from insurers.known_ids import id_text, known_id
 from insurers.models import Insurer, Mandate, Membership, Role
 from insurers.plain_rows import plain_rows
 from insurers.row_security import ScopeRole, row_scope, set_row_scope
@@ -49,7 +51,7 @@ class StaffScope:
     roles: Mapping[UUID, frozenset[Role]] = field(default_factory=dict)
     mandated: Mapping[UUID, frozenset[int]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def insurer_ids(self) -> frozenset[UUID]:
         """The insurers whose rows the person may read."""
         return frozenset(self.roles) | frozenset(self.mandated)
@@ -88,6 +90,11 @@ class StaffScope:
         mandated = self.mandated.get(insurer_id)
         return mandated is not None and (breach_id is None or breach_id in mandated)
 
+    def readable_in(self, breach_id: int) -> list[UUID]:
+        """The insurers whose rows the person may read for a breach."""
+        mandated = (pk for pk, breaches in self.mandated.items() if breach_id in breaches)
+        return [*self.roles, *mandated]
+
 
 def scope_of(user: Any, now: datetime) -> StaffScope:
     """Read a person's scope and apply it to the transaction that is open.
@@ -122,7 +129,7 @@ def _read_scope(user: Any, now: datetime) -> StaffScope:
     for mandate_id, insurer_id in plain_rows(
         Mandate.insurers.through.objects.filter(mandate__in=breaches), "mandate", "insurer"
     ):
-        insurer, more = UUID(insurer_id), together[mandate_id]
+        insurer, more = known_id(insurer_id), together[mandate_id]
         mandated[insurer] = mandated[insurer] | more if insurer in mandated else more
     return StaffScope(user.pk, "auditor" if mandated else "nobody", mandated=mandated)
 
@@ -222,5 +229,5 @@ def readable_insurers(scope: StaffScope) -> QuerySet[Insurer]:
 
 def one_of(insurer_ids: Iterable[UUID]) -> RawSQL:
     """Return insurers as what « in » compares with: one parameter, however many they are."""
-    together = ",".join(map(str, insurer_ids))
+    together = ",".join(map(id_text, insurer_ids))
     return RawSQL("SELECT unnest(string_to_array(%s, ',')::uuid[])", [together])

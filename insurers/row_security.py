@@ -11,6 +11,8 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from insurers.known_ids import id_text
+
 ScopeRole = Literal["staff", "auditor", "operator", "invited", "nobody"]
 
 
@@ -28,7 +30,7 @@ def set_row_scope(*, insurers: Iterable[UUID], role: ScopeRole, user_id: int | N
         cursor.execute(
             "SELECT set_config('portal.insurers', %s, true), set_config('portal.role', %s, true),"
             " set_config('portal.user', %s, true)",
-            [",".join(str(insurer) for insurer in insurers), role, str(user_id or "")],
+            [",".join(map(id_text, insurers)), role, str(user_id or "")],
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django import forms
@@ -16,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from insurers.models import Breach, Operator
 from notifications.models import State
 from notifications.register.clock import Clock, ClockState, clock_of
-from notifications.register.glance import NOBODY, Line, figures_of
+from notifications.register.glance import NOBODY, Line, added_up
 from notifications.states import Standing
 
 FIRST = list(ClockState)
@@ -77,13 +78,26 @@ class LinesForm(forms.Form):
         field.choices = [("", _("tous")), *((str(one.pk), one.name) for one in operators)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Row:
-    """A line with its clock and the days (float) from awareness until each share was told."""
+    """A line as it stands now. Of four hundred, few are sorted or shown by more than a figure."""
 
     line: Line
-    clock: Clock
-    days_to_tell: tuple[float | None, ...]
+    now: datetime
+
+    @cached_property
+    def clock(self) -> Clock:
+        """Where the insurer's clock stands."""
+        return clock_of(declaration=self.line.declaration, now=self.now)
+
+    @cached_property
+    def days_to_tell(self) -> tuple[float | None, ...]:
+        """The days from awareness until each share was told."""
+        aware = self.awareness_at
+        return tuple(
+            (told_at - aware).total_seconds() / 86400 if told_at and aware else None
+            for told_at in self.line.told_at
+        )
 
     @property
     def awareness_at(self) -> datetime | None:
@@ -121,16 +135,6 @@ class Column:
         return "–" if value is None else self.write(value)
 
 
-def row_of(line: Line, now: datetime) -> Row:
-    """Return a line's row at this moment."""
-    aware = line.declaration.awareness_at if line.declaration else None
-    days = tuple(
-        (told_at - aware).total_seconds() / 86400 if told_at and aware else None
-        for told_at in line.told_at
-    )
-    return Row(line, clock_of(declaration=line.declaration, now=now), days)
-
-
 def _people(standing: Standing) -> Callable[[Row], int]:
     return lambda row: row.line.people[standing]
 
@@ -152,11 +156,15 @@ def date_of(at: datetime) -> str:
     return timezone.localtime(at).strftime("%d/%m/%Y")
 
 
+def numbers() -> Callable[[int], str]:
+    """Return how the page's language writes whole numbers, found out once, unlike `intcomma`."""
+    separator = formats.get_format("THOUSAND_SEPARATOR")
+    return lambda count: f"{count:,}".replace(",", separator)
+
+
 def number(count: int) -> str:
-    """Write a whole number as the page's language does, sooner than `intcomma`."""
-    if abs(count) < 1000:
-        return str(count)
-    return f"{count:,}".replace(",", formats.get_format("THOUSAND_SEPARATOR"))
+    """Write a whole number as the page's language does."""
+    return numbers()(count)
 
 
 def _one_place(days: float) -> str:
@@ -247,15 +255,14 @@ def _is_shown(row: Row, shown: Shown) -> bool:
     }[shown]
 
 
-def total_of(lines: Sequence[Line]) -> Row:
+def total_of(lines: Sequence[Line]) -> Line:
     """Return the lines as one: figures added up, the first and last messages of all."""
-    total = Line(
+    return Line(
         NOBODY,
+        listed=sum(one.listed for one in lines),
+        people={found.value: sum(one.people[found] for one in lines) for found in Standing},
         first_message_at=min(filter(None, (one.first_message_at for one in lines)), default=None),
         last_message_at=max(filter(None, (one.last_message_at for one in lines)), default=None),
         rows_rejected=sum(one.rows_rejected for one in lines),
-        sums=[row for one in lines for row in one.sums],
+        sums=added_up(lines),
     )
-    total.figures = figures = figures_of(lines)
-    total.listed, total.people = figures.listed, {one.value: n for one, n in figures.standings}
-    return Row(total, Clock(ClockState.UNKNOWN), (None, None, None))

@@ -1,19 +1,20 @@
 """What the register’s charts show, as plain figures: drawn by the page, and told in tables."""
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, tzinfo
 from itertools import accumulate
-from operator import sub
+from operator import itemgetter, sub
 
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from notifications.models import Channel
-from notifications.register.glance import Line
+from notifications.register.glance import NOBODY, Line
 
+PEOPLE = itemgetter(2)  # of a row of `told_by_day`
 POINTS = 30  # of the course, at most
 # The last day (included) of each group of days from awareness, but for the last group.
 GROUPS = (0, 1, 2, 3, 7, 14, 30, 60)
@@ -30,6 +31,31 @@ class ToldPoint:
     def total(self) -> int:
         """All channels together."""
         return sum(people for _channel, people in self.by_channel)
+
+
+def together(lines: Iterable[Line]) -> list[Line]:
+    """Return the lines as few as the charts need: as one, those that knew on one day.
+
+    But each line of which somebody is told no longer, since how many were told for good is its own.
+    """
+    found: list[Line] = []
+    by_awareness: dict[date | None, Line] = {}
+    told: dict[date | None, dict[tuple[str, str], int]] = {}
+    zone = timezone.get_current_timezone()
+    for line in lines:
+        if min(map(PEOPLE, line.told_by_day), default=0) < 0:
+            found.append(line)
+            continue
+        aware = _aware(line, zone)
+        by_awareness.setdefault(aware, line)
+        by_day = told.setdefault(aware, defaultdict(int))
+        for day, channel, people in line.told_by_day:
+            by_day[day, channel] += people
+    for aware, line in by_awareness.items():
+        by_day = told[aware]
+        rows = [(*place, people) for place, people in sorted(by_day.items())]
+        found.append(Line(NOBODY, declaration=line.declaration, told_by_day=rows))
+    return found
 
 
 def told_course(lines: Iterable[Line]) -> list[ToldPoint]:
@@ -69,8 +95,7 @@ def days_to_be_told(lines: Iterable[Line]) -> list[DaysGroup]:
     by_days: Counter[tuple[date | None, str]] = Counter()
     zone = timezone.get_current_timezone()
     for line in lines:
-        at = line.declaration.awareness_at if line.declaration else None
-        aware = at.astimezone(zone).date() if at else None
+        aware = _aware(line, zone)
         for day, people in _for_good(line):
             by_days[aware, day] += people
     groups: Counter[int] = Counter()
@@ -84,6 +109,11 @@ def days_to_be_told(lines: Iterable[Line]) -> list[DaysGroup]:
     if undated:
         found.append(DaysGroup(gettext("sans date de prise de connaissance"), undated))
     return found
+
+
+def _aware(line: Line, zone: tzinfo) -> date | None:
+    at = line.declaration.awareness_at if line.declaration else None
+    return at.astimezone(zone).date() if at else None
 
 
 def _for_good(line: Line) -> Iterator[tuple[str, int]]:

@@ -5,7 +5,7 @@ most pages need no more of a line than its people: figures by reason are made of
 """
 
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
+from insurers.known_ids import id_text, known_id
 from insurers.models import Breach
 from notifications.models import PublicationState, RegisterSum, State
 from notifications.register.clock import Declared
@@ -95,9 +96,8 @@ class Line:
     Each person counts once, whatever the lists and operators; who left the lists before being
     told counts no longer. `rows_rejected` are people whom nobody can tell until their rows are
     corrected: they stand beside the figures, not in them. `told_by_day` has rows of (ISO day in
-    Paris, channel, people told that day, net of those whose message came back). `told_at` has the
-    end of the hour since when each share (`summing.SHARES`) of the listed people has been told,
-    None where it is not so now.
+    Paris, channel, people told that day, net of those whose message came back). `told` is
+    `told_at` as it was read.
     """
 
     insurer: KnownInsurer
@@ -109,7 +109,7 @@ class Line:
     people: dict[str, int] = field(default_factory=dict)
     first_message_at: datetime | None = None
     last_message_at: datetime | None = None
-    told_at: tuple[datetime | None, ...] = (None, None, None)
+    told: Sequence[str | datetime | None] = (None, None, None)
     sums: Sequence[SumRow] = ()
     told_by_day: Sequence[tuple[str, str, int]] = ()
 
@@ -122,6 +122,14 @@ class Line:
         """Return the people whose message is in a state."""
         return sum(people for _id, _channel, found, _r, people, _m in self.sums if found == state)
 
+    @property
+    def told_at(self) -> tuple[datetime | None, ...]:
+        """The end of the hour since when each share (`SHARES`) of those listed has been told.
+
+        None where it is not so now.
+        """
+        return tuple(map(_moment, self.told))
+
     @cached_property
     def figures(self) -> Figures:
         """The people by standing and reason, the messages by state."""
@@ -130,20 +138,25 @@ class Line:
 
 def figures_of(lines: Iterable[Line]) -> Figures:
     """Return the figures of several lines, added up."""
-    figures = Figures()
     lines = list(lines)
-    people: Counter[tuple[str, str]] = Counter()
-    messages: Counter[tuple[str, str]] = Counter()
-    for line in lines:
-        figures.listed += line.listed
-        for _campaign, _channel, state, reason, counted, made in line.sums:
-            people[state, reason] += counted
-            messages[state, reason] += made
-    for (state, reason), made in messages.items():
-        figures.add(State(state), reason, people[state, reason], made)
+    figures = Figures(listed=sum(line.listed for line in lines))
+    for _campaign, _channel, state, reason, people, messages in added_up(lines):
+        figures.add(State(state), reason, people, messages)
     for standing in Standing:
-        figures.people[standing] = sum(line.people.get(standing, 0) for line in lines)
+        figures.people[standing] = sum(line.people.get(standing.value, 0) for line in lines)
     return figures
+
+
+def added_up(lines: Iterable[Line]) -> list[SumRow]:
+    """Return the sums of several lines by state and reason, whatever the campaign and channel."""
+    people: dict[tuple[str, str], int] = defaultdict(int)
+    messages: dict[tuple[str, str], int] = defaultdict(int)
+    for line in lines:
+        for _campaign, _channel, state, reason, counted, made in line.sums:
+            place = state, reason
+            people[place] += counted
+            messages[place] += made
+    return [(None, "", *place, counted, messages[place]) for place, counted in people.items()]
 
 
 def lines_of(
@@ -164,7 +177,7 @@ def lines_by_breach(
     """Return the lines of each of several breaches, as `lines_of` does."""
     values = {
         "breaches": [breach.pk for breach in breaches],
-        "insurers": None if insurers is None else ",".join(map(str, insurers)),
+        "insurers": None if insurers is None else ",".join(map(id_text, insurers)),
         "in_detail": in_detail,
         "published": PublicationState.PUBLISHED.value,
     }
@@ -184,14 +197,14 @@ def _line(breach_id: int, row: list[Any], now: datetime) -> Line:
     """Return a row's line; where it is out of date, out of what it sums up."""
     pk, slug, name, has_declared, is_concerned, awareness_at, notified_at, *others = row
     is_public, decided_at, is_summed, is_changed, *kept = others
-    insurer = KnownInsurer(UUID(pk), slug, name)
+    insurer = KnownInsurer(known_id(pk), slug, name)
     if is_changed or not is_summed:
         known = NOTHING
         if is_changed:
             known = summed(breach_id=breach_id, insurer_id=insurer.pk, now=now)
         kept = [getattr(known, name) for name in ROW]
     lists, rows_rejected, listed, *kept = kept
-    first_at, last_at, *told_at, sums, told_by_day = kept[len(PEOPLE) :]
+    first_at, last_at, *told, sums, told_by_day = kept[len(PEOPLE) :]
     return Line(
         insurer=insurer,
         declaration=Declared(is_concerned, _moment(awareness_at), _moment(notified_at))
@@ -204,7 +217,7 @@ def _line(breach_id: int, row: list[Any], now: datetime) -> Line:
         people=dict(zip(PEOPLE, kept, strict=False)),
         first_message_at=_moment(first_at),
         last_message_at=_moment(last_at),
-        told_at=tuple(map(_moment, told_at)),
+        told=told,
         sums=sums or (),
         told_by_day=told_by_day or (),
     )

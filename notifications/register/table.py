@@ -1,6 +1,7 @@
 """The rows of a breach's table, written at once: as templates, they were most of the page."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from django.urls import reverse
 from django.utils.html import escape
@@ -8,6 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
 
 from insurers.models import Breach
+from notifications.reasons import reason_label
 from notifications.register.breach_page import (
     DAYS,
     DETAILS,
@@ -16,16 +18,19 @@ from notifications.register.breach_page import (
     Column,
     Row,
     date_of,
-    number,
+    numbers,
 )
 
 Labelled = list[tuple[str, Column]]
 
 
 class Table:
-    """Writes rows in the language of the page, whose labels it looks up once."""
+    """Writes rows in the language of the page, whose words it looks up once."""
 
     def __init__(self) -> None:
+        self.number = numbers()
+        self.reason = cache(reason_label)
+        self.clock_state = cache(lambda state: escape(state.label))
         self.people: Labelled = _labelled(PEOPLE, "")
         self.details: Labelled = _labelled(DETAILS, " ")
         self.messages: Labelled = _labelled(MESSAGES, " ") + _labelled(DAYS, gettext(" : "))
@@ -39,11 +44,13 @@ class Table:
         """Return an insurer's two rows: its clock and people, then the details below."""
         line, clock = row.line, row.clock
         address = reverse("register_insurer", args=[breach.slug, line.insurer.slug])
-        name = f'<a href="{escape(address)}">{escape(line.insurer.name)}</a>{"".join(_tags(row))}'
+        name = (
+            f'<a href="{escape(address)}">{escape(line.insurer.name)}</a>{"".join(self._tags(row))}'
+        )
         return mark_safe(  # noqa: S308 (all but numbers and labels is escaped)
             f'<tr><th scope="row" rowspan="2">{name}</th>'
             f'<td rowspan="2" data-label="{self.clock}">{row.aware}<br>'
-            f'<span class="tag {clock.tag}">{escape(clock.state.label)}</span>'
+            f'<span class="tag {clock.tag}">{self.clock_state(clock.state)}</span>'
             f" {escape(clock.words)}</td>"
             f"{self.figures(row)}"
         )
@@ -51,11 +58,11 @@ class Table:
     def figures(self, row: Row) -> SafeString:
         """Return a row's figures, to the end of its second row."""
         people = "".join(
-            f'<td class="number" data-label="{label}">{column.text(row)}</td>'
+            f'<td class="number" data-label="{label}">{self.number(column.value(row))}</td>'
             for label, column in self.people
         )
         details = [
-            f"{label}{column.write(count)}"
+            f"{label}{self.number(count)}"
             for label, column in self.details
             if (count := column.value(row))
         ]
@@ -70,11 +77,32 @@ class Table:
     def _reasons(self, row: Row) -> Iterable[str]:
         figures = row.line.figures
         for said, reasons in (
-            (self.unreachable, figures.unreachable_reasons),
-            (self.exempt, figures.exempt_grounds),
+            (self.unreachable, figures.unreachable_by_reason),
+            (self.exempt, figures.exempt_by_ground),
         ):
-            for reason, people in reasons:
-                yield escape(said % {"reason": reason, "shown": number(people)})
+            for reason, people in reasons.most_common():
+                if people:
+                    shown = self.number(people)
+                    yield escape(said % {"reason": self.reason(reason), "shown": shown})
+
+    def _tags(self, row: Row) -> Iterable[str]:
+        """Yield what stands out beside the insurer's name."""
+        line = row.line
+        if line.is_silent:
+            yield _tag("tag-warning", gettext("rien déclaré"))
+        if not line.adds_up:
+            yield _tag("tag-danger", gettext("ne s’additionne pas"))
+        if line.public_statement:
+            at = line.public_statement.decided_at
+            shown = {"date": date_of(at) if at else ""}
+            yield _tag("", gettext("communication publique du %(date)s") % shown)
+        if line.rows_rejected:
+            said = ngettext(
+                "%(shown)s ligne rejetée, personne non informée",
+                "%(shown)s lignes rejetées, personnes non informées",
+                line.rows_rejected,
+            )
+            yield _tag("tag-warning", said % {"shown": self.number(line.rows_rejected)})
 
 
 def _labelled(columns: Iterable[Column], between: str) -> Labelled:
@@ -83,26 +111,6 @@ def _labelled(columns: Iterable[Column], between: str) -> Labelled:
 
 def _pairs(lines: Iterable[str]) -> str:
     return " ".join(f"<small>{line}</small>" for line in lines)
-
-
-def _tags(row: Row) -> Iterable[str]:
-    """Yield what stands out beside the insurer's name."""
-    line = row.line
-    if line.is_silent:
-        yield _tag("tag-warning", gettext("rien déclaré"))
-    if not line.adds_up:
-        yield _tag("tag-danger", gettext("ne s’additionne pas"))
-    if line.public_statement:
-        at = line.public_statement.decided_at
-        shown = {"date": date_of(at) if at else ""}
-        yield _tag("", gettext("communication publique du %(date)s") % shown)
-    if line.rows_rejected:
-        said = ngettext(
-            "%(shown)s ligne rejetée, personne non informée",
-            "%(shown)s lignes rejetées, personnes non informées",
-            line.rows_rejected,
-        )
-        yield _tag("tag-warning", said % {"shown": number(line.rows_rejected)})
 
 
 def _tag(kind: str, said: str) -> str:

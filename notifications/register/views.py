@@ -21,12 +21,12 @@ from notifications.register.breach_page import (
     TITLED,
     Column,
     LinesForm,
+    Row,
     kept,
-    row_of,
     sorted_rows,
     total_of,
 )
-from notifications.register.charts import days_to_be_told, told_course
+from notifications.register.charts import days_to_be_told, together, told_course
 from notifications.register.clock import ClockState, clock_of
 from notifications.register.glance import Line, figures_of, lines_by_breach, lines_of
 from notifications.register.insurer_page import (
@@ -87,14 +87,17 @@ def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
     form.is_valid()
     wanted = form.cleaned_data
     rows = kept(
-        [row_of(line, now) for line in _lines(scope, breach)],
+        [Row(line, now) for line in _lines(scope, breach)],
         wanted,
         _with_operator(wanted.get("operator")),
     )
     sort = request.GET.get("tri", "")
-    page = Paginator(sorted_rows(rows, sort), PAGE).get_page(request.GET.get("page"))
+    # Of places, not of rows: what templates are given is freed by a collection of garbage only.
+    page = Paginator(range(len(rows)), PAGE).get_page(request.GET.get("page"))
+    ordered = sorted_rows(rows, sort)
+    shown = [ordered[place] for place in page]
     lines = [row.line for row in rows]
-    total, table = total_of(lines), Table()
+    total, told, table = total_of(lines), together(lines), Table()
     return render(
         request,
         "notifications/register_breach.html",
@@ -102,13 +105,14 @@ def register_breach(request: HttpRequest, breach_slug: str) -> HttpResponse:
             "breach": breach,
             "form": form,
             "page": page,
-            "rows": [table.row(breach, row) for row in page],
+            "rows": [table.row(breach, row) for row in shown],
             "headers": _headers(request, sort),
             "total": total,
-            "total_figures": table.figures(total),
+            "total_figures": table.figures(Row(total, now)),
             "count": len(rows),
-            "course": told_course(lines),
-            "days": days_to_be_told(lines),
+            "bars": [(row.line.insurer.name, row.line.figures.bar) for row in shown],
+            "course": told_course(told),
+            "days": days_to_be_told(told),
             "query": _query(request, page=None),
             "recounted": latest_recount(),
             "hours": settings.AUTHORITY_HOURS,
@@ -124,8 +128,7 @@ def _scope_of_a_reader(request: HttpRequest) -> StaffScope:
 
 
 def _lines(scope: StaffScope, breach: Breach) -> list[Line]:
-    reachable = [pk for pk in scope.insurer_ids if scope.may_read(pk, breach.pk)]
-    return lines_of(breach=breach, insurers=reachable)
+    return lines_of(breach=breach, insurers=scope.readable_in(breach.pk))
 
 
 def _with_operator(operator: str | None) -> set[UUID]:
@@ -185,7 +188,6 @@ def register_insurer(request: HttpRequest, breach_slug: str, insurer_slug: str) 
     if not part.exists:
         raise Http404
     line, before = part.line, request.GET.get("avant", "")
-    row = row_of(line, timezone.now())
     is_rank = before.isdecimal() and len(before) <= LONGEST_RANK
     entries, older = timeline(insurer, int(before) if is_rank else None)
     return render(
@@ -194,8 +196,8 @@ def register_insurer(request: HttpRequest, breach_slug: str, insurer_slug: str) 
         {
             "part": part,
             "line": line,
-            "row": row,
-            "total": row,
+            "row": Row(line, timezone.now()),
+            "total": line,
             "course": told_course([line]),
             "days": days_to_be_told([line]),
             "statements": statements_ever_public(breach=breach, insurer=insurer),

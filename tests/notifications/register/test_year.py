@@ -33,7 +33,7 @@ from notifications.models import (
     TallyChange,
     Told,
 )
-from notifications.register.breach_page import row_of
+from notifications.register.breach_page import Row
 from notifications.register.glance import Line, lines_of
 from notifications.register.recount import recount
 from notifications.register.summing import sum_up
@@ -236,7 +236,7 @@ def clock(place: Place) -> tuple[str, float]:
 def test_clocks_and_days_are_those_of_what_was_declared(seen: Seen) -> None:
     clocks = Counter[str]()
     for key, line in lines_of_both_pages(seen.year):
-        place, row = seen.places[key], row_of(line, END)
+        place, row = seen.places[key], Row(line, END)
         state, left = clock(place)
         assert str(row.clock.state) == state
         assert row.clock.margin / HOUR == pytest.approx(left)
