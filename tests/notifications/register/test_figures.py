@@ -1,5 +1,6 @@
 """Every figure of the register equals one recomputed here from the raw delivery events."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from notifications.models import (
     TallyChange,
 )
 from notifications.outbox.building import build_outbox
-from notifications.register.breach_page import row_of, sorted_rows, total_of
+from notifications.register.breach_page import SORTS, row_of, sorted_rows, total_of
 from notifications.register.charts import days_to_be_told, told_course
 from notifications.register.clock import clock_of
 from notifications.register.glance import Line, lines_of
@@ -199,6 +200,15 @@ def test_the_page_sorts_filters_and_adds_up(client: Client, campaign: Campaign) 
     assert "Aucun organisme ne correspond." in client.get(PAGE, {"q": "dune"}).content.decode()
     assert "Phare (fictive)" in client.get(PAGE, {"shown": "unreachable"}).content.decode()
     assert client.get(PAGE, {"shown": "nonsense", "tri": "x", "page": "99"}).status_code == 200
+
+
+def test_the_form_sorts_as_the_headers_do(client: Client, campaign: Campaign) -> None:
+    """A narrow screen shows no headers; a sort stays when something is looked for."""
+    cast.sign_in(client, cast.aude())
+    page = client.get(PAGE, {"tri": "-told"}).content.decode()
+    offered = set(re.findall(r'<option value="(-?[a-z_]+)"', page))
+    assert set(SORTS) | {f"-{key}" for key in SORTS} <= offered
+    assert '<option value="-told" selected>Informées, décroissant</option>' in page
 
 
 def test_lines_sort_by_a_figure_and_unknown_ones_come_last() -> None:
