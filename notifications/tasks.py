@@ -250,8 +250,14 @@ def look_for_alerts() -> None:
 
 @shared_task(expires=3600)
 def check_trail() -> None:
-    """Read every chain of the trail from its start; raise what was changed."""
-    raise_alerts(now=timezone.now(), kinds=SLOW)
+    """Read every chain of the trail, beside the heads that left; raise what was changed.
+
+    Heads that can leave do so first: after a stop of some hours, the next hour is not waited for.
+    """
+    try:
+        heads.let_heads_leave(now=timezone.now())
+    finally:
+        raise_alerts(now=timezone.now(), kinds=SLOW)
 
 
 @shared_task(expires=3600)

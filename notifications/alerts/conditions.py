@@ -9,7 +9,8 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from audit.trail import PORTAL, insurer_scope, scopes, verify
+from audit.checking import faults_of_trail
+from audit.trail import PORTAL, insurer_scope
 from insurers.models import (
     AffectedList,
     Breach,
@@ -19,6 +20,7 @@ from insurers.models import (
     KeyState,
     ListPurge,
 )
+from notifications.evidence.left_heads import compare_with_left_heads
 from notifications.models import AlertKind, Campaign, CampaignState, RecountResult
 from notifications.models.alerts import LONGEST_SUBJECT
 from notifications.register.clock import ClockState, clock_of
@@ -146,19 +148,25 @@ def _differing_figures(now: datetime) -> Iterator[Condition]:
 
 
 def _broken_trails(now: datetime) -> Iterator[Condition]:
-    """Chains in which an entry was changed, dropped or added behind the portal's back."""
+    """Chains changed behind the portal's back, as they or heads that left say; late heads."""
+    left = compare_with_left_heads(now=now)
+    if left is None:
+        faults = faults_of_trail()
+    else:
+        faults = faults_of_trail(left.comparison, fingerprints=left.fingerprints)
+        for subject in left.faults:
+            yield Condition(AlertKind.TRAIL, subject=subject, is_for_operator=True)
     insurers = {insurer_scope(pk): pk for pk in Insurer.objects.values_list("pk", flat=True)}
-    for scope in scopes():
-        if fault := verify(scope=scope):
-            subject = f"entry:{fault.sequence}"
-            # A chain of nobody must not keep the others from being told.
-            is_known = scope == PORTAL or scope in insurers
-            yield Condition(
-                AlertKind.TRAIL,
-                insurers.get(scope),
-                subject=subject if is_known else f"{subject} {scope}"[:LONGEST_SUBJECT],
-                is_for_operator=True,
-            )
+    for scope, fault in sorted(faults.items()):
+        subject = f"entry:{fault.sequence}"
+        # A chain of nobody must not keep the others from being told.
+        is_known = scope == PORTAL or scope in insurers
+        yield Condition(
+            AlertKind.TRAIL,
+            insurers.get(scope),
+            subject=subject if is_known else f"{subject} {scope}"[:LONGEST_SUBJECT],
+            is_for_operator=True,
+        )
 
 
 Look = Callable[[datetime], Iterator[Condition]]

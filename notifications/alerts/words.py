@@ -37,6 +37,13 @@ TO_DO: dict[str, Promise] = {
         " l’entrepôt de clés répond ; la page « Conservation » dit ce qui empêche."
     ),
 }
+HEADS = "heads"
+LEFT_TITLE = _("Têtes signées du journal : en retard, absentes ou altérées")
+LEFT_TO_DO = _(
+    "La dernière a plus de trois heures, ou il en manque une, ou l’une est endommagée ou d’une"
+    " autre clé : vérifiez beat, le worker et le dossier TRAIL_HEADS_DIR, puis lancez `manage.py"
+    " verify_trail --against`. Sans elles, une réécriture du journal ne se verrait pas."
+)
 ADDRESSES = {"campaign": "campaign", "list": "list_detail"}
 
 
@@ -49,14 +56,20 @@ class ShownAlert:
     number: int | None
 
     @property
+    def topic(self) -> str:
+        """What it is shown under: its kind, but for the trail's heads."""
+        is_of_heads = self.alert.subject.partition(":")[0] == HEADS
+        return HEADS if is_of_heads else self.alert.kind
+
+    @property
     def title(self) -> str:
         """What is wrong, in a few words."""
-        return str(AlertKind(self.alert.kind).label)
+        return str(LEFT_TITLE if self.topic == HEADS else AlertKind(self.alert.kind).label)
 
     @property
     def to_do(self) -> str:
-        """What to do; the same for all alerts of a kind."""
-        return str(TO_DO[self.alert.kind])
+        """What to do; the same for all alerts of a topic."""
+        return str(LEFT_TO_DO if self.topic == HEADS else TO_DO[self.alert.kind])
 
 
 def shown(alert: Alert) -> ShownAlert:
@@ -67,8 +80,9 @@ def shown(alert: Alert) -> ShownAlert:
 
 
 def by_kind(alerts: Iterable[Alert]) -> list[list[ShownAlert]]:
-    """Return alerts as they are shown, those of a kind together; kinds in their own order."""
-    groups: dict[str, list[ShownAlert]] = {kind: [] for kind in AlertKind.values}
+    """Return alerts as they are shown, those of a topic together; kinds in their own order."""
+    groups: dict[str, list[ShownAlert]] = {topic: [] for topic in (*AlertKind.values, HEADS)}
     for alert in alerts:
-        groups[alert.kind].append(shown(alert))
+        one = shown(alert)
+        groups[one.topic].append(one)
     return [group for group in groups.values() if group]

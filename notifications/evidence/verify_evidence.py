@@ -2,10 +2,14 @@
 
     python3 verify_evidence.py PACK.zip --key FINGERPRINT
 
+    python3 verify_evidence.py PACK.zip --key FINGERPRINT --head TRAIL.heads
+
 FINGERPRINT is the SHA-256 of the portal's public key, obtained elsewhere than from the pack (or a
-PEM file of that key). Needs Python 3.11 and `cryptography`, no network. Each line that begins with
-FAUX names what is wrong. Ends with 0 where everything is right, 1 where something was changed,
-2 where the check could not be made. Memory does not grow with the pack.
+PEM file of that key). TRAIL.heads is a file of the trail's heads that left earlier, by mail for
+example: the pack's trail has to hold the entry that it names. Needs Python 3.11 and `cryptography`,
+no network. Each line that begins with FAUX names what is wrong. Ends with 0 where everything is
+right, 1 where something was changed, 2 where the check could not be made. Memory does not grow
+with the pack.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import struct
 import sys
 import zipfile
 import zlib
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +38,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-FORMAT = "breachportal-evidence-1"
+FORMAT, HEADS = "breachportal-evidence-1", "breachportal-trail-heads-1"
 MANIFEST, SIGNATURE, KEY, REGISTER = (
     "manifest.json",
     "manifest.sig",
@@ -67,20 +72,39 @@ def main(arguments: list[str] | None = None) -> int:
         "--key", required=True, help="empreinte de la clé publique (64 chiffres), ou son fichier"
     )
     parser.add_argument("--sha256", help="empreinte du ZIP, telle que la page du portail la montre")
+    parser.add_argument(
+        "--head", type=Path, action="append", default=[], help="un fichier de têtes du journal"
+    )
+    parser.add_argument(
+        "--head-key", action="append", default=[], help="empreinte d’une autre clé des têtes"
+    )
     asked = parser.parse_args(arguments)
-    faults = 0
+    faults, rewritten, notes = 0, 0, []
     try:
         for fault in check(asked.pack, key=asked.key, sha256=asked.sha256):
             faults += 1
             say(f"FAUX  {fault}")
+        for is_right, said in check_heads(
+            asked.pack, asked.head, keys=[asked.key, *asked.head_key]
+        ):
+            if is_right:
+                notes.append(said)
+            else:
+                rewritten += 1
+                say(f"FAUX  {said}")
     except CannotCheck as error:
         say(f"IMPOSSIBLE  {error}")
         return 2
     if faults:
         say(f"{faults} constat(s) : ce dossier n’est pas celui que le portail a signé.")
         return 1
+    if rewritten:
+        say(f"{rewritten} constat(s) : le dossier est signé, mais pas avec le journal des têtes.")
+        return 1
     say("Tout est exact : chaque fichier, chaque événement, le journal et la signature.")
     say(whose(asked.pack))
+    for note in notes:
+        say(note)
     return 0
 
 
@@ -437,6 +461,79 @@ def check_trail(file: Hashed, told: dict[str, Any]) -> Iterator[str]:
             return
     if seen != told["entries"] or before != told["head"]:
         yield f"le journal finit à l’entrée {seen}, le manifeste dit {told['entries']}"
+
+
+def check_heads(path: Path, heads: list[Path], *, keys: list[str]) -> Iterator[tuple[bool, str]]:
+    """Yield what each file of heads says of a pack's trail, and whether that is right.
+
+    Right is also what cannot be compared, with why. Raises CannotCheck.
+    """
+    fingerprints = {expected_fingerprint(key) for key in keys}
+    try:
+        with zipfile.ZipFile(path) as pack:
+            for head in heads:
+                yield check_head(pack, head, fingerprints)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, *NOT_AS_SHAPED):
+        yield False, "le journal du dossier est illisible : rien ne se compare aux têtes"
+
+
+def check_head(pack: zipfile.ZipFile, path: Path, fingerprints: set[str]) -> tuple[bool, str]:
+    """Return whether a pack's trail has the entry that a file of heads names, and what is said."""
+    manifest = json.loads(small(pack, MANIFEST, MOST_OF_MANIFEST))
+    assert_shape(manifest)
+    trail = manifest["trail"]
+    try:
+        first, *others = signed_lines(path.read_bytes(), fingerprints)
+    except OSError as error:
+        raise CannotCheck(f"{path.name} : {error.strerror or 'illisible'}") from error
+    except ValueError as error:
+        return False, f"{path.name} : {error}"
+    said = f"{path.name} : tête n° {first['number']} du {first['signed_at']}"
+    head = next((told for told in others if told["scope"] == trail["scope"]), None)
+    if head is None:
+        return True, f"{said}, qui ne dit rien de cet organisme"
+    sequence = head["sequence"]
+    if sequence < trail["first"]:
+        return True, f"{said} : l’entrée {sequence} a été ôtée depuis, son temps étant passé"
+    if sequence > trail["entries"]:
+        is_older = manifest["made_at"] < first["signed_at"]
+        why = "le dossier a été fait avant" if is_older else "le journal a été raccourci"
+        return is_older, f"{said} : le journal finit avant l’entrée {sequence}, {why}"
+    if hash_in(pack, trail, sequence) != head["hash"]:
+        return False, f"{said} : l’entrée {sequence} du journal est une autre, il a été réécrit"
+    return True, f"{said} : exacte, le journal est le même jusqu’à l’entrée {sequence}"
+
+
+def signed_lines(content: bytes, fingerprints: set[str]) -> list[dict[str, Any]]:
+    """Return the lines of a file of heads without its signature. Raises ValueError."""
+    *lines, last = content.splitlines(keepends=True) or [b""]
+    try:
+        seal = json.loads(last)
+        key = Ed25519PublicKey.from_public_bytes(b64decode(seal["public_key"], validate=True))
+        signature = b64decode(seal["signature"], validate=True)
+    except NOT_AS_SHAPED as error:
+        raise ValueError("ce n’est pas un fichier de têtes entier") from error
+    found = fingerprint_of(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    if found not in fingerprints:
+        raise ValueError(f"il est signé par une autre clé que celle attendue, {found}")
+    try:
+        key.verify(signature, b"".join(lines))
+    except InvalidSignature as error:
+        raise ValueError("il a été changé après sa signature") from error
+    told = [json.loads(line) for line in lines]
+    if told[0]["format"] != HEADS:
+        raise ValueError("il est signé, mais ce n’est pas un fichier de têtes")
+    return told
+
+
+def hash_in(pack: zipfile.ZipFile, trail: dict[str, Any], sequence: int) -> str:
+    """Return the hash of an entry of a pack's trail."""
+    with pack.open(trail["file"]) as source:
+        lines = Hashed(source, most=pack.getinfo(trail["file"]).file_size).lines()
+        for rank, line in enumerate(lines, trail["first"]):
+            if rank == sequence:
+                return str(json.loads(line)["hash"])
+    return ""
 
 
 def entry_hash(entry: dict[str, Any]) -> str:

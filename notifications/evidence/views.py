@@ -36,7 +36,8 @@ def evidence(request: HttpRequest, breach_slug: str, insurer_slug: str) -> HttpR
 def evidence_progress(request: HttpRequest, breach_slug: str, insurer_slug: str) -> HttpResponse:
     """Return the part of the page that htmx renews while a pack is made."""
     breach, insurer = _place(request, breach_slug, insurer_slug)
-    return render(request, "notifications/_evidence_packs.html", _shown(breach, insurer))
+    context = _shown(breach, insurer) | {"is_renewed": True}
+    return render(request, "notifications/_evidence_packs.html", context)
 
 
 @require_POST

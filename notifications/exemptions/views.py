@@ -25,6 +25,7 @@ from notifications.exemptions.deciding import (
     what_hinders,
 )
 from notifications.exemptions.forms import ExemptionForm, LiftForm
+from notifications.exemptions.refusals import last_refusals
 from notifications.models import Exemption, ExemptionGround, ExemptionState
 from notifications.models.exemptions import OPEN
 from notifications.register.figures import list_figures
@@ -145,12 +146,13 @@ def _shown(request: HttpRequest, found: AffectedList) -> dict[str, object]:
     current = next((one for one in exemptions if one.state in OPEN), None)
     if current is not None:
         current.affected_list = found
-    latest = exemptions[0] if exemptions else None
+    latest, refusals = exemptions[0] if exemptions else None, last_refusals(exemptions)
     figures = list_figures(found)
     return {
         "exemption": current,
+        "refused": refusals.get(current.pk) if current else None,
         "returned": latest if latest and latest.state == ExemptionState.RETURNED else None,
-        "past": [one for one in exemptions if one is not current],
+        "past": [(one, refusals.get(one.pk)) for one in exemptions if one is not current],
         "figures": figures,
         "covered": people_covered(figures),
         "hinders": what_hinders(found, figures),

@@ -1,6 +1,6 @@
 """A breach at a glance: its lines searched, filtered, sorted and added up."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -12,6 +12,7 @@ from django.forms.utils import flatatt
 from django.utils import formats, timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from insurers.models import Breach, Operator
@@ -69,13 +70,19 @@ class LinesForm(forms.Form):
         widget=PlainSelect,
     )
     operator = forms.ChoiceField(label=_("Opérateur"), required=False, widget=PlainSelect)
+    # Of the headers too, which a narrow screen does not show.
+    tri = forms.ChoiceField(label=_("Trier par"), required=False, widget=PlainSelect)
 
     def __init__(self, *args: Any, breach: Breach, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         operators = Operator.objects.filter(breach_parts__breach=breach)
-        field = self.fields["operator"]
+        self._offer("operator", [("", _("tous")), *((str(one.pk), one.name) for one in operators)])
+        self._offer("tri", [("", _("silencieux d’abord, puis par nom")), *_sorts()])
+
+    def _offer(self, name: str, choices: list[tuple[str, Any]]) -> None:
+        field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", _("tous")), *((str(one.pk), one.name) for one in operators)]
+        field.choices = choices
 
 
 @dataclass
@@ -216,6 +223,16 @@ SORTS = {
     for _title, columns in titled
     for column in columns
 }
+
+
+def _sorts() -> Iterator[tuple[str, str]]:
+    """Yield each way to sort, in words."""
+    for titled in TITLED:
+        for title, columns in titled:
+            for column in columns:
+                label = f"{title} ({column.label})" if title else column.label
+                yield column.key, gettext("%(column)s, croissant") % {"column": label}
+                yield f"-{column.key}", gettext("%(column)s, décroissant") % {"column": label}
 
 
 def sorted_rows(rows: Iterable[Row], sort: str) -> list[Row]:

@@ -11,6 +11,7 @@ from audit.trail import actor_of, insurer_scope
 from insurers.lists.report import reasons
 from insurers.models import AffectedList, Insurer, ListReport
 from insurers.trail_views import Row, named
+from notifications.exemptions.refusals import Refusal, last_refusals
 from notifications.models import Approval, Campaign, Channel, Exemption, SuspiciousMessage
 
 STEPS = ("campaign.halted", "campaign.paused", "campaign.resumed", "campaign.cancelled")
@@ -26,7 +27,7 @@ class ListShown:
     sent_by: str
     decided_by: str
     rejected: Sequence[tuple[str, int]]
-    exemptions: Sequence[Exemption]
+    exemptions: Sequence[tuple[Exemption, Refusal | None]]
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,12 @@ def shown_lists(lists: Sequence[AffectedList]) -> list[ListShown]:
         report.pk: [(one.said.what, one.lines) for one in reasons(report) if one.is_rejection]
         for report in ListReport.objects.filter(pk__in=[one.pk for one in lists])
     }
-    exemptions: dict[int, list[Exemption]] = {}
-    for exemption in Exemption.objects.filter(affected_list__in=[one.pk for one in lists]):
-        exemptions.setdefault(exemption.affected_list_id, []).append(exemption)
+    found = list(Exemption.objects.filter(affected_list__in=[one.pk for one in lists]))
+    refusals = last_refusals(found)
+    exemptions: dict[int, list[tuple[Exemption, Refusal | None]]] = {}
+    for exemption in found:
+        of_list = exemptions.setdefault(exemption.affected_list_id, [])
+        of_list.append((exemption, refusals.get(exemption.pk)))
     return [
         ListShown(
             listed=one,

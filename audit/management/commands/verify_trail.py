@@ -7,10 +7,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from audit.expiry import trusted
-from audit.heads import Comparison, Head, UntrustedHeadsError, key_fingerprint, read_signed
-from audit.models import AuditEntry, TrailCheckpoint
-from audit.trail import Fault, chain_start, scopes, verify
+from audit.checking import faults_of_trail, signed_away
+from audit.heads import Comparison, UntrustedHeadsError, key_fingerprint, read_signed
+from audit.models import AuditEntry
+from audit.trail import scopes
 
 CHANGED = "The trail was changed behind the portal's back."
 
@@ -40,13 +40,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         checked = scopes()
-        faults = {fault.scope: fault for scope in checked if (fault := verify(scope=scope))}
-        files = 0
+        comparison, files, keys = None, 0, set[str]()
         if options["against"]:
             keys = keys_from(options["key"])
             comparison, files = self._compared(options["against"], keys)
-            for fault in (*_dropped_unsigned(keys), *comparison.faults()):
-                faults[fault.scope] = _earlier(faults.get(fault.scope), fault)
+        faults = faults_of_trail(comparison, fingerprints=keys)
         for fault in faults.values():
             self.stderr.write(f"{fault.scope}: entry {fault.sequence}: {fault.reason}")
         if faults:
@@ -75,24 +73,6 @@ class Command(BaseCommand):
         return comparison, files
 
 
-def signed_away(keys: set[str]) -> dict[str, Head]:
-    """Return the last entry of each chain that was dropped and that these keys signed for."""
-    dropped = TrailCheckpoint.objects.exclude(dropped_at=None).order_by("sequence")
-    signed = (trusted(checkpoint, fingerprints=keys) for checkpoint in dropped)
-    return {head.scope: head for head in signed if head is not None}
-
-
-def _dropped_unsigned(keys: set[str]) -> Iterator[Fault]:
-    """Yield the chains that begin after an entry for which no such key signed a checkpoint."""
-    signed = signed_away(keys)
-    for scope in scopes():
-        first, _before = chain_start(scope)
-        last = signed[scope].sequence if scope in signed else 0
-        if first - 1 > last:
-            reason = f"dropped up to entry {first - 1} without a signed checkpoint"
-            yield Fault(scope, last + 1, reason)
-
-
 def _files(paths: list[Path]) -> Iterator[Path]:
     """Yield files of heads by name, which begins with their number."""
     found = [one for path in paths for one in (path.glob("*.heads") if path.is_dir() else [path])]
@@ -119,7 +99,3 @@ def _fingerprint(key: str) -> str:
     if not isinstance(public, Ed25519PublicKey):
         raise CommandError("--key is no Ed25519 key.")
     return key_fingerprint(public)
-
-
-def _earlier(one: Fault | None, other: Fault) -> Fault:
-    return one if one is not None and one.sequence <= other.sequence else other

@@ -35,6 +35,10 @@ def odile(client: Client) -> Client:
     return cast.sign_in(client, cast.odile())
 
 
+def test_pages_have_the_icon_of_the_others(odile: Client) -> None:
+    assert 'rel="icon"' in odile.get(reverse("admin:index")).content.decode()
+
+
 def upload(odile: Client, model: str, text: str) -> str:
     """Send a file for preview; return the page."""
     file = SimpleUploadedFile("file.csv", text.encode(), content_type="text/csv")

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from django.core import mail as outgoing
 from django.db import connection
+from django.test import override_settings
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from audit.models import AuditEntry
@@ -170,6 +171,7 @@ def test_a_recount_that_differs_is_told_until_one_agrees(look: Look) -> None:
     assert kinds() == []
 
 
+@override_settings(TRAIL_HEADS_DIR=None)
 def test_a_trail_that_was_changed_is_told(look: Look) -> None:
     accepted_list([member(1)])
     assert look(kinds=SLOW) == []
@@ -186,6 +188,7 @@ def test_a_trail_that_was_changed_is_told(look: Look) -> None:
     assert "trail" in kinds()
 
 
+@override_settings(TRAIL_HEADS_DIR=None)
 @pytest.mark.parametrize("scope", ["insurer:x" * 20, f"insurer:{UUID(int=7)}"])
 def test_a_chain_of_nobody_hides_no_other(look: Look, scope: str) -> None:
     """Written by whoever may write anything, or of an insurer that the directory lost."""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -137,9 +138,11 @@ def repack_without_an_event(path: Path, into: Path, *, rank: int) -> Path:
     return into
 
 
-def verified(path: Path, *, key: str, sha256: str = "") -> tuple[int, str]:
+def verified(
+    path: Path, *, key: str, sha256: str = "", more: Sequence[str] = ()
+) -> tuple[int, str]:
     """Run the pack's own script in a clean interpreter; return its exit code and what it says."""
-    more = ["--sha256", sha256] if sha256 else []
+    more = [*more, "--sha256", sha256] if sha256 else more
     script = Path(verify_evidence.__file__)
     done = subprocess.run(
         [sys.executable, "-I", str(script), str(path), "--key", key, *more],

@@ -59,11 +59,13 @@ def test_auditors_within_their_mandate_and_own_staff_ask_and_download(
     (pack,) = EvidencePack.objects.all()
     assert (pack.state, pack.requested_by) == (PackState.ASKED, someone)
     assert "en préparation" in client.get(PLACE).content.decode()
-    assert "hx-get" in client.get(f"{PLACE}avancement/").content.decode()
+    assert "hx-get" in (waiting := client.get(f"{PLACE}avancement/").content.decode())
+    assert "evidence-said" not in waiting
 
     file_of(pack).write_bytes(b"PK evidence")
     with as_role("worker"):
         keep_pack(pack_id=pack.pk, size_bytes=11, sha256=bytes(32), now=cast.NOW)
+    assert "Le dossier est prêt." in client.get(f"{PLACE}avancement/").content.decode()
     answer = client.post(f"/registre/preuves/{pack.pk}/telecharger/")
     assert b"".join(answer.streaming_content) == b"PK evidence"  # type: ignore[attr-defined]
     assert answer["Content-Disposition"].startswith('attachment; filename="preuves-alphapay')

@@ -10,6 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from audit.models import AuditEntry
+from breachportal.models import User
 from insurers.lists.purging import run_purge
 from insurers.models import AffectedList, AffectedMember
 from insurers.row_security import row_scope
@@ -45,7 +46,7 @@ from notifications.samples.histories import histories
 from notifications.sending.moves import move
 from notifications.statements.content import StatementContent, StatementTexts
 from tests import cast
-from tests.conftest import as_role
+from tests.conftest import WebClient, as_role
 from tests.notifications import statements
 from tests.notifications.effects import (
     add,
@@ -89,11 +90,16 @@ def in_force(found: AffectedList, ground: ExemptionGround = A) -> Exemption:
     )
 
 
-def lifted(found: Exemption) -> Exemption:
-    """Lift one: Paule asks, Armand approves."""
+def asked_to_lift(found: Exemption) -> None:
+    """Paule asks."""
     ask_to_lift(
         exemption_id=found.pk, person_id=cast.paule().pk, reason="Clé retrouvée.", now=cast.NOW
     )
+
+
+def lifted(found: Exemption) -> Exemption:
+    """Lift one: Paule asks, Armand approves."""
+    asked_to_lift(found)
     return lift_exemption(exemption_id=found.pk, approver_id=cast.armand().pk, now=cast.NOW)
 
 
@@ -187,6 +193,34 @@ def test_an_exemption_stays_while_its_end_waits_and_where_that_is_refused() -> N
     assert standings() == {"exempt": 1}
     keep_exemption(exemption_id=found.pk, approver_id=cast.armand().pk)
     assert standings() == {"exempt": 1}
+
+
+@pytest.mark.parametrize(
+    ("keeping", "said"),
+    [(cast.armand, "Levée refusée"), (cast.paule, "Demande de levée retirée")],
+)
+def test_a_lift_that_is_refused_says_so_until_it_is_asked_again(
+    client: WebClient, keeping: Callable[[], User], said: str
+) -> None:
+    found = in_force(accepted_list(people(1)))
+    asked_to_lift(found)
+    keep_exemption(exemption_id=found.pk, approver_id=keeping().pk)
+    page = f"/espace/listes/{found.affected_list_id}/dispense/"
+    register = "/registre/alphapay-betapay-2026/mutuelle-du-phare/"
+    for person, address in ((cast.vera(), page), (cast.aude(), register)):
+        text = cast.sign_in(client, person).get(address).content.decode()
+        assert f"par le compte n° {keeping().pk}" in text[text.index(said) :][:120]
+    asked_to_lift(found)
+    for person, address in ((cast.vera(), page), (cast.aude(), register)):
+        assert said not in cast.sign_in(client, person).get(address).content.decode()
+
+
+def test_who_returned_an_exemption_is_said(client: WebClient) -> None:
+    waiting = asked(accepted_list(people(1)))
+    return_exemption(exemption_id=waiting.pk, approver_id=cast.armand().pk, comment="Précisez.")
+    page = f"/espace/listes/{waiting.affected_list_id}/dispense/"
+    text = cast.sign_in(client, cast.vera()).get(page).content.decode()
+    assert f"par le compte n° {cast.armand().pk}" in text[text.index("<dt>Renvoyée") :][:120]
 
 
 def test_who_leaves_an_exempt_list_counts_no_longer() -> None:

@@ -1,6 +1,7 @@
 """Every figure of the register equals one recomputed here from the raw delivery events."""
 
 import gc
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from notifications.models import (
     TallyChange,
 )
 from notifications.outbox.building import build_outbox
-from notifications.register.breach_page import Row, sorted_rows, total_of
+from notifications.register.breach_page import SORTS, Row, sorted_rows, total_of
 from notifications.register.charts import days_to_be_told, together, told_course
 from notifications.register.clock import Declared, clock_of
 from notifications.register.glance import NOBODY, Line, lines_of
@@ -231,6 +232,15 @@ def test_insurers_told_on_one_day_are_drawn_as_one_but_who_lost_some() -> None:
     assert len(drawn) == 3
     assert told_course(drawn) == told_course(lines)
     assert days_to_be_told(drawn) == days_to_be_told(lines)
+
+
+def test_the_form_sorts_as_the_headers_do(client: Client, campaign: Campaign) -> None:
+    """A narrow screen shows no headers; a sort stays when something is looked for."""
+    cast.sign_in(client, cast.aude())
+    page = client.get(PAGE, {"tri": "-told"}).content.decode()
+    offered = set(re.findall(r'<option value="(-?[a-z_]+)"', page))
+    assert set(SORTS) | {f"-{key}" for key in SORTS} <= offered
+    assert '<option value="-told" selected>Informées, décroissant</option>' in page
 
 
 def test_lines_sort_by_a_figure_and_unknown_ones_come_last() -> None:
