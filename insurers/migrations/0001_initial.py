@@ -53,27 +53,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Breach',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=100, unique=True, verbose_name='adresse')),
-                ('name_fr', models.CharField(max_length=200, verbose_name='nom (fr)')),
-                ('name_en', models.CharField(max_length=200, verbose_name='nom (en)')),
-                ('summary_fr', models.TextField(verbose_name='résumé (fr)')),
-                ('summary_en', models.TextField(verbose_name='résumé (en)')),
-                ('method_fr', models.TextField(blank=True, verbose_name='mode opératoire (fr)')),
-                ('method_en', models.TextField(blank=True, verbose_name='mode opératoire (en)')),
-                ('announced_date', models.DateField(blank=True, null=True, verbose_name='annoncée le')),
-                ('people_min', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='personnes, au moins')),
-                ('people_announced_by', models.CharField(blank=True, max_length=100, verbose_name='nombre annoncé par')),
-                ('is_demo', models.BooleanField(default=False, verbose_name='fictive')),
-            ],
-            options={
-                'verbose_name': 'violation',
-                'ordering': ('-announced_date', 'slug'),
-            },
-        ),
-        migrations.CreateModel(
             name='DataCategory',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -140,6 +119,29 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Breach',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('slug', models.SlugField(max_length=100, unique=True, verbose_name='adresse')),
+                ('name_fr', models.CharField(max_length=200, verbose_name='nom (fr)')),
+                ('name_en', models.CharField(max_length=200, verbose_name='nom (en)')),
+                ('summary_fr', models.TextField(verbose_name='résumé (fr)')),
+                ('summary_en', models.TextField(verbose_name='résumé (en)')),
+                ('method_fr', models.TextField(blank=True, verbose_name='mode opératoire (fr)')),
+                ('method_en', models.TextField(blank=True, verbose_name='mode opératoire (en)')),
+                ('announced_date', models.DateField(blank=True, null=True, verbose_name='annoncée le')),
+                ('people_min', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='personnes, au moins')),
+                ('people_announced_by', models.CharField(blank=True, max_length=100, verbose_name='nombre annoncé par')),
+                ('is_demo', models.BooleanField(default=False, verbose_name='fictive')),
+                ('sources', models.ManyToManyField(blank=True, related_name='+', to='insurers.source', verbose_name='sources')),
+                ('closing_date', models.DateField(blank=True, help_text='À cette date tout ce qui tient à une personne est effacé, sans retour : listes, empreintes et leurs clés, messages un par un. Les nombres restent au registre.', null=True, verbose_name='dossier clos le')),
+            ],
+            options={
+                'verbose_name': 'violation',
+                'ordering': ('-announced_date', 'slug'),
+            },
+        ),
+        migrations.CreateModel(
             name='Insurer',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
@@ -172,10 +174,12 @@ class Migration(migrations.Migration):
                 ('breach', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='declarations', to='insurers.breach')),
                 ('declared_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='declarations', to='insurers.insurer')),
+                ('authority_notified_at', models.DateTimeField(blank=True, null=True, verbose_name='autorité de contrôle (CNIL) notifiée le')),
+                ('authority_reference', models.CharField(blank=True, max_length=60, verbose_name='numéro de dossier auprès de l’autorité')),
             ],
             options={
                 'verbose_name': 'déclaration',
-                'constraints': [models.UniqueConstraint(fields=('breach', 'insurer'), name='one_declaration_per_breach'), models.CheckConstraint(condition=models.Q(('is_concerned', False), ('awareness_at__isnull', False), _connector='OR'), name='concerned_declaration_dates_its_awareness')],
+                'constraints': [models.UniqueConstraint(fields=('breach', 'insurer'), name='one_declaration_per_breach'), models.CheckConstraint(condition=models.Q(('is_concerned', False), ('awareness_at__isnull', False), _connector='OR'), name='concerned_declaration_dates_its_awareness'), models.CheckConstraint(condition=models.Q(('authority_reference', ''), ('authority_notified_at__isnull', False), _connector='OR'), name='a_file_number_has_its_notification')],
             },
         ),
         migrations.CreateModel(
@@ -263,6 +267,7 @@ class Migration(migrations.Migration):
                 ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='affected_lists', to='insurers.insurer')),
                 ('operators', models.ManyToManyField(related_name='affected_lists', to='insurers.operator')),
                 ('population', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='affected_lists', to='insurers.population')),
+                ('problems_erased_at', models.DateTimeField(null=True, verbose_name='fichier des problèmes effacé le')),
             ],
             options={
                 'verbose_name': 'liste de personnes concernées',
@@ -559,11 +564,6 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('breach', 'operator'), name='one_part_per_operator')],
             },
         ),
-        migrations.AddField(
-            model_name='breach',
-            name='sources',
-            field=models.ManyToManyField(blank=True, related_name='+', to='insurers.source', verbose_name='sources'),
-        ),
         migrations.CreateModel(
             name='Affiliation',
             fields=[
@@ -689,6 +689,7 @@ class Migration(migrations.Migration):
                 ('proof', models.BinaryField(null=True, verbose_name='preuve')),
                 ('insurers_done', models.JSONField(default=list, verbose_name='organismes traités')),
                 ('breach', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='fingerprint_keys', to='insurers.breach')),
+                ('destroyed_at', models.DateTimeField(null=True, verbose_name='détruite le')),
             ],
             options={
                 'verbose_name': 'clé d’empreinte',

@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('insurers', '0003_operators_hold_no_membership'),
+        ('insurers', '0001_initial'),
     ]
 
     operations = [

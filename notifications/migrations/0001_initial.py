@@ -1,4 +1,6 @@
+import django.contrib.postgres.fields
 import django.db.models.deletion
+import django.db.models.functions.datetime
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -10,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ('insurers', '0003_operators_hold_no_membership'),
+        ('insurers', '0001_initial'),
     ]
 
     operations = [
@@ -81,6 +83,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(max_length=60)),
                 ('reference', models.CharField(max_length=120)),
                 ('at', models.DateTimeField()),
+                ('reference_fingerprint', models.BinaryField()),
             ],
         ),
         migrations.CreateModel(
@@ -127,6 +130,41 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Notice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(verbose_name='créé le')),
+                ('breach', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to='insurers.breach')),
+                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to='insurers.insurer')),
+                ('operators', models.ManyToManyField(related_name='notices', to='insurers.operator')),
+                ('population', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to='insurers.population')),
+            ],
+            options={
+                'verbose_name': 'avis',
+                'verbose_name_plural': 'avis',
+                'ordering': ('-created_at',),
+            },
+        ),
+        migrations.CreateModel(
+            name='NoticeVersion',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField(verbose_name='version')),
+                ('content', models.JSONField(verbose_name='contenu')),
+                ('sha256', models.BinaryField(verbose_name='empreinte SHA-256')),
+                ('edited_at', models.DateTimeField(verbose_name='enregistrée le')),
+                ('edited_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('notice', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='notifications.notice')),
+            ],
+            options={
+                'verbose_name': 'version d’avis',
+                'verbose_name_plural': 'versions d’avis',
+                'ordering': ('-number',),
+                'constraints': [models.UniqueConstraint(fields=('notice', 'number'), name='each_version_number_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='Campaign',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -153,6 +191,7 @@ class Migration(migrations.Migration):
                 ('breach', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='insurers.breach')),
                 ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='insurers.insurer')),
                 ('submitted_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('notice_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='notifications.noticeversion')),
             ],
             options={
                 'verbose_name': 'campagne d’envoi',
@@ -211,6 +250,7 @@ class Migration(migrations.Migration):
                 ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='insurers.insurer')),
                 ('repeats', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='repeated_by', to='notifications.letterexport')),
                 ('requested_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('failures', models.PositiveSmallIntegerField(db_default=0, default=0, verbose_name='échecs')),
             ],
             options={
                 'verbose_name': 'fichier de lettres',
@@ -218,46 +258,6 @@ class Migration(migrations.Migration):
                 'ordering': ('-requested_at', '-pk'),
                 'constraints': [models.UniqueConstraint(condition=models.Q(('made_at', None)), fields=('campaign',), name='one_letter_export_at_a_time'), models.CheckConstraint(condition=models.Q(('downloaded_at', None), models.Q(('downloaded_by__isnull', False), ('made_at__isnull', False)), _connector='OR'), name='a_download_has_somebody')],
             },
-        ),
-        migrations.CreateModel(
-            name='Notice',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(verbose_name='créé le')),
-                ('breach', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to='insurers.breach')),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to='insurers.insurer')),
-                ('operators', models.ManyToManyField(related_name='notices', to='insurers.operator')),
-                ('population', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to='insurers.population')),
-            ],
-            options={
-                'verbose_name': 'avis',
-                'verbose_name_plural': 'avis',
-                'ordering': ('-created_at',),
-            },
-        ),
-        migrations.CreateModel(
-            name='NoticeVersion',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(verbose_name='version')),
-                ('content', models.JSONField(verbose_name='contenu')),
-                ('sha256', models.BinaryField(verbose_name='empreinte SHA-256')),
-                ('edited_at', models.DateTimeField(verbose_name='enregistrée le')),
-                ('edited_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('notice', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='notifications.notice')),
-            ],
-            options={
-                'verbose_name': 'version d’avis',
-                'verbose_name_plural': 'versions d’avis',
-                'ordering': ('-number',),
-                'constraints': [models.UniqueConstraint(fields=('notice', 'number'), name='each_version_number_once')],
-            },
-        ),
-        migrations.AddField(
-            model_name='campaign',
-            name='notice_version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='notifications.noticeversion'),
         ),
         migrations.CreateModel(
             name='Approval',
@@ -619,6 +619,339 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['notification_id'], name='events_of_a_message')],
+            },
+        ),
+        migrations.CreateModel(
+            name='SealedQuestion',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('sealed', models.BinaryField()),
+                ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+            ],
+            options={
+                'indexes': [models.Index(fields=['due_at'], name='questions_in_order')],
+            },
+        ),
+        migrations.CreateModel(
+            name='TakenQuestion',
+            fields=[
+                ('id', models.UUIDField(primary_key=True, serialize=False)),
+                ('taken_at', models.DateTimeField()),
+            ],
+            options={
+                'indexes': [models.Index(fields=['taken_at'], name='taken_questions_by_age')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Reply',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('asked_about', models.UUIDField()),
+                ('breach_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
+                ('list_id', models.IntegerField()),
+                ('ordinal', models.IntegerField()),
+                ('channels', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('email', 'courriel'), ('sms', 'SMS'), ('letter', 'lettre')], max_length=10), size=None)),
+                ('language', models.CharField(max_length=2)),
+                ('code', models.CharField(max_length=10)),
+                ('asked_at', models.DateTimeField()),
+                ('made_at', models.DateTimeField()),
+                ('state', models.CharField(choices=[('pending', 'à envoyer'), ('sending', 'en cours d’envoi'), ('deferred', 'remise différée'), ('accepted', 'acceptée par le serveur'), ('delivered', 'remise'), ('uncertain', 'en doute'), ('bounced', 'adresse refusée'), ('complained', 'signalée comme indésirable'), ('failed', 'échec'), ('suppressed', 'adresse écartée'), ('cancelled', 'annulée'), ('unreachable', 'injoignable'), ('told_already', 'déjà informée'), ('exempt', 'dispense (article 34, § 3)')], max_length=15, verbose_name='état')),
+                ('reason', models.CharField(blank=True, max_length=60)),
+                ('attempts', models.SmallIntegerField(default=0)),
+                ('due_at', models.DateTimeField()),
+                ('sent_at', models.DateTimeField(null=True)),
+                ('reference_fingerprint', models.BinaryField(null=True)),
+                ('address_fingerprint', models.UUIDField(null=True)),
+                ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='insurers.insurer')),
+                ('receipts_wait', models.BooleanField(db_default=False, default=False)),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('state__in', ('pending', 'deferred', 'sending'))), fields=['due_at', 'id'], name='replies_in_progress'), models.Index(fields=['asked_about', 'made_at'], name='replies_to_somebody'), models.Index(fields=['made_at'], name='replies_by_age'), models.Index(fields=['list_id'], name='replies_of_a_list'), models.Index(condition=models.Q(('receipts_wait', True)), fields=['id'], name='replies_with_receipts')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('reference_fingerprint__isnull', False)), fields=('reference_fingerprint',), name='each_reply_reference_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='StaffQuestion',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('sealed', models.BinaryField(default=bytes)),
+                ('asked_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('taken_at', models.DateTimeField(null=True)),
+                ('outcome', models.CharField(blank=True, choices=[('answered', 'Answered'), ('person_cap', 'Too Many Of Person'), ('insurer_cap', 'Too Many Of Insurer'), ('no_role', 'No Role'), ('no_keys', 'No Keys'), ('aged', 'Aged'), ('foreign', 'Foreign'), ('damaged', 'Damaged'), ('in_use', 'In Use')], max_length=15)),
+                ('asked_by', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('insurer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='insurers.insurer')),
+                ('asked', models.CharField(choices=[('standing', 'Standing'), ('match', 'Match'), ('access', 'Access'), ('erasure', 'Erasure')], default='standing', max_length=10)),
+                ('reason', models.CharField(blank=True, max_length=500)),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('taken_at', None)), fields=['asked_at'], name='staff_questions_in_order'), models.Index(fields=['asked_by', 'taken_at'], name='staff_questions_of_a_person'), models.Index(fields=['insurer', 'taken_at'], name='staff_questions_of_an_insurer'), models.Index(fields=['taken_at'], name='staff_questions_by_age')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('outcome', ''), ('taken_at', None)), models.Q(('sealed', b''), ('taken_at__isnull', False), models.Q(('outcome', ''), _negated=True)), _connector='OR'), name='a_taken_staff_question_is_emptied'), models.CheckConstraint(condition=models.Q(models.Q(('asked', 'match'), _negated=True), models.Q(('reason', ''), _negated=True), _connector='OR'), name='a_match_has_a_reason')],
+            },
+        ),
+        migrations.CreateModel(
+            name='StaffAnswer',
+            fields=[
+                ('question', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='answer', serialize=False, to='notifications.staffquestion')),
+                ('content', models.JSONField()),
+                ('made_at', models.DateTimeField()),
+            ],
+            options={
+                'indexes': [models.Index(fields=['made_at'], name='staff_answers_by_age')],
+            },
+        ),
+        migrations.CreateModel(
+            name='RecountResult',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('started_at', models.DateTimeField(verbose_name='commencé le')),
+                ('finished_at', models.DateTimeField(verbose_name='terminé le')),
+                ('events', models.BigIntegerField(verbose_name='événements')),
+                ('lines', models.IntegerField(verbose_name='lignes')),
+                ('differences', models.IntegerField(verbose_name='différences')),
+            ],
+            options={
+                'verbose_name': 'recomptage',
+                'ordering': ('-started_at', '-pk'),
+            },
+        ),
+        migrations.CreateModel(
+            name='RecountDifference',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('tally', 'décompte'), ('sum', 'somme du registre'), ('line', 'égalité de la ligne')], max_length=10, verbose_name='nature')),
+                ('channel', models.CharField(blank=True, max_length=10)),
+                ('state', models.CharField(blank=True, max_length=15)),
+                ('reason', models.CharField(blank=True, max_length=60)),
+                ('recounted_people', models.BigIntegerField()),
+                ('kept_people', models.BigIntegerField()),
+                ('recounted_messages', models.BigIntegerField(default=0)),
+                ('kept_messages', models.BigIntegerField(default=0)),
+                ('breach', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='insurers.breach')),
+                ('campaign', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='notifications.campaign')),
+                ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='insurers.insurer')),
+                ('result', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='found', to='notifications.recountresult')),
+            ],
+            options={
+                'verbose_name': 'différence',
+                'ordering': ('pk',),
+            },
+        ),
+        migrations.CreateModel(
+            name='TallyChange',
+            fields=[
+                ('pk', models.CompositePrimaryKey('campaign_id', 'shard', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('shard', models.SmallIntegerField()),
+                ('campaign', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='notifications.campaign')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='RecordVersion',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField(verbose_name='version')),
+                ('content', models.JSONField(verbose_name='contenu')),
+                ('sha256', models.BinaryField(verbose_name='empreinte SHA-256')),
+                ('edited_at', models.DateTimeField(verbose_name='enregistrée le')),
+                ('breach', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='insurers.breach')),
+                ('edited_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='records', to='insurers.insurer')),
+            ],
+            options={
+                'verbose_name': 'version d’un registre interne',
+                'ordering': ('-number',),
+                'constraints': [models.UniqueConstraint(fields=('breach', 'insurer', 'number'), name='each_record_version_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='RegisterSum',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('listed', models.BigIntegerField()),
+                ('sums', models.JSONField(default=list)),
+                ('told_by_day', models.JSONField(default=list)),
+                ('half_told_at', models.DateTimeField(null=True)),
+                ('most_told_at', models.DateTimeField(null=True)),
+                ('all_told_at', models.DateTimeField(null=True)),
+                ('summed_at', models.DateTimeField()),
+                ('breach', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='insurers.breach')),
+                ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='insurers.insurer')),
+                ('cancelled', models.BigIntegerField(default=0)),
+                ('exempt', models.BigIntegerField(default=0)),
+                ('first_message_at', models.DateTimeField(null=True)),
+                ('in_progress', models.BigIntegerField(default=0)),
+                ('last_message_at', models.DateTimeField(null=True)),
+                ('lists', models.IntegerField(default=0)),
+                ('rows_rejected', models.BigIntegerField(default=0)),
+                ('told', models.BigIntegerField(default=0)),
+                ('told_already', models.BigIntegerField(default=0)),
+                ('unreachable', models.BigIntegerField(default=0)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('breach', 'insurer'), name='one_sum_per_breach_and_insurer')],
+            },
+        ),
+        migrations.CreateModel(
+            name='EvidenceKey',
+            fields=[
+                ('number', models.PositiveSmallIntegerField(primary_key=True, serialize=False)),
+                ('public_key', models.BinaryField()),
+                ('proof', models.BinaryField()),
+                ('created_at', models.DateTimeField()),
+            ],
+            options={
+                'ordering': ('-number',),
+            },
+        ),
+        migrations.CreateModel(
+            name='KeptHeads',
+            fields=[
+                ('number', models.PositiveIntegerField(primary_key=True, serialize=False)),
+                ('sha256', models.BinaryField()),
+                ('chains', models.PositiveIntegerField()),
+                ('signed_at', models.DateTimeField()),
+                ('mailed_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'ordering': ('-number',),
+            },
+        ),
+        migrations.CreateModel(
+            name='EvidencePack',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('requested_at', models.DateTimeField(verbose_name='demandé le')),
+                ('state', models.CharField(choices=[('asked', 'en préparation'), ('ready', 'prêt'), ('failed', 'impossible à préparer'), ('erased', 'effacé')], default='asked', max_length=10, verbose_name='état')),
+                ('failures', models.PositiveSmallIntegerField(db_default=0, default=0, verbose_name='échecs')),
+                ('rows_done', models.PositiveBigIntegerField(db_default=0, default=0, verbose_name='événements écrits')),
+                ('rows_total', models.PositiveBigIntegerField(db_default=0, default=0, verbose_name='événements')),
+                ('size_bytes', models.PositiveBigIntegerField(db_default=0, default=0, verbose_name='taille en octets')),
+                ('sha256', models.BinaryField(default=bytes, verbose_name='empreinte SHA-256 du fichier')),
+                ('made_at', models.DateTimeField(null=True, verbose_name='prêt le')),
+                ('expires_at', models.DateTimeField(null=True, verbose_name='effacé après le')),
+                ('breach', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='evidence_packs', to='insurers.breach')),
+                ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='evidence_packs', to='insurers.insurer')),
+                ('requested_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name': 'dossier de preuves',
+                'verbose_name_plural': 'dossiers de preuves',
+                'ordering': ('-requested_at', '-pk'),
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'asked')), fields=('breach', 'insurer'), name='one_evidence_pack_at_a_time'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'ready'), _negated=True), models.Q(('expires_at__isnull', False), ('made_at__isnull', False)), _connector='OR'), name='a_ready_pack_is_dated')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Erasure',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('problems', 'fichier des problèmes'), ('keys', 'clés des empreintes'), ('messages', 'messages et remises, un par un')], max_length=10, verbose_name='objet')),
+                ('keys', models.JSONField(default=list, verbose_name='clés détruites')),
+                ('counts', models.JSONField(default=dict, verbose_name='nombres')),
+                ('begun_at', models.DateTimeField(verbose_name='commencé le')),
+                ('finished_at', models.DateTimeField(null=True, verbose_name='terminé le')),
+                ('affected_list', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='insurers.affectedlist')),
+                ('breach', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='erasures', to='insurers.breach')),
+                ('campaign', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='erasures', to='notifications.campaign')),
+                ('insurer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='insurers.insurer')),
+            ],
+            options={
+                'verbose_name': 'effacement',
+                'verbose_name_plural': 'effacements',
+                'ordering': ('begun_at', 'pk'),
+                'constraints': [models.UniqueConstraint(fields=('kind', 'breach', 'insurer', 'affected_list', 'campaign'), name='each_erasure_once', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('finished_at', None), ('finished_at__gte', models.F('begun_at')), _connector='OR'), name='an_erasure_ends_after_it_began')],
+            },
+        ),
+        migrations.CreateModel(
+            name='RetentionPeriod',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('contacts_days', models.PositiveSmallIntegerField(verbose_name='contacts : jours après la fin de la campagne')),
+                ('problems_days', models.PositiveSmallIntegerField(verbose_name='fichier des problèmes : jours après l’acceptation')),
+                ('breach', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='retention_periods', to='insurers.breach', verbose_name='violation')),
+                ('insurer', models.ForeignKey(blank=True, help_text='Vide : tous ceux de cette violation.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='insurers.insurer', verbose_name='organisme')),
+            ],
+            options={
+                'verbose_name': 'durée de conservation',
+                'verbose_name_plural': 'durées de conservation',
+                'constraints': [models.UniqueConstraint(fields=('breach', 'insurer'), name='one_period_per_place', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('contacts_days__range', (1, 730)), ('problems_days__range', (1, 730))), name='periods_are_of_days', violation_error_message='Donnez un nombre de jours entre 1 et 730.')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Sample',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('seed', models.CharField(max_length=40, verbose_name='graine')),
+                ('size', models.PositiveSmallIntegerField(verbose_name='nombre de personnes')),
+                ('asked_at', models.DateTimeField(verbose_name='demandé le')),
+                ('made_at', models.DateTimeField(null=True, verbose_name='tiré le')),
+                ('drawn_from', models.PositiveBigIntegerField(default=0, verbose_name='dernière ligne du fichier')),
+                ('rows', models.JSONField(default=list, verbose_name='personnes')),
+                ('affected_list', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='samples', to='insurers.affectedlist')),
+                ('asked_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='insurers.insurer')),
+            ],
+            options={
+                'verbose_name': 'échantillon',
+                'verbose_name_plural': 'échantillons',
+                'ordering': ('-asked_at', '-pk'),
+                'indexes': [models.Index(condition=models.Q(('made_at', None)), fields=['asked_at'], name='samples_to_draw')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('size__range', (1, 500))), name='sample_sizes')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Alert',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('clock', 'Autorité non notifiée dans le délai'), ('silent', 'Organisme silencieux'), ('halted', 'Campagne arrêtée'), ('recount', 'Nombres qui diffèrent du décompte'), ('trail', 'Journal altéré'), ('key', 'Clé à remplacer'), ('erasure', 'Effacement en retard')], max_length=10, verbose_name='nature')),
+                ('subject', models.CharField(blank=True, max_length=80, verbose_name='objet')),
+                ('detail', models.JSONField(default=dict, verbose_name='détail')),
+                ('is_for_operator', models.BooleanField(default=False, verbose_name='pour l’exploitant')),
+                ('raised_at', models.DateTimeField(verbose_name='depuis le')),
+                ('ended_at', models.DateTimeField(null=True, verbose_name='réglée le')),
+                ('mailed', models.PositiveIntegerField(default=0, verbose_name='personnes prévenues')),
+                ('breach', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='insurers.breach')),
+                ('insurer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='insurers.insurer')),
+            ],
+            options={
+                'verbose_name': 'alerte',
+                'verbose_name_plural': 'alertes',
+                'ordering': ('-raised_at', 'pk'),
+                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('kind', 'insurer', 'breach', 'subject'), name='each_alert_once_at_a_time', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('ended_at', None), ('ended_at__gte', models.F('raised_at')), _connector='OR'), name='an_alert_ends_after_it_began')],
+            },
+        ),
+        migrations.CreateModel(
+            name='RegisterChange',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('breach', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='insurers.breach')),
+                ('insurer', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='insurers.insurer')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Exemption',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('ground', models.CharField(choices=[('art_34_3_a', 'les données sont incompréhensibles pour qui les a prises (art. 34, § 3, a)'), ('art_34_3_b', 'des mesures prises depuis ont écarté le risque élevé (art. 34, § 3, b)'), ('art_34_3_c', 'écrire à chacun exigerait des efforts disproportionnés : communication publique à la place (art. 34, § 3, c)')], max_length=15, verbose_name='motif légal')),
+                ('justification', models.TextField(verbose_name='justification')),
+                ('sha256', models.BinaryField(verbose_name='empreinte de ce qui est approuvé')),
+                ('state', models.CharField(choices=[('submitted', 'à approuver'), ('returned', 'renvoyée'), ('standing', 'en vigueur'), ('lift_asked', 'en vigueur, levée à approuver'), ('lifted', 'levée')], max_length=15, verbose_name='état')),
+                ('submitted_at', models.DateTimeField(verbose_name='soumise le')),
+                ('approved_at', models.DateTimeField(null=True, verbose_name='approuvée le')),
+                ('return_comment', models.TextField(blank=True, verbose_name='motif du renvoi')),
+                ('lift_reason', models.TextField(blank=True, verbose_name='motif de la levée')),
+                ('lift_asked_at', models.DateTimeField(null=True, verbose_name='levée demandée le')),
+                ('lifted_at', models.DateTimeField(null=True, verbose_name='levée le')),
+                ('affected_list', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='exemptions', to='insurers.affectedlist')),
+                ('approved_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('breach', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='insurers.breach')),
+                ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='insurers.insurer')),
+                ('lift_asked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('lifted_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('submitted_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name': 'dispense',
+                'ordering': ('-submitted_at', '-pk'),
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state__in', ('submitted', 'standing', 'lift_asked'))), fields=('affected_list',), name='one_open_exemption_per_list'), models.CheckConstraint(condition=models.Q(('approved_by', None), models.Q(('approved_by', models.F('submitted_by')), _negated=True), _connector='OR'), name='exemption_approved_by_another_person'), models.CheckConstraint(condition=models.Q(('state__in', ('submitted', 'returned')), models.Q(('approved_at__isnull', False), ('approved_by__isnull', False)), _connector='OR'), name='nobody_exempt_without_approval'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'lift_asked'), _negated=True), models.Q(('lift_asked_at__isnull', False), ('lift_asked_by__isnull', False), models.Q(('lift_reason', ''), _negated=True)), _connector='OR'), name='a_lift_has_a_reason'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'lifted'), _negated=True), models.Q(('lift_asked_by__isnull', False), ('lifted_at__isnull', False), ('lifted_by__isnull', False), models.Q(('lifted_by', models.F('lift_asked_by')), _negated=True), models.Q(('lift_reason', ''), _negated=True)), _connector='OR'), name='exemption_lifted_by_another_person'), models.CheckConstraint(condition=models.Q(('justification', ''), _negated=True), name='an_exemption_has_a_justification')],
             },
         ),
     ]
