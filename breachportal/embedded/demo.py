@@ -53,7 +53,7 @@ REPLY_WORKER_COMMAND = (
 )
 
 SETUP: tuple[tuple[str, Role, tuple[str, ...]], ...] = (
-    ("Tables et droits", "owner", ("migrate", "--noinput", "--verbosity", "1")),
+    ("Tables et droits", "owner", ("migrate", "--noinput", "--skip-checks", "--verbosity", "1")),
     ("Fichiers statiques", "web", ("collectstatic", "--noinput", "--verbosity", "0")),
     ("Annuaire des organismes", "web", ("load_directory",)),
 )
