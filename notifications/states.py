@@ -1,7 +1,7 @@
 """The states of messages: what may follow which, and what each means for people.
 
 This module owns the transitions: `after` says where an event takes a message, and the database
-refuses an event of any other move (migration 0004; a test compares the two).
+refuses an event of any other move (migration 0002; a test compares the two).
 
 Always, in people: listed = told + in progress + unreachable + exempt + told already + cancelled.
 """

@@ -53,9 +53,9 @@ REPLY_WORKER_COMMAND = (
 )
 
 SETUP: tuple[tuple[str, Role, tuple[str, ...]], ...] = (
-    ("Tables et droits", "owner", ("migrate", "--noinput", "--verbosity", "1")),
+    ("Tables et droits", "owner", ("migrate", "--noinput", "--skip-checks", "--verbosity", "1")),
     ("Fichiers statiques", "web", ("collectstatic", "--noinput", "--verbosity", "0")),
-    ("Annuaire des organismes", "web", ("load_directory",)),
+    ("Annuaire des organismes", "web", ("load_directory", "--skip-checks")),
 )
 
 
@@ -87,7 +87,7 @@ class Demo:
         self._start("Site", "web", self._start_web)
         self.supervisor.run_in_front(
             "Mutuelle de démonstration",
-            [sys.executable, "manage.py", "seed_demo", "--members", str(members)],
+            [sys.executable, "manage.py", "seed_demo", "--skip-checks", "--members", str(members)],
             folder=PROJECT,
             environment=self._settings(SEEDING_ROLE),
         )

@@ -309,7 +309,7 @@ class AffectedMember(models.Model):
 
 
 class ListingMark(models.Model):
-    """What sets one person of one list apart; most members have none (worker only, migration 0004).
+    """What sets one person of one list apart; most members have none (worker only, migration 0002).
 
     `ended` says why nothing more is sent to the person from this list. `is_counted` is false
     where the register counts the person on another list, or no longer. `is_stale` asks the

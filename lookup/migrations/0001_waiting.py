@@ -10,6 +10,8 @@ import django.db.models.deletion
 import uuid
 from django.db import migrations, models
 
+from insurers.migrations._create_models import CreateModels
+
 # An address that is not confirmed is good for 48 hours (lookup/waiting/limits.py).
 FIND = """
 CREATE FUNCTION lookup_find_waiting(wanted bytea) RETURNS TABLE (
@@ -68,86 +70,88 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('insurers', '0003_operators_hold_no_membership'),
+        ('insurers', '0001_initial'),
     ]
 
     operations = [
-        migrations.CreateModel(
-            name='WaitingCount',
-            fields=[
-                ('insurer_id', models.UUIDField(primary_key=True, serialize=False)),
-                ('people', models.BigIntegerField()),
-                ('first_date', models.DateField()),
-            ],
-            options={
-                'managed': False,
-            },
-        ),
-        migrations.CreateModel(
-            name='WaitingKey',
-            fields=[
-                ('number', models.PositiveSmallIntegerField(primary_key=True, serialize=False)),
-                ('proof', models.BinaryField()),
-                ('created_at', models.DateTimeField()),
-            ],
-        ),
-        migrations.CreateModel(
-            name='WaitingRequest',
-            fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('sealed', models.BinaryField()),
-                ('received_at', models.DateTimeField()),
-            ],
-        ),
-        migrations.CreateModel(
-            name='SentConfirmation',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('mailbox', models.UUIDField()),
-                ('sent_at', models.DateTimeField()),
-                ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='insurers.insurer')),
-            ],
-            options={
-                'indexes': [models.Index(fields=['mailbox', 'sent_at'], name='confirmations_of_mailbox')],
-            },
-        ),
-        migrations.CreateModel(
-            name='WaitingAddress',
-            fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('fingerprint', models.UUIDField()),
-                ('sealed', models.BinaryField()),
-                ('token_sha256', models.BinaryField(unique=True)),
-                ('language', models.CharField(max_length=2)),
-                ('asked_at', models.DateTimeField()),
-                ('confirmed_at', models.DateTimeField(null=True)),
-                ('due_at', models.DateTimeField(null=True)),
-                ('taken_up_at', models.DateTimeField(null=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('is_doubtful', models.BooleanField(default=False)),
-                ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='insurers.insurer')),
-            ],
-            options={
-                'indexes': [models.Index(fields=['due_at'], name='waiting_messages_due'), models.Index(condition=models.Q(('confirmed_at', None)), fields=['asked_at'], name='waiting_unconfirmed')],
-                'constraints': [models.UniqueConstraint(fields=('insurer', 'fingerprint'), name='an_address_waits_once_for_an_insurer')],
-            },
-        ),
-        migrations.CreateModel(
-            name='WaitingTally',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('month_date', models.DateField(verbose_name='mois')),
-                ('ending', models.CharField(choices=[('told', 'prévenues'), ('removed', 'retirées'), ('unreachable', 'injoignables'), ('expired', 'restées sans réponse')], max_length=15, verbose_name='fin')),
-                ('people', models.PositiveBigIntegerField(verbose_name='personnes')),
-                ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='waiting_tallies', to='insurers.insurer')),
-            ],
-            options={
-                'verbose_name': 'attente terminée',
-                'verbose_name_plural': 'attentes terminées',
-                'ordering': ('-month_date', 'insurer__name', 'ending'),
-                'constraints': [models.UniqueConstraint(fields=('insurer', 'month_date', 'ending'), name='one_waiting_tally_a_month')],
-            },
-        ),
+        CreateModels([
+            migrations.CreateModel(
+                name='WaitingCount',
+                fields=[
+                    ('insurer_id', models.UUIDField(primary_key=True, serialize=False)),
+                    ('people', models.BigIntegerField()),
+                    ('first_date', models.DateField()),
+                ],
+                options={
+                    'managed': False,
+                },
+            ),
+            migrations.CreateModel(
+                name='WaitingKey',
+                fields=[
+                    ('number', models.PositiveSmallIntegerField(primary_key=True, serialize=False)),
+                    ('proof', models.BinaryField()),
+                    ('created_at', models.DateTimeField()),
+                ],
+            ),
+            migrations.CreateModel(
+                name='WaitingRequest',
+                fields=[
+                    ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                    ('sealed', models.BinaryField()),
+                    ('received_at', models.DateTimeField()),
+                ],
+            ),
+            migrations.CreateModel(
+                name='SentConfirmation',
+                fields=[
+                    ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                    ('mailbox', models.UUIDField()),
+                    ('sent_at', models.DateTimeField()),
+                    ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='insurers.insurer')),
+                ],
+                options={
+                    'indexes': [models.Index(fields=['mailbox', 'sent_at'], name='confirmations_of_mailbox')],
+                },
+            ),
+            migrations.CreateModel(
+                name='WaitingAddress',
+                fields=[
+                    ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                    ('fingerprint', models.UUIDField()),
+                    ('sealed', models.BinaryField()),
+                    ('token_sha256', models.BinaryField(unique=True)),
+                    ('language', models.CharField(max_length=2)),
+                    ('asked_at', models.DateTimeField()),
+                    ('confirmed_at', models.DateTimeField(null=True)),
+                    ('due_at', models.DateTimeField(null=True)),
+                    ('taken_up_at', models.DateTimeField(null=True)),
+                    ('attempts', models.PositiveSmallIntegerField(default=0)),
+                    ('is_doubtful', models.BooleanField(default=False)),
+                    ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='insurers.insurer')),
+                ],
+                options={
+                    'indexes': [models.Index(fields=['due_at'], name='waiting_messages_due'), models.Index(condition=models.Q(('confirmed_at', None)), fields=['asked_at'], name='waiting_unconfirmed')],
+                    'constraints': [models.UniqueConstraint(fields=('insurer', 'fingerprint'), name='an_address_waits_once_for_an_insurer')],
+                },
+            ),
+            migrations.CreateModel(
+                name='WaitingTally',
+                fields=[
+                    ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                    ('month_date', models.DateField(verbose_name='mois')),
+                    ('ending', models.CharField(choices=[('told', 'prévenues'), ('removed', 'retirées'), ('unreachable', 'injoignables'), ('expired', 'restées sans réponse')], max_length=15, verbose_name='fin')),
+                    ('people', models.PositiveBigIntegerField(verbose_name='personnes')),
+                    ('insurer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='waiting_tallies', to='insurers.insurer')),
+                ],
+                options={
+                    'verbose_name': 'attente terminée',
+                    'verbose_name_plural': 'attentes terminées',
+                    'ordering': ('-month_date', 'insurer__name', 'ending'),
+                    'constraints': [models.UniqueConstraint(fields=('insurer', 'month_date', 'ending'), name='one_waiting_tally_a_month')],
+                },
+            ),
+        ]),
         migrations.RunSQL(FIND, "DROP FUNCTION lookup_find_waiting(bytea)"),
         migrations.RunSQL(CONFIRM, "DROP FUNCTION lookup_confirm_waiting(bytea)"),
         migrations.RunSQL(REMOVE, "DROP FUNCTION lookup_remove_waiting(bytea)"),

@@ -213,7 +213,7 @@ class NotificationMember(models.Model):
 
 
 class CoveredMember(models.Model):
-    """A message covers a member, named or not: a view (migration 0011), the place to ask."""
+    """A message covers a member, named or not: a view (migration 0003), the place to ask."""
 
     pk = models.CompositePrimaryKey("notification_id", "list_id", "ordinal")
     notification_id = models.BigIntegerField()
@@ -232,7 +232,7 @@ class DeliveryEvent(models.Model):
     """Append-only: a message, or a number of people, left a state and entered another.
 
     A trigger adds each event to the tallies in the same transaction (migration 0002); a
-    constraint refuses a move that `notifications/states.py` does not have (migration 0008).
+    constraint refuses a move that `notifications/states.py` does not have (migration 0002).
     """
 
     # Not checked: that would lock the campaign's row for each message (and see BULK).

@@ -98,7 +98,7 @@ class SenderCheck(models.Model):
 
 
 class DeclaredSender(models.Model):
-    """What everybody may read of an identity in service: a view (migration 0006).
+    """What everybody may read of an identity in service: a view (migration 0003).
 
     It holds neither the server, nor the address before the @, nor anything sealed.
     """
@@ -120,7 +120,7 @@ class DeclaredSender(models.Model):
 
 
 class DeclaredName(models.Model):
-    """What an insurer's messages came under, from approved campaigns: a view (migration 0006).
+    """What an insurer's messages came under, from approved campaigns: a view (migration 0003).
 
     `channel` is "sms" for the sender of its SMS, "email" for a name before the portal's address,
     "domain" for a domain that its e-mail left from.

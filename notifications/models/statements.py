@@ -129,7 +129,7 @@ class Publication(models.Model):
 
 
 class PublishedStatement(models.Model):
-    """What everybody may read of a statement: a view (migration 0006) of the published version."""
+    """What everybody may read of a statement: a view (migration 0003) of the published version."""
 
     id = models.BigIntegerField(primary_key=True)
     insurer_id = models.UUIDField()

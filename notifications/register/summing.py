@@ -1,7 +1,7 @@
 """The register's lines, summed up beforehand: what a page of four hundred insurers reads.
 
-Triggers mark the campaigns whose tallies change (migration 0013), and the insurers whose lists,
-campaigns or exemptions do (0019, 0021). While a mark stands the sum is out of date and whoever asks
+Triggers mark the campaigns whose tallies change, and the insurers whose lists, campaigns or
+exemptions do (migration 0002). While a mark stands the sum is out of date and whoever asks
 adds up the tallies themselves; so a figure is never older than what it sums up
 (docs/decisions/0027).
 """

@@ -26,6 +26,7 @@ from insurers.models import AffectedList, Declaration
 from tests import cast
 from tests.faults.own_servers import copy_template
 from tests.insurers.lists.files import LISE, csv_file
+from tests.static_files import copy_static_files
 
 DATABASE = "portal"
 BOUNDARY = "limite-du-formulaire"
@@ -51,11 +52,7 @@ class Portal:
             "PORTAL_ROLE": "web",
         }
         copy_template(folder, database=DATABASE)
-        subprocess.run(
-            [sys.executable, "manage.py", "collectstatic", "--no-input", "-v", "0"],
-            check=True,
-            env=self._environment,
-        )
+        copy_static_files(folder / "static")
         self._web = self._serve()
 
     @contextmanager

@@ -15,6 +15,7 @@ from tests.faults.stack import own_database
 from tests.insurers.lists.web_servers import wait_for
 from tests.lookup.nginx import free_ports, listens
 from tests.production import production_environment
+from tests.static_files import copy_static_files
 
 
 @dataclass
@@ -63,13 +64,13 @@ def production_site(
             "REDIS_URL": f"unix://{sockets}/redis.sock?db={_own_redis_db()}",
             "STATIC_ROOT": str(static),
         }
-        for command in (["collectstatic", "--no-input", "-v", "0"], ["write_failure_page"]):
-            subprocess.run(
-                [sys.executable, "manage.py", *command],
-                check=True,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-            )
+        copy_static_files(static)
+        subprocess.run(
+            [sys.executable, "manage.py", "write_failure_page", "--skip-checks"],
+            check=True,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
         site = Site(free_ports(1)[0], static, environment, application)
         try:
             yield site

@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from tests import cast
 from tests.faults.stack import own_database
+from tests.static_files import copy_static_files
 
 
 @dataclass
@@ -105,7 +106,8 @@ def running_servers(folder: Path, count: int = 1) -> Iterator[list[Server]]:
 def _environment(folder: Path, name: str) -> dict[str, str]:
     host = os.environ["PORTAL_TEST_FOLDER"]
     (folder / "tmp").mkdir()
-    environment = os.environ | {
+    copy_static_files(folder / "static")
+    return os.environ | {
         "PORTAL_ROLE": "web",
         "DATABASE_URL_WEB": f"postgresql://breachportal_web@/{name}?host={host}",
         "UPLOAD_DIR": str(folder / "upload_dir"),
@@ -113,12 +115,6 @@ def _environment(folder: Path, name: str) -> dict[str, str]:
         "TMPDIR": str(folder / "tmp"),
         "SEALING_PRIVATE_KEY": "",
     }
-    subprocess.run(
-        [sys.executable, "manage.py", "collectstatic", "--no-input", "-v", "0"],
-        check=True,
-        env=environment,
-    )
-    return environment
 
 
 def _start(folder: Path, environment: dict[str, str]) -> Server:
