@@ -21,8 +21,17 @@ from insurers.models import (
     ListPurge,
 )
 from notifications.evidence.left_heads import compare_with_left_heads
-from notifications.models import AlertKind, Campaign, CampaignState, RecountResult
+from notifications.exemptions.deciding import lacks_statement
+from notifications.models import (
+    AlertKind,
+    Campaign,
+    CampaignState,
+    Exemption,
+    ExemptionGround,
+    RecountResult,
+)
 from notifications.models.alerts import LONGEST_SUBJECT
+from notifications.models.exemptions import IN_FORCE
 from notifications.register.clock import ClockState, clock_of
 from notifications.retention.closing import hindrances
 from notifications.retention.due import due_of
@@ -138,6 +147,19 @@ def _late_list(affected_list: AffectedList) -> Condition:
     )
 
 
+def _exemptions_without_statement(now: datetime) -> Iterator[Condition]:
+    """Exemptions in force that rest on a public communication which is no longer published."""
+    in_force = Exemption.objects.filter(state__in=IN_FORCE, ground=ExemptionGround.DISPROPORTIONATE)
+    for exemption in in_force:
+        if lacks_statement(exemption):
+            yield Condition(
+                AlertKind.EXEMPTION,
+                exemption.insurer_id,
+                exemption.breach_id,
+                subject=f"list:{exemption.affected_list_id}",
+            )
+
+
 def _differing_figures(now: datetime) -> Iterator[Condition]:
     """What the last recount did not find again, by insurer and breach."""
     last = RecountResult.objects.first()
@@ -177,6 +199,7 @@ LOOKS: dict[AlertKind, Look] = {
     AlertKind.RECOUNT: _differing_figures,
     AlertKind.KEY: _old_keys,
     AlertKind.ERASURE: _late_erasures,
+    AlertKind.EXEMPTION: _exemptions_without_statement,
     AlertKind.TRAIL: _broken_trails,
 }
 SLOW = {AlertKind.TRAIL}  # It reads every entry: once a day.

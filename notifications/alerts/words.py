@@ -36,6 +36,10 @@ TO_DO: dict[str, Promise] = {
         "Ce qui devait être effacé ne l’est pas : vérifiez que le worker tourne et que"
         " l’entrepôt de clés répond ; la page « Conservation » dit ce qui empêche."
     ),
+    AlertKind.EXEMPTION: _(
+        "La communication publique sur laquelle repose une dispense (article 34, § 3, c) n’est plus"
+        " publiée : publiez-en une, ou faites lever la dispense."
+    ),
 }
 HEADS = "heads"
 LEFT_TITLE = _("Têtes signées du journal : en retard, absentes ou altérées")

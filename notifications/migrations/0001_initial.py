@@ -904,7 +904,7 @@ class Migration(migrations.Migration):
                 name='Alert',
                 fields=[
                     ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                    ('kind', models.CharField(choices=[('clock', 'Autorité non notifiée dans le délai'), ('silent', 'Organisme silencieux'), ('halted', 'Campagne arrêtée'), ('recount', 'Nombres qui diffèrent du décompte'), ('trail', 'Journal altéré'), ('key', 'Clé à remplacer'), ('erasure', 'Effacement en retard')], max_length=10, verbose_name='nature')),
+                    ('kind', models.CharField(choices=[('clock', 'Autorité non notifiée dans le délai'), ('silent', 'Organisme silencieux'), ('halted', 'Campagne arrêtée'), ('recount', 'Nombres qui diffèrent du décompte'), ('trail', 'Journal altéré'), ('key', 'Clé à remplacer'), ('erasure', 'Effacement en retard'), ('exemption', 'Dispense sans communication publique')], max_length=10, verbose_name='nature')),
                     ('subject', models.CharField(blank=True, max_length=80, verbose_name='objet')),
                     ('detail', models.JSONField(default=dict, verbose_name='détail')),
                     ('is_for_operator', models.BooleanField(default=False, verbose_name='pour l’exploitant')),

@@ -19,6 +19,7 @@ class AlertKind(models.TextChoices):
     TRAIL = "trail", _("Journal altéré")
     KEY = "key", _("Clé à remplacer")
     ERASURE = "erasure", _("Effacement en retard")
+    EXEMPTION = "exemption", _("Dispense sans communication publique")
 
 
 class Alert(models.Model):

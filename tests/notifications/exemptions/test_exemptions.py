@@ -14,6 +14,7 @@ from breachportal.models import User
 from insurers.lists.purging import run_purge
 from insurers.models import AffectedList, AffectedMember
 from insurers.row_security import row_scope
+from notifications.alerts.raising import raise_alerts
 from notifications.campaigns.cancelling import cancel_messages
 from notifications.campaigns.steps import CampaignRefused
 from notifications.campaigns.stopping import cancel_campaign
@@ -27,6 +28,8 @@ from notifications.exemptions.deciding import (
     submit_exemption,
 )
 from notifications.models import (
+    Alert,
+    AlertKind,
     DeliveryEvent,
     Exemption,
     ExemptionGround,
@@ -45,6 +48,7 @@ from notifications.retention.erasing import erase_what_is_due
 from notifications.samples.histories import histories
 from notifications.sending.moves import move
 from notifications.statements.content import StatementContent, StatementTexts
+from notifications.statements.publishing import withdraw_statement
 from tests import cast
 from tests.conftest import WebClient, as_role
 from tests.notifications import statements
@@ -318,6 +322,26 @@ def test_disproportionate_effort_needs_a_public_statement_with_that_ground() -> 
     statements.published(instead_of_messages())
     approve_exemption(exemption_id=waiting.pk, approver_id=cast.armand().pk, now=cast.NOW)
     assert dict(line().figures.exempt_by_ground) == {"art_34_3_c": 1}
+
+
+def test_a_statement_that_is_withdrawn_from_under_an_exemption_is_told() -> None:
+    def told() -> list[str]:
+        with as_role("worker"):
+            raise_alerts(now=cast.NOW, kinds={AlertKind.EXEMPTION})
+        return list(Alert.objects.filter(ended_at=None).values_list("subject", flat=True))
+
+    published = statements.published(instead_of_messages())
+    found = in_force(accepted_list(people(1)), C)
+    assert told() == []
+    withdraw_statement(
+        publication_id=published.pk,
+        approver_id=cast.armand().pk,
+        reason="Adresse périmée.",
+        now=cast.NOW,
+    )
+    assert told() == [f"list:{found.affected_list_id}"]
+    lifted(found)
+    assert told() == []
 
 
 @pytest.mark.parametrize(
