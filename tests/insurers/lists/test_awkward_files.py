@@ -51,6 +51,7 @@ NIRS = "".join(f"A{n};31/12/1980;a@example.fr;1 80 12 75 116 {n:03d}\n" for n in
         ("sep=;\n" + ACCENTS).encode(),
         ("\n\n" + ACCENTS + "\n;;;\n\n").encode(),
         ACCENTS.replace("\n", ";;\n").encode(),
+        ACCENTS.replace(".fr\n", ".fr; \n").encode(),
         ACCENTS.replace("Mail", "Mail;Commentaire").encode(),
     ],
     ids=[
@@ -72,6 +73,7 @@ NIRS = "".join(f"A{n};31/12/1980;a@example.fr;1 80 12 75 116 {n:03d}\n" for n in
         "sep line",
         "blank rows",
         "trailing empty columns",
+        "a blank after the last column",
         "unknown column",
     ],
 )
@@ -100,6 +102,12 @@ def test_a_file_that_spreadsheets_write_is_read(content: bytes) -> None:
         (csv_file(LISE, '"A1;\n', *["x;" * 40] * 1000), Refusal.RECORD_TOO_LONG, 3, ""),
         (csv_file(LISE, '"A1;31/12/1980'), Refusal.BROKEN_QUOTES, 3, ""),
         (csv_file(LISE, '"A1"x;31/12/1980'), Refusal.BROKEN_QUOTES, 3, ""),
+        (
+            csv_file(*['A1;31/12/1980;"Le "Phare";Zoé;z@example.fr;'] * 2),
+            Refusal.BROKEN_QUOTES,
+            2,
+            "",
+        ),
         (csv_file(header="Nom;Né le;Mail"), Refusal.MISSING_COLUMNS, 1, "member_number"),
         (csv_file(header=HEADER + ";Mail"), Refusal.NO_ROWS, None, ""),
         (csv_file(OMAR, header=LISE), Refusal.NO_HEADER, 1, ""),
