@@ -20,6 +20,9 @@ from insurers.lists.problems import Refusal
 from insurers.lists.reading import LONGEST_RECORD
 from insurers.lists.refusal import FileRefusedError
 
+END_OF_FILE = "\x1a"
+"""What programs of DOS write after the last row."""
+
 
 class IrregularTextError(Exception):
     """The block has other records than were counted: its quotes are not those of RFC 4180."""
@@ -102,7 +105,7 @@ def _without_blanks(frame: pl.DataFrame, width: int, first_row: int) -> Cells:
     extra = columns[width].str.strip_chars() != ""
     if extra.any():
         too_many = [first_row + place for place in extra.arg_true()]
-    blank = columns[0].str.strip_chars() == ""
+    blank = columns[0].str.strip_chars_end(END_OF_FILE).str.strip_chars() == ""
     for column in columns[1:]:
         if not blank.any():
             break
@@ -139,7 +142,7 @@ def _by_csv(text: bytes, delimiter: str, width: int, first_row: int, records: in
             raise FileRefusedError(Refusal.RECORD_TOO_LONG, row=row)
         before = lines.tell()
         found += 1
-        if not any(cells) or not any(map(str.strip, cells)):
+        if not any(cells) or not any(map(str.strip, cells)) or cells == [END_OF_FILE]:
             continue
         if any(map(str.strip, cells[width:])):
             too_many.append(row)

@@ -20,7 +20,7 @@ def test_postgresql_misses_it() -> None:
 def test_a_process_misses_postgresql() -> None:
     assert connection.connection is not None
     said = conninfo_to_dict(connection.connection.info.dsn)
-    assert 0 < seconds({name: int(said[name]) for name in NAMES}) <= 60
+    assert 0 < seconds({name: int(str(said[name])) for name in NAMES}) <= 60
 
 
 def seconds(kept: dict[str, int]) -> float:

@@ -46,9 +46,11 @@ NIRS = "".join(f"A{n};31/12/1980;a@example.fr;1 80 12 75 116 {n:03d}\n" for n in
         ACCENTS.rstrip("\n").encode("cp1252"),
         COMMAS.encode(),
         COMMAS.replace(",", "\t").encode(),
+        COMMAS.replace(",", "|").encode(),
         ACCENTS.replace("Zoé", '"Zoé"').encode(),
         ACCENTS.replace("Zoé", '"\r\nZoé"').encode(),
         ("sep=;\n" + ACCENTS).encode(),
+        (ACCENTS + "\x1a").encode("cp850"),
         ("\n\n" + ACCENTS + "\n;;;\n\n").encode(),
         ACCENTS.replace("\n", ";;\n").encode(),
         ACCENTS.replace(".fr\n", ".fr; \n").encode(),
@@ -68,9 +70,11 @@ NIRS = "".join(f"A{n};31/12/1980;a@example.fr;1 80 12 75 116 {n:03d}\n" for n in
         "windows-1252 without last newline",
         "commas",
         "tabs",
+        "pipes",
         "quotes",
         "newline in quotes",
         "sep line",
+        "end of file of dos",
         "blank rows",
         "trailing empty columns",
         "a blank after the last column",
@@ -82,6 +86,7 @@ def test_a_file_that_spreadsheets_write_is_read(content: bytes) -> None:
     (member,) = members_of(affected_list)
     contact = open_contacts(affected_list).open(member.ordinal, member.contact)
     assert (contact.first_name, contact.email) == ("Zoé", "zoe@example.fr")
+    assert affected_list.rows_rejected == 0
 
 
 @pytest.mark.parametrize(
