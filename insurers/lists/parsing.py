@@ -9,6 +9,7 @@ Both give the same table.
 import csv
 import io
 import os
+import re
 from dataclasses import dataclass
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # The workers are the parallelism.
@@ -22,6 +23,8 @@ from insurers.lists.refusal import FileRefusedError
 
 END_OF_FILE = "\x1a"
 """What programs of DOS write after the last row."""
+# In any form that a birth date has.
+_DATE = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}|(?<!\d)\d{8}(?!\d)")
 
 
 class IrregularTextError(Exception):
@@ -45,11 +48,33 @@ def parse_block(text: bytes, *, delimiter: str, width: int, first_row: int, reco
     Raises FileRefusedError where a record is too long or its quotes are broken, and
     IrregularTextError where `records` is not what is found.
     """
+    frame = None
     if _quotes_enclose_cells(text, delimiter.encode()):
         frame = _by_polars(text, delimiter, width)
-        if frame is not None and frame.height == records:
-            return _without_blanks(frame, width, first_row)
-    return _by_csv(text, delimiter, width, first_row, records)
+    if frame is not None and frame.height == records:
+        cells = _without_blanks(frame, width, first_row)
+    else:
+        cells = _by_csv(text, delimiter, width, first_row, records)
+    if b'"' in text and text.count(b"\n") >= records:
+        _refuse_joined_rows(cells, delimiter)
+    return cells
+
+
+def _refuse_joined_rows(cells: Cells, delimiter: str) -> None:
+    """Raise FileRefusedError where one cell holds the end of a row and the beginning of another.
+
+    Of `"Marin` in one row and `Belair"` in a later one RFC 4180 makes one name, with all that
+    stands between: somebody would be lost, and another given their address.
+    """
+    last = len(cells.columns) - 1
+    for place, column in enumerate(cells.columns):
+        for row in column.str.contains("\n", literal=True).arg_true():
+            text = column[row]
+            ending, *_whole, beginning = text.split("\n")
+            ends_a_row = ending.count(delimiter) == last - place
+            begins_one = place <= beginning.count(delimiter) <= last
+            if ends_a_row and begins_one and _DATE.search(text):
+                raise FileRefusedError(Refusal.BROKEN_QUOTES, row=cells.rows[row])
 
 
 def _quotes_enclose_cells(text: bytes, delimiter: bytes) -> bool:

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.django_db
 ACCENTS = "N° adhérent;Né le;Prénom;Mail\nA1;31/12/1980;Zoé;zoe@example.fr\n"
 COMMAS = "numero adherent,date de naissance,prénom,mail\nA1,31/12/1980,Zoé,zoe@example.fr\n"
 EVERYTHING = "member_number,birth_date,email|phone"
+OPENED = 'A1;31/12/1980;"Marin;Zoé;zoe@example.fr;'
+CLOSED = 'A2;31/12/1980;Belair";Omar;omar@example.fr;'
 NIRS = "".join(f"A{n};31/12/1980;a@example.fr;1 80 12 75 116 {n:03d}\n" for n in range(1, 6))
 
 
@@ -106,6 +108,8 @@ def test_a_file_that_spreadsheets_write_is_read(content: bytes) -> None:
         (b"x" * 10_000_000, Refusal.RECORD_TOO_LONG, 1, ""),
         (csv_file(LISE, '"A1;\n', *["x;" * 40] * 1000), Refusal.RECORD_TOO_LONG, 3, ""),
         (csv_file(LISE, '"A1;31/12/1980'), Refusal.BROKEN_QUOTES, 3, ""),
+        (csv_file(OPENED, CLOSED), Refusal.BROKEN_QUOTES, 2, ""),
+        (csv_file(OPENED, LISE, CLOSED.replace('";Omar', ';Omar"')), Refusal.BROKEN_QUOTES, 2, ""),
         (csv_file(LISE, '"A1"x;31/12/1980'), Refusal.BROKEN_QUOTES, 3, ""),
         (
             csv_file(*['A1;31/12/1980;"Le "Phare";Zoé;z@example.fr;'] * 2),
