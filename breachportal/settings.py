@@ -114,7 +114,18 @@ TEMPLATES = [
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.database(env.read(f"DATABASE_URL_{ROLE.upper()}"))
 }
-DATABASES["default"]["OPTIONS"]["options"] = "-c search_path=public,members"
+# A machine that loses its power or its network says no goodbye. By default PostgreSQL keeps its
+# locks for two hours, so nobody takes its lists up, and it waits as long for PostgreSQL's answer.
+DATABASES["default"]["OPTIONS"] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+} | DATABASES["default"]["OPTIONS"]
+DATABASES["default"]["OPTIONS"]["options"] = (
+    "-c search_path=public,members -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5"
+    " -c tcp_keepalives_count=4 -c tcp_user_timeout=30s"
+)
 if ROLE == "web":
     # A connection that PostgreSQL's restart broke is not handed out, and a long absence does not
     # make the next attempt wait for minutes (the pool doubles its delays until it gives up).

@@ -229,7 +229,7 @@ class _Position:
         self._newline = b"\r" if b"\r" in start and b"\n" not in start else b"\n"
         self._not_marks = _deleting_all_but(b'"' + self._newline)
         lines = start.lstrip(b"\xef\xbb\xbf\r\n ").splitlines() or [b""]
-        self._delimiter = max((b";", b",", b"\t"), key=lines[0].count)
+        self._delimiter = max((b";", b",", b"\t", b"|"), key=lines[0].count)
         self._records = 0
         self._is_quoted = False
         self._kept = b""

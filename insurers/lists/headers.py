@@ -30,6 +30,7 @@ NOTHING: Mapping[str, Field] = MappingProxyType({})
 
 _WORD = re.compile(r"[a-z]+|\d+")
 _CAPITAL_INSIDE = re.compile(r"(?<=[a-zà-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])")
+_INITIALS = re.compile(r"\b(?:[^\W\d_]\.){2,}")  # « D.D.N. », « N.I.R. »: one word each.
 # « N°adhérent », « Nºadhérent », « №adhérent »: without a space, one word otherwise.
 _NUMBER_SIGNS = str.maketrans({"°": " ", "º": " ", "№": "n "})
 _CANONICAL = {said: word for word, spellings in SPELLINGS.items() for said in spellings}
@@ -39,7 +40,8 @@ _REMEMBERED_TIER = -1
 
 
 def _words(header: str) -> list[str]:
-    spaced = _CAPITAL_INSIDE.sub(" ", header.translate(_NUMBER_SIGNS))
+    together = _INITIALS.sub(lambda initials: initials[0].replace(".", ""), header)
+    spaced = _CAPITAL_INSIDE.sub(" ", together.translate(_NUMBER_SIGNS))
     return [word for word in _WORD.findall(plain(spaced)) if word not in IGNORED]
 
 

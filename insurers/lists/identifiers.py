@@ -38,7 +38,11 @@ class BadValueError(ValueError):
 # Member numbers.
 
 # Spaces and dashes of every width, and what is invisible: copied from documents, not typed.
-BLANKS = "\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u200b\u200c\u200d\u2060\ufeff\u00ad"
+# The last line says which way text runs: Windows puts such marks around numbers and dates.
+BLANKS = (
+    "\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u200b\u200c\u200d\u2060\ufeff\u00ad"
+    "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
 DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"
 _UNSEEN = f" \t\r\n{BLANKS}"
 SEPARATORS = f"{_UNSEEN}{DASHES}./_'’"
@@ -49,7 +53,7 @@ _MEMBER_NUMBER = re.compile(r"[0-9A-Z]{1,40}")
 _SPREADSHEET_NUMBER = re.compile(
     r"\d(?:[.,]\d+)?E\+\d+|\d[.,]\d+E\d{1,3}|\d+[.,]0", re.IGNORECASE | re.ASCII
 )
-_NO_VALUE = frozenset(("NULL", "NAN", "NONE"))
+_NO_VALUE = frozenset(("NULL", "NAN", "NONE", "NA", "VRAI", "FAUX", "TRUE", "FALSE"))
 
 
 def member_number(text: str) -> str:
@@ -94,7 +98,7 @@ def birth_date(text: str, today: date, numbers: Numbers = Numbers.UNKNOWN) -> st
     numbers count where `numbers`, the proof of their column, or themselves leave no doubt
     (`number_dates.py`).
     """
-    text = _MIDNIGHT.sub("", text.strip().lstrip("'’"))
+    text = _MIDNIGHT.sub("", text.strip().strip(_UNSEEN).lstrip("'’"))
     if not text:
         raise BadValueError(Problem.BIRTH_DATE_MISSING)
     if not _ONE_WORD.fullmatch(text):

@@ -1,7 +1,7 @@
 """Turn a block of cells into members: fingerprints, sealed contacts, and what is wrong."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
@@ -25,7 +25,7 @@ from insurers.lists.fingerprints import (
     MemberFingerprints,
     fingerprints_of,
 )
-from insurers.lists.headers import POSTAL, Layout
+from insurers.lists.headers import POSTAL, Layout, field_of
 from insurers.lists.identifiers import BadValueError
 from insurers.lists.parsing import Cells
 from insurers.lists.problems import Field, Problem
@@ -92,6 +92,7 @@ class MemberRows:
 
     def take(self, cells: Cells, sealer: ContactSealer) -> Taken:
         """Return the members of a block."""
+        cells = _without_headers(cells, self._layout)
         rows = cells.rows
         columns = self._normalised(cells)
         faults = [
@@ -225,6 +226,30 @@ class MemberRows:
             contacts=sealer.seal_column(ordinals, contacts),
             contact_number=sealer.number,
         )
+
+
+def _without_headers(cells: Cells, layout: Layout) -> Cells:
+    """Pass over the header where it stands again, as in files that were put together.
+
+    It is no row: rejected, it would be somebody who is never told.
+    """
+    place = layout.columns[Field.BIRTH_DATE]
+    numbers = cells.columns[layout.columns[Field.MEMBER_NUMBER]]
+    words = cells.columns[place].str.contains(r"^\D+$")
+    headers = [
+        row
+        for row in words.arg_true().to_list()
+        if field_of(cells.columns[place][row]) == Field.BIRTH_DATE
+        and field_of(numbers[row]) == Field.MEMBER_NUMBER
+    ]
+    if not headers:
+        return cells
+    kept = pl.repeat(True, len(cells.rows), eager=True).scatter(headers, False)
+    return replace(
+        cells,
+        columns=[column.filter(kept) for column in cells.columns],
+        rows=[cells.rows[row] for row in kept.arg_true()],
+    )
 
 
 def _flags(rows: int, flag: int, places: list[int] | pl.Series) -> pl.Series:

@@ -1,13 +1,15 @@
 """Parse a block of a list's text into columns of cells.
 
-polars parses what is written as RFC 4180 says; a block that it does not take, or that has
-other records than were counted, goes through the standard library's `csv`, which is slower
-and forgives more. Both give the same table.
+polars parses what is written as RFC 4180 says. A block with quotes elsewhere than around cells,
+that polars does not take, or that has other records than were counted, goes through the standard
+library's `csv`, which is slower, forgives quotes inside cells, and refuses those that end nowhere.
+Both give the same table.
 """
 
 import csv
 import io
 import os
+import re
 from dataclasses import dataclass
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # The workers are the parallelism.
@@ -18,6 +20,11 @@ from polars.exceptions import PolarsError
 from insurers.lists.problems import Refusal
 from insurers.lists.reading import LONGEST_RECORD
 from insurers.lists.refusal import FileRefusedError
+
+END_OF_FILE = "\x1a"
+"""What programs of DOS write after the last row."""
+# In any form that a birth date has.
+_DATE = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}|(?<!\d)\d{8}(?!\d)")
 
 
 class IrregularTextError(Exception):
@@ -41,10 +48,54 @@ def parse_block(text: bytes, *, delimiter: str, width: int, first_row: int, reco
     Raises FileRefusedError where a record is too long or its quotes are broken, and
     IrregularTextError where `records` is not what is found.
     """
-    frame = _by_polars(text, delimiter, width)
+    frame = None
+    if _quotes_enclose_cells(text, delimiter.encode()):
+        frame = _by_polars(text, delimiter, width)
     if frame is not None and frame.height == records:
-        return _without_blanks(frame, width, first_row)
-    return _by_csv(text, delimiter, width, first_row, records)
+        cells = _without_blanks(frame, width, first_row)
+    else:
+        cells = _by_csv(text, delimiter, width, first_row, records)
+    if b'"' in text and text.count(b"\n") >= records:
+        _refuse_joined_rows(cells, delimiter)
+    return cells
+
+
+def _refuse_joined_rows(cells: Cells, delimiter: str) -> None:
+    """Raise FileRefusedError where one cell holds the end of a row and the beginning of another.
+
+    Of `"Marin` in one row and `Belair"` in a later one RFC 4180 makes one name, with all that
+    stands between: somebody would be lost, and another given their address.
+    """
+    last = len(cells.columns) - 1
+    for place, column in enumerate(cells.columns):
+        for row in column.str.contains("\n", literal=True).arg_true():
+            text = column[row]
+            ending, *_whole, beginning = text.split("\n")
+            ends_a_row = ending.count(delimiter) == last - place
+            begins_one = place <= beginning.count(delimiter) <= last
+            if ends_a_row and begins_one and _DATE.search(text):
+                raise FileRefusedError(Refusal.BROKEN_QUOTES, row=cells.rows[row])
+
+
+def _quotes_enclose_cells(text: bytes, delimiter: bytes) -> bool:
+    """Whether cells begin and end where quotes do.
+
+    Of `"Le "Phare"` on two rows polars makes one cell with all that stands between, in silence:
+    somebody would be lost, and another given their address.
+    """
+    if b'"' not in text:
+        return True
+    # Two quotes side by side are one inside a cell, or an empty cell: neither opens nor closes.
+    first, *others = text.replace(b'""', b"").split(b'"')[::2]
+    if not others:
+        return True
+    *between, last = others
+    ends, begins = (delimiter, b"\n"), (delimiter, b"\n", b"\r")
+    return (
+        (not first or first.endswith(ends))
+        and (not last or last.startswith(begins))
+        and all(part.startswith(begins) and part.endswith(ends) for part in set(between))
+    )
 
 
 def _names(width: int) -> list[str]:
@@ -76,10 +127,10 @@ def _by_polars(text: bytes, delimiter: str, width: int) -> pl.DataFrame | None:
 def _without_blanks(frame: pl.DataFrame, width: int, first_row: int) -> Cells:
     columns = frame.get_columns()
     kept, too_many = None, []
-    extra = columns[width] != ""
+    extra = columns[width].str.strip_chars() != ""
     if extra.any():
         too_many = [first_row + place for place in extra.arg_true()]
-    blank = columns[0].str.strip_chars() == ""
+    blank = columns[0].str.strip_chars_end(END_OF_FILE).str.strip_chars() == ""
     for column in columns[1:]:
         if not blank.any():
             break
@@ -116,9 +167,9 @@ def _by_csv(text: bytes, delimiter: str, width: int, first_row: int, records: in
             raise FileRefusedError(Refusal.RECORD_TOO_LONG, row=row)
         before = lines.tell()
         found += 1
-        if not any(cells) or not any(map(str.strip, cells)):
+        if not any(cells) or not any(map(str.strip, cells)) or cells == [END_OF_FILE]:
             continue
-        if any(cells[width:]):
+        if any(map(str.strip, cells[width:])):
             too_many.append(row)
             continue
         rows.append(row)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 LONGEST_RECORD = 64 * 1024
-DELIMITERS = ";,\t"
+DELIMITERS = ";,\t|"
 ROWS_LOOKED_AT = 20
 FIRST_ROWS = 200  # of those that follow the header, for whoever judges the columns
 

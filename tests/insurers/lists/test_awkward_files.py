@@ -27,6 +27,8 @@ pytestmark = pytest.mark.django_db
 ACCENTS = "N° adhérent;Né le;Prénom;Mail\nA1;31/12/1980;Zoé;zoe@example.fr\n"
 COMMAS = "numero adherent,date de naissance,prénom,mail\nA1,31/12/1980,Zoé,zoe@example.fr\n"
 EVERYTHING = "member_number,birth_date,email|phone"
+OPENED = 'A1;31/12/1980;"Marin;Zoé;zoe@example.fr;'
+CLOSED = 'A2;31/12/1980;Belair";Omar;omar@example.fr;'
 NIRS = "".join(f"A{n};31/12/1980;a@example.fr;1 80 12 75 116 {n:03d}\n" for n in range(1, 6))
 
 
@@ -46,11 +48,14 @@ NIRS = "".join(f"A{n};31/12/1980;a@example.fr;1 80 12 75 116 {n:03d}\n" for n in
         ACCENTS.rstrip("\n").encode("cp1252"),
         COMMAS.encode(),
         COMMAS.replace(",", "\t").encode(),
+        COMMAS.replace(",", "|").encode(),
         ACCENTS.replace("Zoé", '"Zoé"').encode(),
         ACCENTS.replace("Zoé", '"\r\nZoé"').encode(),
         ("sep=;\n" + ACCENTS).encode(),
+        (ACCENTS + "\x1a").encode("cp850"),
         ("\n\n" + ACCENTS + "\n;;;\n\n").encode(),
         ACCENTS.replace("\n", ";;\n").encode(),
+        ACCENTS.replace(".fr\n", ".fr; \n").encode(),
         ACCENTS.replace("Mail", "Mail;Commentaire").encode(),
     ],
     ids=[
@@ -67,11 +72,14 @@ NIRS = "".join(f"A{n};31/12/1980;a@example.fr;1 80 12 75 116 {n:03d}\n" for n in
         "windows-1252 without last newline",
         "commas",
         "tabs",
+        "pipes",
         "quotes",
         "newline in quotes",
         "sep line",
+        "end of file of dos",
         "blank rows",
         "trailing empty columns",
+        "a blank after the last column",
         "unknown column",
     ],
 )
@@ -80,6 +88,7 @@ def test_a_file_that_spreadsheets_write_is_read(content: bytes) -> None:
     (member,) = members_of(affected_list)
     contact = open_contacts(affected_list).open(member.ordinal, member.contact)
     assert (contact.first_name, contact.email) == ("Zoé", "zoe@example.fr")
+    assert affected_list.rows_rejected == 0
 
 
 @pytest.mark.parametrize(
@@ -99,7 +108,15 @@ def test_a_file_that_spreadsheets_write_is_read(content: bytes) -> None:
         (b"x" * 10_000_000, Refusal.RECORD_TOO_LONG, 1, ""),
         (csv_file(LISE, '"A1;\n', *["x;" * 40] * 1000), Refusal.RECORD_TOO_LONG, 3, ""),
         (csv_file(LISE, '"A1;31/12/1980'), Refusal.BROKEN_QUOTES, 3, ""),
+        (csv_file(OPENED, CLOSED), Refusal.BROKEN_QUOTES, 2, ""),
+        (csv_file(OPENED, LISE, CLOSED.replace('";Omar', ';Omar"')), Refusal.BROKEN_QUOTES, 2, ""),
         (csv_file(LISE, '"A1"x;31/12/1980'), Refusal.BROKEN_QUOTES, 3, ""),
+        (
+            csv_file(*['A1;31/12/1980;"Le "Phare";Zoé;z@example.fr;'] * 2),
+            Refusal.BROKEN_QUOTES,
+            2,
+            "",
+        ),
         (csv_file(header="Nom;Né le;Mail"), Refusal.MISSING_COLUMNS, 1, "member_number"),
         (csv_file(header=HEADER + ";Mail"), Refusal.NO_ROWS, None, ""),
         (csv_file(OMAR, header=LISE), Refusal.NO_HEADER, 1, ""),

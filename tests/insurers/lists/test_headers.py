@@ -48,6 +48,7 @@ from insurers.lists.refusal import FileRefusedError
         ("Date naiss.", Field.BIRTH_DATE),
         ("DateNaissance", Field.BIRTH_DATE),
         ("DTNAISS", Field.BIRTH_DATE),
+        ("D.D.N.", Field.BIRTH_DATE),
         ("Date de\nnaissance (JJ/MM/AAAA)", Field.BIRTH_DATE),
         ("Date de naissance du bénéficiaire", Field.BIRTH_DATE),
         ("Adr. mail", Field.EMAIL),
@@ -185,7 +186,9 @@ def test_other_headers_name_no_column(header: str) -> None:
     assert recognised([header]) == 0
 
 
-@pytest.mark.parametrize("header", ["NIR", "N° Sécurité sociale", "Numéro de sécu", "SSN"])
+@pytest.mark.parametrize(
+    "header", ["NIR", "N.I.R", "N.S.S.", "N° S.S.", "N° Sécurité sociale", "Numéro de sécu", "SSN"]
+)
 def test_a_header_that_names_the_nir_is_refused(header: str) -> None:
     refusal = refused(["N° adhérent", "Né le", "Mail", header])
     assert (refusal.code, refusal.column) == (Refusal.NIR_COLUMN, "nir")

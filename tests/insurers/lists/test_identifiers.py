@@ -125,6 +125,7 @@ def test_every_way_to_write_a_french_mobile_is_one_number(rest: int, start: str)
         ("１２３", "123"),
         ("12\u2011345\u2013678", "12345678"),
         ("\ufeff00123\u200b", "00123"),
+        ("\u202a00123\u202c", "00123"),
         ("1E11", "1E11"),
     ],
 )
@@ -145,6 +146,8 @@ def test_member_numbers(text: str, number: str) -> None:
         ("123457,0", Problem.MEMBER_NUMBER_SPREADSHEET),
         ("NULL", Problem.MEMBER_NUMBER_MISSING),
         ("nan", Problem.MEMBER_NUMBER_MISSING),
+        ("n/a", Problem.MEMBER_NUMBER_MISSING),
+        ("VRAI", Problem.MEMBER_NUMBER_MISSING),
         ("#REF!", Problem.MEMBER_NUMBER_CHARACTERS),
         ("1" * 41, Problem.MEMBER_NUMBER_CHARACTERS),
     ],
@@ -170,6 +173,7 @@ def test_bad_member_numbers(text: str, problem: Problem) -> None:
         "31/12/1980 0:00",
         "'31/12/1980",
         "\u00a031/12/1980",
+        "\u200e31/12/1980\u200b",
         "31 / 12 / 1980",
     ],
 )
@@ -269,6 +273,7 @@ def test_bad_birth_ranks(text: str) -> None:
         ("lise@télé.fr", "lise@xn--tl-bjab.fr"),
         ("'lise@courrier.fr", "lise@courrier.fr"),
         ("\u200blise@courrier.fr\u00a0", "lise@courrier.fr"),
+        ("lise@courrier.fr\u200e", "lise@courrier.fr"),
     ],
 )
 def test_emails(text: str, email: str) -> None:
@@ -323,6 +328,7 @@ def test_the_fast_path_takes_only_what_email_validator_takes_unchanged(text: str
         "+33 (0)6 12 34 56 78",
         "33612345678",
         "'0612345678",
+        "\u202a+33612345678\u202c",
         "+33612345678",
         "(+33) 6 12 34 56 78",
         "0033 (0)6 12 34 56 78",

@@ -17,6 +17,7 @@ from insurers.models import AffectedList, ListState
 from tests import cast
 from tests.conftest import as_role
 from tests.insurers.lists.files import (
+    HEADER,
     LISE,
     OMAR,
     accepted,
@@ -61,6 +62,12 @@ def test_a_row_with_too_many_cells_is_rejected() -> None:
     assert read(csv_file(LISE, OMAR + ";")).rows_rejected == 0
     affected_list = read(csv_file(LISE, OMAR + ";;x"))
     assert problems_of(affected_list) == [(3, "", Problem.TOO_MANY_CELLS)]
+
+
+def test_the_header_may_stand_again_where_files_were_put_together() -> None:
+    affected_list = read(csv_file(LISE, HEADER, OMAR, "A9;;;;;"))
+    assert (affected_list.rows, affected_list.members, affected_list.rows_rejected) == (3, 2, 1)
+    assert affected_list.problems.get().row == 5
 
 
 def test_a_row_without_its_last_cells_is_read() -> None:
