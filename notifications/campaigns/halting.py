@@ -3,7 +3,10 @@
 The reason is kept on the campaign and in the trail, with who was told; only an approver resumes.
 """
 
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 
 from django.db import transaction
 from django.db.models import Sum
@@ -25,6 +28,30 @@ NO_ANSWER = "-no-answer"  # how every channel's reason ends
 UNANSWERED = 3
 WATCHED = 100  # messages after which the share of failures counts
 REFUSED_IN_A_ROW = 20
+
+
+@dataclass
+class RefusalsInARow:
+    """Messages that a provider refused one after another, by campaign, for a whole process.
+
+    Kept over its connections and from one turn to the next: where messages leave slowly, no single
+    turn of a connection has as many.
+    """
+
+    _counts: Counter[int] = field(default_factory=Counter)
+    _turn: Lock = field(default_factory=Lock)
+
+    def are_too_many(self, *, campaign_id: int, is_refused: bool) -> bool:
+        """Count an outcome; return whether the provider seems to refuse everything, once."""
+        with self._turn:
+            self._counts[campaign_id] += is_refused
+            is_too_many = self._counts[campaign_id] >= REFUSED_IN_A_ROW
+            if not is_refused or is_too_many:
+                del self._counts[campaign_id]
+        return is_too_many
+
+
+refusals = RefusalsInARow()
 
 
 def halt_if_failing(*, campaign_id: int, now: datetime) -> bool:
