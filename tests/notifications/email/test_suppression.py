@@ -45,9 +45,11 @@ def test_nothing_is_sent_to_a_suppressed_address_and_the_reason_is_told(bounced:
 
 def test_another_insurers_suppression_says_nothing(mail: Recorder) -> None:
     campaign = built([member(1, email=GONE)])
+    address = Notification.objects.get().address_fingerprint
+    assert address is not None
     Suppression.objects.create(
         insurer=cast.dune(),
-        address_fingerprint=Notification.objects.get().address_fingerprint,
+        address_fingerprint=address,
         reason="smtp-550",
         since_at=timezone.now(),
         until_at=timezone.now() + LASTS,
