@@ -181,6 +181,7 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.draw_samples": {"queue": "default"},  # somebody waits for it
     # Somebody waits for this: never behind a campaign.
     "notifications.tasks.answer": {"queue": "reply"},
+    "notifications.tasks.watch_replies": {"queue": "reply"},
     "notifications.tasks.check_senders": {"queue": "default"},
     "notifications.tasks.check_sender_domain": {"queue": "default"},
     "notifications.tasks.let_heads_leave": {"queue": "default"},
@@ -194,6 +195,7 @@ CELERY_BEAT_SCHEDULE = {
     "answer": {"task": "notifications.tasks.answer", "schedule": 1.0},
     "forget-questions": {"task": "notifications.tasks.forget_questions", "schedule": 3600.0},
     "watch": {"task": "notifications.tasks.watch", "schedule": 10.0},
+    "watch-replies": {"task": "notifications.tasks.watch_replies", "schedule": 10.0},
     "resume-campaigns": {"task": "notifications.tasks.resume_campaigns", "schedule": 5.0},
     "forget-suspicious": {"task": "notifications.tasks.forget_suspicious", "schedule": 3600.0},
     "check-senders": {"task": "notifications.tasks.check_senders", "schedule": 60.0},

@@ -5,6 +5,8 @@ import re
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from notifications.models import Transport
+
 CAMPAIGN_CANCELLED = "campaign_cancelled"
 
 LABELS = {
@@ -46,6 +48,8 @@ LABELS = {
 }
 PROVIDER_CODE = re.compile(r"smtp-(\d{3})")
 SMS_CODE = re.compile(r"(?:smpp|ovh)-([0-9a-f]{3,8})")
+OTHERS = "|".join(transport for transport in Transport if transport != Transport.SMTP)
+MAIL_PROVIDER = re.compile(rf"(?:{OTHERS})-(?:(\d{{3}})|(no-answer)|([a-z_-]+))")
 RECEIPT_DETAIL = re.compile(r"(sms-[a-z]+)-[0-9a-f]+")
 REPORTED = re.compile(r"(?:dsn|bounce)-(\d\.\d+\.\d+)")
 
@@ -56,6 +60,8 @@ def reason_label(code: str) -> str:
         return _("réponse %(code)s du serveur de courriel") % {"code": match[1]}
     if match := SMS_CODE.fullmatch(code):
         return _("réponse %(code)s du prestataire SMS") % {"code": match[1]}
+    if match := MAIL_PROVIDER.fullmatch(code):
+        return _of_a_mail_provider(*match.groups())
     if match := RECEIPT_DETAIL.fullmatch(code):
         code = match[1]
     if match := REPORTED.fullmatch(code):
@@ -63,3 +69,11 @@ def reason_label(code: str) -> str:
     if code.startswith("complaint-"):
         return _("signalée comme indésirable par son destinataire")
     return _(LABELS[code]) if code in LABELS else code
+
+
+def _of_a_mail_provider(code: str | None, no_answer: str | None, said: str | None) -> str:
+    if code:
+        return _("réponse %(code)s du prestataire de courriel") % {"code": code}
+    if no_answer:
+        return _("connexion coupée avant la réponse du prestataire de courriel")
+    return _("« %(said)s », selon le prestataire de courriel") % {"said": said}

@@ -191,6 +191,12 @@ def watch() -> None:
     take_samples(now=now)
 
 
+@shared_task(expires=10)
+def watch_replies() -> None:
+    """Note that a worker serves the queue of those who wait for an answer."""
+    note_heartbeat(process="reply", now=timezone.now())
+
+
 @before_task_publish.connect(sender="notifications.tasks.watch")
 def beat_lives(**kwargs: Any) -> None:
     """Note that beat lives: it alone queues `watch`, as often as its schedule says."""

@@ -1,6 +1,5 @@
 """What a campaign's page shows: what is or was approved, how far it is, what may be done."""
 
-from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -10,6 +9,7 @@ from insurers.permissions import staff_of
 from notifications.campaigns.approving import barred_from_approving
 from notifications.campaigns.course import course_of, failures_with_examples, speed_of
 from notifications.campaigns.forms import ApprovalForm, ReturnForm
+from notifications.campaigns.halting import halted_because, told_of_halt
 from notifications.campaigns.sms_cost import sms_cost
 from notifications.campaigns.steps import RETURNABLE, STOPPABLE
 from notifications.letters.progress import letters_shown
@@ -90,7 +90,8 @@ def progress_of(found: Campaign) -> dict[str, object]:
         "speed": speed_of(campaign=found, figures=figures, now=timezone.now()),
         "failures": failures_with_examples(campaign=found),
         "is_live": found.state in LIVE,
-        "halt_told": get_user_model().objects.filter(pk__in=found.halt_told).order_by("name"),
+        "halted_because": halted_because(found),
+        "halt_told": told_of_halt(found),
     }
 
 

@@ -84,7 +84,10 @@ def send_through_provider(sender: Sender, messages: Iterable[Outgoing]) -> Itera
     try:
         backend.open()
         for outgoing in messages:
-            yield _send_one(backend, provider, sender, outgoing)
+            outcome = _send_one(backend, provider, sender, outgoing)
+            yield outcome
+            if outcome.reason == _no_answer(provider):
+                raise ChannelDownError("the provider does not answer")
     finally:
         backend.close()
 
@@ -147,14 +150,20 @@ def _failure(provider: Provider, outgoing: Outgoing, error: AnymailAPIError) -> 
     if code is None:
         if _never_connected(error.__cause__):
             raise ChannelDownError("the provider cannot be reached") from None
-        return Outcome(outgoing.notification_id, State.UNCERTAIN, f"{provider.name}-no-answer")
+        return Outcome(outgoing.notification_id, State.UNCERTAIN, _no_answer(provider))
     if code in (401, 402, 403, 404):
         raise SenderRefusedError("the provider refuses our account") from None
     if code < 400 or code in (408, 502, 504):  # The message may have gone through.
         return Outcome(outgoing.notification_id, State.UNCERTAIN, f"{provider.name}-{code}")
-    if code == 429 or code >= 500:
+    if code == 429:
+        raise ChannelDownError("the provider asks to slow down") from None
+    if code >= 500:
         return Outcome(outgoing.notification_id, State.DEFERRED, f"{provider.name}-{code}")
     return Outcome(outgoing.notification_id, State.FAILED, f"{provider.name}-{code}")
+
+
+def _no_answer(provider: Provider) -> str:
+    return f"{provider.name}-no-answer"
 
 
 def _never_connected(cause: BaseException | None) -> bool:

@@ -4,7 +4,7 @@ No database transaction is open while a provider is called.
 """
 
 import time
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,10 +16,10 @@ from django.utils import timezone
 
 from insurers.lists.contacts import ContactOpener, open_contacts
 from notifications.campaigns.halting import (
-    REFUSED_IN_A_ROW,
     WATCHED,
     halt_campaign,
     halt_if_failing,
+    refusals,
 )
 from notifications.campaigns.sms_cost import sms_plan
 from notifications.channels import (
@@ -123,7 +123,6 @@ class Hand:
     letterheads: Letterheads
     until: float
     """When its messages stop, in seconds of a clock that nobody sets."""
-    refused_in_a_row: Counter[int] = field(default_factory=Counter)
 
 
 def dispatch_campaign(*, campaign_id: int, seconds: float) -> bool:
@@ -260,7 +259,7 @@ def _send(
 ) -> bool:
     """Send a batch as far as the campaign and its provider go; return whether that one took it."""
     gate = _Gate(batch_id=batch_id, slots=slots, until=hand.until)
-    watch = _Watch(campaign_id=campaign_id, refused=hand.refused_in_a_row)
+    watch = _Watch(campaign_id=campaign_id)
     fingerprints = {outgoing.notification_id: known for outgoing, known in messages}
     now = None
     try:
@@ -294,8 +293,6 @@ class _Watch:
     """Has a campaign halted where its messages fail."""
 
     campaign_id: int
-    refused: Counter[int]
-    """Messages refused in a row, by campaign."""
     seen: int = 0
     is_alarmed: bool = False
 
@@ -304,12 +301,8 @@ class _Watch:
         self.seen += 1
         if outcome.state != State.ACCEPTED:
             self.is_alarmed = True
-        if outcome.state in FAILURES:
-            self.refused[self.campaign_id] += 1
-        else:
-            self.refused.pop(self.campaign_id, None)
-        if self.refused[self.campaign_id] >= REFUSED_IN_A_ROW:
-            self.refused[self.campaign_id] = 0
+        is_refused = outcome.state in FAILURES
+        if refusals.are_too_many(campaign_id=self.campaign_id, is_refused=is_refused):
             halt_campaign(campaign_id=self.campaign_id, reason="all_refused", now=now)
             return True
         if not self.is_alarmed or self.seen % WATCHED:

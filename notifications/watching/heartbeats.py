@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from notifications.models import Heartbeat
 
 SILENCE = timedelta(seconds=60)
-PROCESSES = ("worker", "beat")
+PROCESSES = ("worker", "reply", "beat")
 
 
 def note_heartbeat(*, process: str, now: datetime) -> None:

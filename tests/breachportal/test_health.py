@@ -12,7 +12,7 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from notifications.models import Heartbeat
-from notifications.tasks import watch
+from notifications.tasks import watch, watch_replies
 from notifications.watching.heartbeats import note_heartbeat
 from tests.conftest import as_role
 
@@ -58,6 +58,14 @@ def test_a_watch_done_is_a_worker_that_lives() -> None:
     with as_role("worker"):
         watch()
         assert health_of("worker").startswith("worker : vivant")
+
+
+def test_the_worker_that_answers_people_lives_by_itself() -> None:
+    with as_role("worker"):
+        watch_replies()
+        assert health_of("reply").startswith("reply : vivant")
+    with pytest.raises(CommandError, match="worker : aucun signe de vie"):
+        health_of("worker")
 
 
 def test_a_watch_queued_is_beat_that_lives_with_the_rights_of_web() -> None:

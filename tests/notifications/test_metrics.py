@@ -68,6 +68,15 @@ def test_a_lease_of_a_worker_that_is_gone_and_its_message_in_doubt_are_counted()
     assert value("portal_messages", channel="email", state="uncertain") == 1
 
 
+def test_the_rate_and_what_is_left_are_said_of_each_campaign(mail: Recorder) -> None:
+    mail.answers["b@example.fr"] = "450 later"
+    campaign = built([member(1, email="a@example.fr"), member(2, email="b@example.fr")])
+    send(campaign)
+    Campaign.objects.update(first_message_at=LATER - timedelta(seconds=10))
+    assert value("portal_messages_per_second", campaign=str(campaign.pk)) == 0.1
+    assert value("portal_messages_left", campaign=str(campaign.pk)) == 1
+
+
 def test_receipts_that_nobody_reads_grow_old() -> None:
     SealedReceipt.objects.create(identity=identity(), sealed=b"x", received_at=cast.NOW)
     assert value("portal_receipts_age_seconds") == 300

@@ -5,12 +5,20 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone, translation
 
-from notifications.campaigns.course import failures_with_examples, speed_of
+from notifications.campaigns.course import (
+    Point,
+    course_of,
+    failures_with_examples,
+    speed_of,
+)
+from notifications.campaigns.halting import halted_because, told_of_halt
 from notifications.campaigns.steps import ENDED
 from notifications.models import Campaign
 from notifications.register.figures import Figures, campaign_figures
+from notifications.states import Standing
 
 WIDTH = 40
+HEIGHTS = " ▁▂▃▄▅▆▇█"
 BAR = {
     "told": "█",
     "in_progress": "░",
@@ -48,15 +56,24 @@ class Command(BaseCommand):
     def _print(self, campaign: Campaign) -> None:
         now = timezone.now()
         figures = campaign_figures(campaign)
-        state = f"{campaign.get_state_display()} {campaign.halt_reason}".strip()
+        state = campaign.get_state_display()
         self.stdout.write(f"Campagne n° {campaign.pk}, {campaign.insurer.slug} : {state}")
+        if because := halted_because(campaign):
+            self.stdout.write(f"  {because}")
+            self.stdout.write(f"  prévenus par courriel : {', '.join(told_of_halt(campaign))}")
         self.stdout.write(f"  {_bar(figures)} {intcomma(figures.listed)} personnes")
         for standing, people in figures.standings:
             if people:
                 self.stdout.write(f"  {BAR[standing]} {standing.label} : {intcomma(people)}")
+        for reason, people in figures.unreachable_reasons:
+            self.stdout.write(f"    {reason} : {intcomma(people)}")
         if figures.messages_total:
             done, total = intcomma(figures.messages_done), intcomma(figures.messages_total)
             self.stdout.write(f"  messages traités : {done} sur {total}")
+            for message_state, messages in figures.message_states:
+                self.stdout.write(f"    {message_state.label} : {intcomma(messages)}")
+        if line := _course(course_of(campaign=campaign, figures=figures, now=now)):
+            self.stdout.write(f"  informées dans le temps : {line}")
         speed = speed_of(campaign=campaign, figures=figures, now=now)
         if speed is not None:
             end = timezone.localtime(speed.end_at) if speed.end_at else None
@@ -77,3 +94,16 @@ def _bar(figures: Figures) -> str:
         so_far += people
         drawn = drawn.ljust(round(WIDTH * so_far / total), BAR[standing])
     return drawn.ljust(WIDTH, " ")
+
+
+def _course(points: list[Point]) -> str:
+    """Return the share of people told at each moment as a row of bars, with its two ends."""
+    if len(points) < 2:
+        return ""
+    bars = ""
+    for point in points:
+        total = sum(point.people.values()) or 1
+        told = point.people.get(Standing.TOLD, 0)
+        bars += HEIGHTS[-(-told * (len(HEIGHTS) - 1) // total)]
+    first, last = (timezone.localtime(point.at) for point in (points[0], points[-1]))
+    return f"|{bars}| du {first:%d/%m %H:%M} au {last:%d/%m %H:%M}"

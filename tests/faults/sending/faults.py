@@ -154,7 +154,11 @@ def paused_and_resumed(run: Run) -> None:
         assert len(run.taken) == left < run.count
         run.wait_for(lambda: not inside.being_sent(run.campaign), "the batches in hand")
         assert inside.accepted(run.campaign) == left
+    resumed_at = time.time()
     resume_paused(campaign_id=run.campaign.pk, person_id=cast.paule().pk, now=timezone.now())
+    run.works.broker.send(inside.SWEEP)  # as the page does
+    run.wait_for(lambda: len(run.taken) > left, "a message after the pause")
+    assert run.taken[left].at < resumed_at + AT_MOST
 
 
 def cancelled(run: Run) -> None:

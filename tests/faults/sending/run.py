@@ -1,6 +1,7 @@
 """One campaign under one fault: start it, strike, wait for its end, and judge what is left."""
 
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ from tests.faults.sending.workers import Works
 
 Found = TypeVar("Found")
 
+ADDRESS = re.compile(r"\bp\d+@")  # of whom the tests write to
 SWEPT = 0.5  # seconds between two sweeps of a run that does not wait for beat's
 
 
@@ -142,6 +144,7 @@ class Run:
         assert not refused, "taken although refused for good"
         assert failed == len(self.works.mail.refused)
         assert uncertain + again <= self.doubts, (uncertain, again, self.doubts)
+        assert not any(ADDRESS.search(log) for log in self._logs()), "an address in a log"
         seconds = recovery([message.at for message in self.taken], self._strikes)
         return Row(fault, self.count, lost, duplicates, uncertain, seconds, again)
 
@@ -154,12 +157,15 @@ class Run:
         inside.end_rests()
         self._swept = time.monotonic()
 
+    def _logs(self) -> list[str]:
+        logs = [worker.stack.log for worker in self.works.workers]
+        return [log.read_text(errors="replace") for log in logs if log.is_file()]
+
     def _told(self) -> str:
         try:
             states = Counter(message.state for message in inside.messages_of(self.campaign))
         except Error:
             return "PostgreSQL does not answer"
         self.campaign.refresh_from_db()
-        logs = [worker.stack.log for worker in self.works.workers]
-        ends = "\n".join(log.read_text()[-3000:] for log in logs if log.is_file())
+        ends = "\n".join(log[-3000:] for log in self._logs())
         return f"{self.campaign.state} {self.campaign.halt_reason} {dict(states)}\n{ends}"

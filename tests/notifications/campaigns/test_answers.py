@@ -1,6 +1,10 @@
 """A provider's words are shown to staff without whom they are about, and without a way out."""
 
+import pytest
+from django.utils import translation
+
 from notifications.campaigns.answers import scrubbed, without_addresses
+from notifications.reasons import reason_label
 
 
 def test_the_codes_stay_and_numbers_go() -> None:
@@ -20,3 +24,16 @@ def test_the_parts_of_the_address_go() -> None:
 
 def test_words_that_only_hold_a_part_stay() -> None:
     assert without_addresses("unavailable", ["una@a.fr"]) == "unavailable"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("mailgun-400", "réponse 400 du prestataire de courriel"),
+        ("brevo-no-answer", "connexion coupée avant la réponse du prestataire de courriel"),
+        ("postmark-timed_out", "« timed_out », selon le prestataire de courriel"),
+    ],
+)
+def test_a_providers_code_is_said_in_words(code: str, words: str) -> None:
+    with translation.override(None):
+        assert reason_label(code) == words

@@ -35,6 +35,23 @@ def test_failures_come_with_an_answer_without_the_address(mail: Recorder) -> Non
     assert "camille" not in said
 
 
+def test_why_a_campaign_halted_and_who_knows_is_said_in_words(mail: Recorder) -> None:
+    mail.sender_answer = "550 5.7.1 not you"
+    send(built([member(1, email="a@example.fr")]))
+    said = printed()
+    assert "Le serveur ou le prestataire refuse l’expéditeur" in said
+    assert "prévenus par courriel : Armand, Paule" in said
+    assert "sender_refused" not in said
+
+
+def test_states_reasons_and_the_course_are_printed(mail: Recorder) -> None:
+    send(built([member(1, email="a@example.fr"), member(2)]))
+    said = printed("--all")
+    assert "    ni courriel ni mobile sur la liste : 1" in said
+    assert "    acceptée par le serveur : 1" in said
+    assert "  informées dans le temps : | ▄| du 02/03 11:00 au " in said
+
+
 def test_a_number_that_no_campaign_has_is_an_error() -> None:
     with pytest.raises(CommandError):
         printed("999999")

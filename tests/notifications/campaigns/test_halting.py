@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.core import mail as django_mail
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
 
 from audit.models import AuditEntry
@@ -19,11 +19,14 @@ from notifications.models import (
     CampaignState,
     Channel,
     Notification,
+    ReceiptKind,
     State,
 )
+from notifications.receipts.applying import record_receipt
 from notifications.sending.leases import claim_batch
 from notifications.sending.outcomes import record_outcome
 from tests import cast
+from tests.conftest import as_role
 from tests.notifications.effects import check_figures
 from tests.notifications.story import built, member, send
 from tests.smtp import Recorder
@@ -85,6 +88,16 @@ def test_an_approver_resumes(halted: Campaign, client: Client, mail: Recorder) -
     assert (halted.state, len(mail.recipients)) == (CampaignState.FINISHED, 40)
 
 
+def test_refusals_count_from_one_turn_to_the_next(mail: Recorder) -> None:
+    mail.answers = {f"p{n}@example.fr": "550 no" for n in range(60)}
+    campaign = built([member(n, email=f"p{n}@example.fr") for n in range(60)])
+    for of_the_day in (15, 30):
+        with override_settings(SENDING_PACE={"email": (None, of_the_day)}):
+            send(campaign)
+    assert (campaign.state, campaign.halt_reason) == (CampaignState.HALTED, "all_refused")
+    assert Notification.objects.filter(state=State.BOUNCED).count() == REFUSED_IN_A_ROW
+
+
 def test_nineteen_refusals_and_a_success_are_no_halt(mail: Recorder) -> None:
     campaign = built([member(n, email=f"p{n}@example.fr") for n in range(60)])
     first = AffectedMember.objects.order_by("ordinal").values_list("ordinal", flat=True)[0]
@@ -109,3 +122,23 @@ def test_what_servers_took_counts_before_it_is_an_event() -> None:
     for message in messages[120:]:
         Acceptance.objects.create(batch_id=batch, notification_id=message, at=timezone.now())
     assert not halt_if_failing(campaign_id=campaign.pk, now=timezone.now())
+
+
+def test_bounces_that_come_later_count_too(mail: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notifications.sending.dispatch.BATCH_SIZE", 100)
+    campaign = built([member(n, email=f"p{n}@example.fr") for n in range(220)])
+    with override_settings(SENDING_PACE={"email": (None, 110)}):
+        send(campaign)
+    with as_role("worker"):
+        for message in Notification.objects.filter(state=State.ACCEPTED).order_by("pk")[:25]:
+            record_receipt(
+                sender="email:portal",
+                kind=ReceiptKind.HARD,
+                receipt_id=str(message.pk),
+                notification_id=message.pk,
+                code="dsn-5.1.1",
+                now=timezone.now(),
+            )
+    send(campaign)
+    assert (campaign.state, campaign.halt_reason) == (CampaignState.HALTED, "failures")
+    assert len(mail.recipients) == 210

@@ -17,6 +17,7 @@ from notifications.channels import (
     SenderRefusedError,
     channel_for,
 )
+from notifications.channels.email import EmailChannel
 from notifications.channels.letter import LetterChannel
 from notifications.channels.ovh import OvhChannel
 from notifications.channels.smpp import SmppChannel
@@ -28,6 +29,7 @@ from notifications.notices.rendering import EmailText, Message
 from notifications.states import OUTCOMES
 from tests.notifications.channels.outgoing import number, outgoing, until_down
 from tests.notifications.email.test_mime import BLANKS, layout
+from tests.notifications.email.test_providers import provider, sender
 from tests.providers import Controls
 from tests.smtp import smtp_server
 
@@ -70,6 +72,22 @@ def email() -> Iterator[Rig]:
                 lambda: setattr(mail, "drop_at", 1),
                 EmailText(layout(), BLANKS),
             )
+
+
+@pytest.fixture
+def anymail() -> Iterator[Rig]:
+    """E-mail through a provider's HTTP interface."""
+    with provider() as edge:
+        yield Rig(
+            EmailChannel(sender()),
+            lambda index: f"camille{index}@example.fr",
+            lambda: [asked["to"] for asked in edge.asked if asked["to"] not in edge.refused],
+            lambda address, is_permanent: edge.refused.update(
+                {address: (400 if is_permanent else 503, {"message": f"{address}: no"})}
+            ),
+            lambda: setattr(edge, "hangs_up", True),
+            EmailText(layout(), BLANKS),
+        )
 
 
 @pytest.fixture
@@ -123,7 +141,7 @@ def letter() -> Rig:
     )
 
 
-REFUSING = LEAVING = ("email", "smpp", "http")
+REFUSING = LEAVING = ("email", "anymail", "smpp", "http")
 RIGS = (*REFUSING, "folder", "letter")
 
 

@@ -4,7 +4,9 @@ import mailbox
 from pathlib import Path
 
 import pytest
+from django.test import override_settings
 
+from notifications.channels.connecting import ForbiddenAddressError
 from notifications.models import (
     AnswerExample,
     IdentityState,
@@ -164,6 +166,18 @@ def test_a_mailbox_without_a_certificate_we_trust_is_not_read(
         monkeypatch.setattr("notifications.receipts.mailboxes.IMAPS", inbox.port)
         with pytest.raises(MailboxError):
             read_imap(identity=with_mailbox(inbox), now=cast.NOW)
+
+
+def test_a_mailbox_at_an_address_of_ours_is_not_read_outside_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = certificate(tmp_path, "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", files[0])
+    with imap_server(Inbox({}), files) as inbox, override_settings(DEMO=False):
+        monkeypatch.setattr("notifications.receipts.mailboxes.IMAPS", inbox.port)
+        with pytest.raises(MailboxError) as refusal:
+            read_imap(identity=with_mailbox(inbox), now=cast.NOW)
+    assert isinstance(refusal.value.__cause__, ForbiddenAddressError)
 
 
 @pytest.mark.parametrize(

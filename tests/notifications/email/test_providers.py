@@ -31,6 +31,8 @@ class Edge:
 
     answers: list[tuple[int, dict[str, str]]]
     asked: list[dict[str, str]] = field(default_factory=list)
+    refused: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
+    """What it answers about these recipients instead."""
     hangs_up: bool = False
 
 
@@ -46,7 +48,10 @@ def provider(*answers: tuple[int, dict[str, str]], hangs_up: bool = False) -> It
             if edge.hangs_up:
                 self.close_connection = True
                 return
-            status, body = edge.answers.pop(0) if len(edge.answers) > 1 else edge.answers[0]
+            answer = edge.refused.get(edge.asked[-1]["to"])
+            if answer is None:
+                answer = edge.answers.pop(0) if len(edge.answers) > 1 else edge.answers[0]
+            status, body = answer
             self.send_response(status)
             self.end_headers()
             self.wfile.write(json.dumps(body).encode())
@@ -119,7 +124,6 @@ def test_the_provider_is_asked_for_no_tracking_and_given_the_token() -> None:
     [
         (400, State.FAILED),
         (413, State.FAILED),
-        (429, State.DEFERRED),
         (500, State.DEFERRED),
         (502, State.UNCERTAIN),
         (503, State.DEFERRED),
@@ -141,8 +145,21 @@ def test_a_refused_account_stops_everything(status: int) -> None:
 
 
 def test_a_provider_that_hangs_up_leaves_one_message_in_doubt() -> None:
-    with provider(hangs_up=True):
-        assert send() == [Outcome(1, State.UNCERTAIN, "mailgun-no-answer")]
+    with provider(hangs_up=True) as edge:
+        outcomes = EmailChannel(sender()).send(messages(2))
+        assert next(outcomes) == Outcome(1, State.UNCERTAIN, "mailgun-no-answer")
+        with pytest.raises(ChannelDownError):
+            next(outcomes)
+    assert len(edge.asked) == 1
+
+
+def test_a_provider_that_asks_to_slow_down_gets_a_rest_and_no_attempt_counts() -> None:
+    with provider(QUEUED, (429, {"message": "slow down"})) as edge:
+        outcomes = EmailChannel(sender()).send(messages(3))
+        assert next(outcomes).state == State.ACCEPTED
+        with pytest.raises(ChannelDownError):
+            next(outcomes)
+    assert len(edge.asked) == 2
 
 
 def test_a_provider_that_is_not_there_is_down() -> None:

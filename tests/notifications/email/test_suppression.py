@@ -43,6 +43,21 @@ def test_nothing_is_sent_to_a_suppressed_address_and_the_reason_is_told(bounced:
     assert figures.adds_up
 
 
+def test_another_insurers_suppression_says_nothing(mail: Recorder) -> None:
+    campaign = built([member(1, email=GONE)])
+    address = Notification.objects.get().address_fingerprint
+    assert address is not None
+    Suppression.objects.create(
+        insurer=cast.dune(),
+        address_fingerprint=address,
+        reason="smtp-550",
+        since_at=timezone.now(),
+        until_at=timezone.now() + LASTS,
+    )
+    send(campaign)
+    assert mail.recipients == [GONE]
+
+
 def test_people_of_a_suppressed_address_go_on_to_their_mobile(bounced: Recorder) -> None:
     campaign = built([member(2, email=GONE, mobile="0639980001")])
     send(campaign)

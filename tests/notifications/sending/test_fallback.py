@@ -1,5 +1,7 @@
 """The channels of a plan, one after the other: e-mail, SMS, the letter list."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -9,11 +11,14 @@ from notifications.models import (
     Channel,
     CoveredMember,
     Notification,
+    ReceiptKind,
     State,
 )
 from notifications.outbox.building import build_outbox
+from notifications.receipts.applying import record_receipt
 from notifications.register.figures import campaign_figures
 from notifications.sending.fallback import reopen_what_waits
+from notifications.sending.retries import ATTEMPTS, retry_delay
 from notifications.states import Standing
 from tests import cast
 from tests.conftest import as_role
@@ -56,6 +61,47 @@ def test_a_bounce_with_a_mobile_tries_it_before_a_letter(mail: Recorder) -> None
     send(with_letters(member(1, email="gone@example.fr", mobile="0639980001")))
     assert Notification.objects.get(channel=Channel.SMS).state == State.ACCEPTED
     assert letters() == []
+
+
+def test_who_neither_mail_nor_mobile_reaches_gets_a_letter(mail: Recorder) -> None:
+    mail.answers["gone@example.fr"] = "550 no"
+    campaign = with_letters(member(1, email="gone@example.fr", mobile="0639980001"))
+    send(campaign)
+    sms = Notification.objects.get(channel=Channel.SMS)
+    with as_role("worker"):
+        record_receipt(
+            sender="sms",
+            kind=ReceiptKind.FAILED,
+            receipt_id="1",
+            notification_id=sms.pk,
+            code="sms-undeliv",
+            now=timezone.now(),
+        )
+    states = Notification.objects.order_by("pk").values_list("channel", "state")
+    assert list(states) == [
+        (Channel.EMAIL, State.BOUNCED),
+        (Channel.SMS, State.FAILED),
+        (Channel.LETTER, State.PENDING),
+    ]
+    check_figures()
+
+
+def test_a_mailbox_that_stays_full_hands_its_people_on(mail: Recorder) -> None:
+    mail.answers["full@example.fr"] = "452 4.2.2 full"
+    campaign = built([member(1, email="full@example.fr", mobile="0639980001")])
+    Notification.objects.update(attempts=ATTEMPTS - 2)
+    send(campaign)
+    assert not Notification.objects.filter(channel=Channel.SMS).exists()
+    Notification.objects.update(due_at=timezone.now())
+    send(campaign)
+    states = Notification.objects.order_by("pk").values_list("channel", "state")
+    assert list(states) == [(Channel.EMAIL, State.FAILED), (Channel.SMS, State.ACCEPTED)]
+    check_figures()
+
+
+def test_each_retry_waits_four_times_as_long_as_the_one_before() -> None:
+    minutes = [retry_delay(attempts) / timedelta(minutes=1) for attempts in range(1, ATTEMPTS)]
+    assert minutes == [1, 4, 16, 64, 256]
 
 
 def test_a_family_divides_over_the_channels_that_each_has(mail: Recorder) -> None:

@@ -11,15 +11,24 @@ from django.test import override_settings
 from django.utils import timezone
 
 from notifications.models import Channel, DispatchBatch, Notification, SenderPace, State
+from notifications.senders.choosing import PORTAL
 from notifications.sending.dispatch import Letterheads, dispatch
 from notifications.sending.leases import claim_batch, close_batch
-from notifications.sending.pacing import Pace, Slots, give_back_slots, reserve, rest
+from notifications.sending.pacing import (
+    Pace,
+    Slots,
+    account_and_pace,
+    give_back_slots,
+    reserve,
+    rest,
+)
 from notifications.sending.quiet_hours import QuietHours, QuietHoursError, read_quiet_hours
 from notifications.sending.recorder import Recorder as OutcomeRecorder
 from notifications.sending.tickets import issue_tickets, slot_held
 from notifications.sending.turns import turns_in_order
 from tests import cast
 from tests.conftest import as_role
+from tests.notifications.email.senders import identity
 from tests.notifications.story import built, member, send
 from tests.smtp import Recorder
 
@@ -113,6 +122,20 @@ def test_messages_leave_no_faster_than_the_pace(mail: Recorder) -> None:
     send(campaign)
     assert len(mail.recipients) == 30
     assert timezone.now() - before > timedelta(seconds=29 / 20)
+
+
+@override_settings(SENDING_PACE={"email": (5.0, 6), "sms": (7.0, 8)})
+def test_an_identity_has_its_own_pace_and_the_portal_that_of_the_settings() -> None:
+    identity(cast.dune(), messages_per_second=3, messages_per_day=4)
+    found = [
+        account_and_pace(insurer_id=place.pk, channel=channel)
+        for place in (cast.dune(), cast.phare())
+        for channel in (Channel.EMAIL, Channel.SMS)
+    ]
+    own, sms = f"email:{cast.dune().pk}", Pace(7.0, 8)
+    assert found[0] == (own, Pace(3, 4))
+    assert found[2] == (PORTAL, Pace(5.0, 6))
+    assert [pace for _account, pace in (found[1], found[3])] == [sms, sms]
 
 
 def test_a_day_that_is_used_up_says_to_ask_again_tomorrow() -> None:
