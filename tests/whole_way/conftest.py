@@ -26,6 +26,12 @@ from notifications.references import IN_GROUPS
 from tests.chromium import find_chromium
 
 MEMBERS = 300
+# Tab goes on from where one clicked last, or from where the page has the focus begin.
+FROM_THE_TOP = """() => {
+    document.body.tabIndex = -1;
+    document.body.focus();
+    document.body.removeAttribute('tabindex');
+}"""
 
 
 @dataclass(frozen=True)

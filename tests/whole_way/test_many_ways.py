@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, CDPSession, Page, Route, ViewportSize, 
 
 from lookup import urls
 from notifications.references import derive
-from tests.whole_way.conftest import Portal, reference_in, visitor
+from tests.whole_way.conftest import FROM_THE_TOP, Portal, reference_in, visitor
 from tests.whole_way.pages import PHARE, PUBLIC
 
 Faults = dict[str, list[str]]
@@ -164,6 +164,7 @@ def _look(page: Page, session: CDPSession) -> Faults:
 
 def _keyboard_faults(page: Page) -> list[str]:
     """Press Tab through the whole page: each control once, in order, seen, and out again."""
+    page.evaluate(FROM_THE_TOP)
     controls = page.evaluate(WATCH_FOCUS)
     for _ in range(controls):
         page.keyboard.press("Tab")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.whole_way.conftest import Portal, sign_in, visitor, wait_for
+from tests.whole_way.conftest import FROM_THE_TOP, Portal, sign_in, visitor, wait_for
 from tests.whole_way.test_story import accept
 
 PHARE = "mutuelle-du-phare-demonstration"
@@ -31,12 +31,6 @@ NUMBER_CONTROLS = """() => {
         one.dataset.stop = count++;
     }
     return count;
-}"""
-# Tab goes on from where one clicked last, unless something else had the focus since.
-FROM_THE_TOP = """() => {
-    document.body.tabIndex = -1;
-    document.body.focus();
-    document.body.removeAttribute('tabindex');
 }"""
 FOCUSED = """() => {
     const one = document.activeElement, style = getComputedStyle(one);
