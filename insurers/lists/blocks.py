@@ -17,6 +17,7 @@ from insurers.lists.parsing import parse_block
 from insurers.lists.preparing import Text
 from insurers.lists.problems import Refusal
 from insurers.lists.refusal import FileRefusedError
+from insurers.lists.repeats import keep_hashes
 from insurers.lists.tables import copy_members, note_faults
 from insurers.lists.uploads import clear_range
 from insurers.models import AffectedList, ListBlock, ListState
@@ -96,10 +97,9 @@ class BlockReader:
             nir_watch=[watch.filled, watch.suspect],
             policyholders=taken.policyholders,
             dependants=taken.dependants,
-            member_hashes=taken.member_hashes,
-            address_hashes=taken.address_hashes,
             **taken.counts,
         )
+        keep_hashes(block, members=taken.member_hashes, addresses=taken.address_hashes)
         self._count(block, taken)
 
     def _count(self, block: ListBlock, taken: Taken) -> None:

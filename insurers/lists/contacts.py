@@ -1,13 +1,15 @@
 """How a member can be reached: encoded in few bytes, sealed under the list's data key."""
 
-import itertools
 import secrets
+from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 import polars_hash
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from numpy.typing import NDArray
 
 from insurers.lists.keystore import KEY_BYTES, key_store
 from insurers.lists.sealing import DamagedError
@@ -24,7 +26,7 @@ EMAIL_SHARED, PHONE_SHARED = 16, 32
 HAS_POSTAL_ADDRESS = 64
 """Bit that says a postal address is sealed with the contact, until a purge."""
 
-NONCE_BYTES = 12
+NONCE_BYTES, TAG_BYTES = 12, 16
 _FORMAT = b"\x01"
 _SEPARATOR = "\x1f"
 _ALWAYS = 5
@@ -103,23 +105,28 @@ class ContactSealer:
     """
 
     def __init__(self, key: bytes, *, attempt: int) -> None:
-        self._encrypt = AESGCM(key).encrypt
+        self._cipher = AESGCM(key)
         self.number = bytes((attempt,))
 
     def seal(self, ordinal: int, content: bytes) -> bytes:
         """Return the sealed contact of a row, 17 bytes longer."""
-        return self.number + self._encrypt(_nonce(self.number, ordinal), content, None)
+        return self.number + self._cipher.encrypt(_nonce(self.number, ordinal), content, None)
 
-    def seal_column(self, ordinals: pl.Series, contents: pl.Series) -> list[bytes]:
-        """Return sealed contacts without `number`, b"" where nothing was given."""
+    def seal_into(
+        self,
+        rows: memoryview,
+        places: Iterable[tuple[int, int]],
+        ordinals: NDArray[np.int32],
+        contents: pl.Series,
+    ) -> None:
+        """Write the sealed contact of each row, without `number`, over the bytes of its place."""
         start = pl.lit(_nonce(self.number, 0)[:-4])  # an ordinal has four bytes
-        frame = ordinals.to_frame("ordinal")
+        frame = pl.DataFrame({"ordinal": ordinals})
         nonces = frame.select(start + polars_hash.col("ordinal").bytes.to_be()).to_series()
-        nothing = itertools.repeat(None)
-        sealed = list(map(self._encrypt, nonces.to_list(), contents.to_list(), nothing))
-        for place in (contents.bin.size() == len(NOTHING)).arg_true():
-            sealed[place] = b""
-        return sealed
+        encrypt = self._cipher.encrypt_into
+        columns = zip(nonces.to_list(), contents.to_list(), places, strict=True)
+        for nonce, content, (first, end) in columns:
+            encrypt(nonce, content, None, rows[first:end])
 
 
 class ContactOpener:

@@ -1,17 +1,20 @@
 """Members as PostgreSQL's COPY takes them fastest: binary rows, laid out by column.
 
 Each row: the number of fields (16 bits), then each field after its length in bytes (32 bits);
-a length of -1 says NULL (PostgreSQL manual, COPY, Binary Format).
+a length of -1 says NULL (PostgreSQL manual, COPY, Binary Format). The rows' places in one buffer
+are known before anything is written; contacts are sealed where they stand.
 """
 
-import struct
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import polars as pl
-import polars_hash
+from numpy.typing import NDArray
 
-from insurers.lists.byte_columns import series
-from insurers.lists.fingerprints import FINGERPRINT_BYTES
+from insurers.lists.byte_columns import put
+from insurers.lists.contacts import NOTHING, TAG_BYTES, ContactSealer
+from insurers.lists.fingerprints import FINGERPRINT_BYTES, Addresses
 
 COPY_COLUMNS = (
     "list_id, key_version, contact_flags, ordinal, name_tag, fingerprint,"
@@ -19,74 +22,112 @@ COPY_COLUMNS = (
 )
 COPY_START = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_END = b"\xff\xff"
+COLUMNS = COPY_COLUMNS.count(",") + 1
 
-# The number of fields, those that are alike in many rows, and the length of the next.
-_START = struct.Struct(">h ii ih ih i")
-_LENGTH = struct.Struct(">i")
-_NULL, _FOUR, _UUID = (_LENGTH.pack(length) for length in (-1, 4, FINGERPRINT_BYTES))
-_BEFORE_ADDRESS = pl.Series([_NULL, _UUID])
+
+def field(name: str, kind: str) -> list[tuple[str, str]]:
+    """Return a field of COPY, as the parts of a numpy type: its length comes first."""
+    return [(f"length of {name}", ">i4"), (name, kind)]
+
+
+def blank(*parts: tuple[str, str]) -> NDArray[Any]:
+    """Return a value of that type in which the lengths of its fields are filled in."""
+    kind = np.dtype(list(parts))
+    value = np.zeros((), kind)
+    for name in kind.names or ():
+        if f"length of {name}" in (kind.names or ()):
+            value[f"length of {name}"] = kind[name].itemsize
+    return value
+
+
+_START = blank(
+    ("fields", ">i2"),
+    *field("list_id", ">i4"),
+    *field("key_version", ">i2"),
+    *field("contact_flags", ">i2"),
+    *field("ordinal", ">i4"),
+    *field("name_tag", ">u4"),
+    *field("fingerprint", "V16"),
+)
+_ADDRESS = blank(*field("fingerprint", "V16"))
+_CONTACT = blank(("length", ">i4"), ("sealed with", "V1"))
+_NULL = np.array([-1], ">i4")
 
 
 @dataclass(frozen=True)
 class MemberColumns:
-    """Members by column: b"" where there is nothing."""
+    """Members by column."""
 
-    ordinals: pl.Series  # 32 bits
-    flags: pl.Series  # 8 bits
-    tags: pl.Series  # 32 bits
-    fingerprints: bytes  # 16 bytes each
-    emails: pl.Series  # 16 bytes or none
-    phones: pl.Series  # 16 bytes or none
-    contacts: list[bytes]  # sealed, without the number below
-    contact_number: bytes  # what stands before each sealed contact
+    ordinals: NDArray[np.int32]
+    flags: NDArray[np.uint8]
+    tags: NDArray[np.uint32]
+    fingerprints: bytes  # 16 each
+    emails: Addresses
+    phones: Addresses
 
 
-def copy_rows(columns: MemberColumns, *, list_id: int, key_version: int) -> bytes:
-    """Return the rows in the order of COPY_COLUMNS, to stand between COPY_START and COPY_END."""
-    contacts = pl.Series(columns.contacts, dtype=pl.Binary)
-    frame = pl.DataFrame(
-        {
-            "start": _starts(columns.flags, list_id, key_version),
-            "ordinal": columns.ordinals,
-            "tag": columns.tags,
-            "fingerprint": series(columns.fingerprints, FINGERPRINT_BYTES),
-            "before_email": _before_addresses(columns.emails),
-            "email": columns.emails,
-            "before_phone": _before_addresses(columns.phones),
-            "phone": columns.phones,
-            "before_contact": _before_contacts(contacts, columns.contact_number),
-            "contact": contacts,
-        }
-    )
-    return b"".join(frame.select(_ROW).to_series().to_list())
+def copy_rows(
+    members: MemberColumns,
+    contacts: pl.Series,
+    sealer: ContactSealer,
+    *,
+    list_id: int,
+    key_version: int,
+) -> memoryview:
+    """Return the rows in the order of COPY_COLUMNS, to stand between COPY_START and COPY_END.
+
+    `contacts` are what `encode_column` returns.
+    """
+    sizes = contacts.bin.size().to_numpy().astype(np.int64)
+    is_given = sizes > len(NOTHING)
+    lengths = is_given * (len(sealer.number) + sizes + TAG_BYTES)
+    widths = _START.itemsize + 3 * _NULL.itemsize + lengths
+    for addresses in (members.emails, members.phones):
+        widths += addresses.given * FINGERPRINT_BYTES
+    ends = np.cumsum(widths)
+    rows = np.empty(widths.sum(), np.uint8)
+    places = ends - widths
+    put(rows, places, _starts(members, list_id, key_version))
+    places += _START.itemsize
+    for addresses in (members.emails, members.phones):
+        places += _put_addresses(rows, places, addresses)
+    _put_lengths(rows, places, lengths, sealer.number)
+    places += _CONTACT.itemsize
+    view = rows.data
+    rooms = zip(places[is_given].tolist(), ends[is_given].tolist(), strict=True)
+    sealer.seal_into(view, rooms, members.ordinals[is_given], contacts.filter(is_given))
+    return view
 
 
-def _row() -> pl.Expr:
-    # Short sums first: each is copied into the next.
-    ordinal, tag = (polars_hash.col(name).bytes.to_be() for name in ("ordinal", "tag"))
-    numbers = ordinal + pl.lit(_FOUR) + tag + pl.lit(_UUID)
-    addresses = _sum("before_email", "email", "before_phone", "phone", "before_contact")
-    return (pl.col("start") + (numbers + pl.col("fingerprint"))) + addresses + pl.col("contact")
+def _starts(members: MemberColumns, list_id: int, key_version: int) -> NDArray[Any]:
+    starts = np.full(len(members.ordinals), _START)
+    starts["fields"] = COLUMNS
+    starts["list_id"] = list_id
+    starts["key_version"] = key_version
+    starts["contact_flags"] = members.flags
+    starts["ordinal"] = members.ordinals
+    starts["name_tag"] = members.tags
+    starts["fingerprint"] = np.frombuffer(members.fingerprints, "V16")
+    return starts
 
 
-def _sum(first: str, *others: str) -> pl.Expr:
-    return sum((pl.col(name) for name in others), pl.col(first))
+def _put_addresses(
+    rows: NDArray[np.uint8], places: NDArray[np.int64], addresses: Addresses
+) -> NDArray[np.int64]:
+    """Write them, NULL where there is none, and return the bytes that each row takes."""
+    values = np.full(addresses.given.sum(), _ADDRESS)
+    values["fingerprint"] = np.frombuffer(addresses.fingerprints, "V16")
+    put(rows, places[addresses.given], values)
+    put(rows, places[~addresses.given], _NULL)
+    return np.where(addresses.given, _ADDRESS.itemsize, _NULL.itemsize)
 
 
-_ROW = _row()
-
-
-def _starts(flags: pl.Series, list_id: int, key_version: int) -> pl.Series:
-    of_flags = [_START.pack(9, 4, list_id, 2, key_version, 2, flag, 4) for flag in range(256)]
-    return pl.Series(of_flags).gather(flags)
-
-
-def _before_addresses(fingerprints: pl.Series) -> pl.Series:
-    return _BEFORE_ADDRESS.gather((fingerprints.bin.size() > 0).cast(pl.UInt32))
-
-
-def _before_contacts(contacts: pl.Series, number: bytes) -> pl.Series:
-    sizes = contacts.bin.size()
-    longest = int(sizes.max() or 0)  # type: ignore[arg-type]
-    lengths = [_LENGTH.pack(len(number) + size) + number for size in range(1, longest + 1)]
-    return pl.Series([_NULL, *lengths]).gather(sizes)
+def _put_lengths(
+    rows: NDArray[np.uint8], places: NDArray[np.int64], lengths: NDArray[np.int64], number: bytes
+) -> None:
+    given = lengths > 0
+    values = np.full(given.sum(), _CONTACT)
+    values["length"] = lengths[given]
+    values["sealed with"] = number
+    put(rows, places[given], values)
+    put(rows, places[~given], _NULL)

@@ -7,12 +7,14 @@ records; such a text is first rewritten (`insurers/lists/preparing.py`).
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from insurers.lists.reading import LONGEST_RECORD
 
 BLOCK_BYTES = 2 * 1024**2 - LONGEST_RECORD  # so that two pieces of an upload make one
-_QUOTE, _NEWLINE = b'"', b"\n"
-_OTHERS = bytes(byte for byte in range(256) if byte not in _QUOTE + _NEWLINE)
+_NEWLINE = b"\n"
 _LONGEST_BYTES = 4 * LONGEST_RECORD  # of the encodings in use, the widest takes 4 bytes a letter
 
 
@@ -24,6 +26,31 @@ class Block:
     end: int
     first_row: int
     records: int
+
+
+class Ends(NamedTuple):
+    """The newlines outside quotes in some bytes."""
+
+    number: int
+    last: int  # the place of the last one, -1 without any
+    is_quoted: bool  # whether a quote is open after the bytes
+
+
+def ends_of_records(piece: bytes, *, is_quoted: bool, newline: bytes = _NEWLINE) -> Ends:
+    """Find where records end; `is_quoted` says whether a quote is open before the piece.
+
+    Two quotes side by side close and open.
+    """
+    are_newlines = np.frombuffer(piece, np.uint8) == ord(newline)
+    if b'"' not in piece:
+        if is_quoted:
+            return Ends(0, -1, is_quoted)
+        return Ends(int(np.count_nonzero(are_newlines)), piece.rfind(newline), is_quoted)
+    newlines = np.flatnonzero(are_newlines)
+    quotes = np.flatnonzero(np.frombuffer(piece, np.uint8) == ord('"'))
+    before = np.searchsorted(quotes, newlines) + is_quoted
+    ends = newlines[before % 2 == 0]
+    return Ends(len(ends), int(ends[-1]) if len(ends) else -1, bool((len(quotes) + is_quoted) % 2))
 
 
 class Cutter:
@@ -46,10 +73,10 @@ class Cutter:
         if not self.is_regular or not piece:
             return
         self._look_for_lone_returns(piece)
-        ended, border = self._records_ended(piece)
-        if border:
+        ended, last, self._quoted = ends_of_records(piece, is_quoted=self._quoted)
+        if ended:
             self._row += ended
-            self._border = self._position + border
+            self._border = self._position + last + 1
             if self._border - self._block_start >= BLOCK_BYTES:
                 self._cut()
         self._position += len(piece)
@@ -71,31 +98,6 @@ class Cutter:
         records = self._row - self._block_row
         self.blocks.append(Block(self._block_start, self._border, self._block_row, records))
         self._block_start, self._block_row = self._border, self._row
-
-    def _records_ended(self, piece: bytes) -> tuple[int, int]:
-        """Return how many records end in a piece, and the offset after the last end (0: none)."""
-        quotes = piece.count(_QUOTE)
-        if not quotes:
-            if self._quoted:
-                return 0, 0
-            return piece.count(_NEWLINE), piece.rfind(_NEWLINE) + 1
-        # Quotes and newlines alone, without the pairs that enclose no newline.
-        marks = piece.translate(None, _OTHERS).replace(_QUOTE * 2, b"")
-        outside = marks.split(_QUOTE)[int(self._quoted) :: 2]
-        ended = sum(part.count(_NEWLINE) for part in outside)
-        border = self._last_border(piece, quotes) if ended else 0
-        self._quoted ^= bool(quotes % 2)
-        return ended, border
-
-    def _last_border(self, piece: bytes, quotes: int) -> int:
-        place = len(piece)
-        parity = (quotes + self._quoted) % 2
-        while True:
-            earlier = piece.rfind(_NEWLINE, 0, place)
-            parity = (parity - piece.count(_QUOTE, earlier, place)) % 2
-            place = earlier
-            if not parity:
-                return place + 1
 
     def _look_for_lone_returns(self, piece: bytes) -> None:
         """Note an end of line of old Macintoshes: a return that no newline follows."""

@@ -22,6 +22,7 @@ import codecs
 import csv
 import re
 
+from insurers.lists.cutting import Ends, ends_of_records
 from insurers.lists.problems import Refusal
 from insurers.lists.refusal import FileRefusedError
 
@@ -227,7 +228,6 @@ class _Position:
     def __init__(self, start: bytes) -> None:
         start = start[:KEPT_BYTES]
         self._newline = b"\r" if b"\r" in start and b"\n" not in start else b"\n"
-        self._not_marks = _deleting_all_but(b'"' + self._newline)
         lines = start.lstrip(b"\xef\xbb\xbf\r\n ").splitlines() or [b""]
         self._delimiter = max((b";", b",", b"\t", b"|"), key=lines[0].count)
         self._records = 0
@@ -236,26 +236,20 @@ class _Position:
 
     def move(self, content: bytes) -> None:
         """Let some bytes pass."""
-        ends, self._is_quoted = self._ends(content)
-        self._records += ends
+        ended, _last, self._is_quoted = self._ends(content)
+        self._records += ended
         before = b"" if len(content) >= KEPT_BYTES else self._kept
         self._kept = (before + content)[-KEPT_BYTES:]
 
     def refusal(self, code: Refusal, before: bytes) -> FileRefusedError:
         """Refuse the file for what stands after `before`, the bytes that would pass next."""
-        ends, is_quoted = self._ends(before)
+        ended, _last, is_quoted = self._ends(before)
         record = self._last_record(self._kept + before, is_quoted)
         column = f"#{self._cells(record)}"
-        return FileRefusedError(code, row=self._records + ends + 1, column=column)
+        return FileRefusedError(code, row=self._records + ended + 1, column=column)
 
-    def _ends(self, content: bytes) -> tuple[int, bool]:
-        """Count the newlines outside quotes; say whether the last quote is still open."""
-        if b'"' not in content:
-            return (0 if self._is_quoted else content.count(self._newline)), self._is_quoted
-        # Two quotes side by side, once all else is gone, open and close: nothing is lost.
-        marks = content.translate(None, self._not_marks).replace(b'""', b"").split(b'"')
-        is_quoted = self._is_quoted != (len(marks) % 2 == 0)
-        return sum(map(len, marks[self._is_quoted :: 2])), is_quoted
+    def _ends(self, content: bytes) -> Ends:
+        return ends_of_records(content, is_quoted=self._is_quoted, newline=self._newline)
 
     def _last_record(self, content: bytes, is_quoted: bool) -> bytes:
         end = len(content)

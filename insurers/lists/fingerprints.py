@@ -9,11 +9,14 @@ identifier is needed, and every version of the key stays needed. Address keys ar
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from insurers.lists.byte_columns import cut, numbers, series
+from insurers.lists.byte_columns import cut, series
 from insurers.lists.fingerprint_keys import address_key, breach_chain, version_for_new_rows
 from insurers.lists.identifiers import letters
 from insurers.lists.keyed_hashes import HmacSha256
@@ -21,8 +24,8 @@ from insurers.lists.keyed_hashes import HmacSha256
 SCHEME = b"member-number+birth-date"
 FINGERPRINT_BYTES, TAG_BYTES = 16, 4
 CODE_BYTES = FINGERPRINT_BYTES + TAG_BYTES
-HASH_BYTES = 8
-"""What of a fingerprint is enough to see which ones may be equal."""
+HASH = np.dtype("<u8")
+"""What of a fingerprint is enough to see which ones may be equal: its first eight bytes."""
 NO_NAME = 0
 _NEVER_NONE = 1 << 24
 """In place of a tag that would look as if there were no name."""
@@ -55,12 +58,13 @@ class _NameCodes(dict[str, int]):
             self[name] = code
         return code
 
-    def column(self, names: pl.Series) -> pl.Series:
+    def column(self, names: pl.Series) -> NDArray[np.uint32]:
         """Return the code of each name; those without a letter have none."""
         different = names.unique()
         if 4 * different.len() >= names.len():
-            return self._each(names)
-        return names.replace_strict(different, self._each(different), return_dtype=pl.UInt32)
+            return self._each(names).to_numpy()
+        codes = names.replace_strict(different, self._each(different), return_dtype=pl.UInt32)
+        return codes.to_numpy()
 
     def _each(self, names: pl.Series) -> pl.Series:
         return pl.Series(list(map(self.__getitem__, names.to_list())), dtype=pl.UInt32)
@@ -118,16 +122,20 @@ class MemberFingerprints:
             chain.append(_wrapped(chain[-1], key))
         return chain
 
-    def name_tags(self, codes: bytes, first_names: pl.Series, last_names: pl.Series) -> pl.Series:
+    def name_tags(
+        self, codes: bytes, first_names: pl.Series, last_names: pl.Series
+    ) -> NDArray[np.uint32]:
         """Return a column of 32 bits that tell twins apart, 0 without a name.
 
         Keyed hashes of the names, under bits of the member's HMAC that nothing else uses: equal
         names of different members have different tags.
         """
-        masks = numbers(cut(codes, width=CODE_BYTES, start=FINGERPRINT_BYTES, stop=CODE_BYTES))
-        tags = masks ^ self._first_names.column(first_names) ^ self._last_names.column(last_names)
-        tags = tags.set(tags == NO_NAME, _NEVER_NONE)
-        return tags.set((first_names == "") & (last_names == ""), NO_NAME)
+        masks = cut(codes, width=CODE_BYTES, start=FINGERPRINT_BYTES, stop=CODE_BYTES)
+        tags = np.frombuffer(masks, ">u4").astype(np.uint32)
+        tags ^= self._first_names.column(first_names) ^ self._last_names.column(last_names)
+        tags[tags == NO_NAME] = _NEVER_NONE
+        tags[((first_names == "") & (last_names == "")).to_numpy()] = NO_NAME
+        return tags
 
 
 def fingerprints_of(codes: bytes) -> bytes:
@@ -135,33 +143,42 @@ def fingerprints_of(codes: bytes) -> bytes:
     return cut(codes, width=CODE_BYTES, start=0, stop=FINGERPRINT_BYTES)
 
 
+def hashes_of(fingerprints: bytes) -> NDArray[np.uint64]:
+    """Return the beginning of each, as a number; 0 stands for none elsewhere."""
+    return np.frombuffer(fingerprints, HASH)[:: FINGERPRINT_BYTES // HASH.itemsize]
+
+
 def _wrapped(fingerprints: bytes, key: HmacSha256) -> bytes:
     return key.column(series(fingerprints, FINGERPRINT_BYTES), size=FINGERPRINT_BYTES)
 
 
-class AddressFingerprints:
-    """Fingerprints of the e-mail addresses and mobile numbers of an insurer's members.
+class Addresses(NamedTuple):
+    """What stands for a column of addresses."""
 
-    Each is a column of 16 bytes, b"" where there is no address.
-    """
+    given: NDArray[np.bool]  # of each member
+    fingerprints: bytes  # 16 of each address that is given
+
+
+class AddressFingerprints:
+    """Fingerprints of the e-mail addresses and mobile numbers of an insurer's members."""
 
     def __init__(self, *, key: bytes) -> None:
         self._email = HmacSha256(HmacSha256(key).one(b"email"))
         self._phone = HmacSha256(HmacSha256(key).one(b"phone"))
 
-    def emails(self, addresses: pl.Series) -> pl.Series:
-        """Return what stands for each lower-case e-mail address."""
+    def emails(self, addresses: pl.Series) -> Addresses:
+        """Return what stands for lower-case e-mail addresses, "" where there is none."""
         return _where_given(addresses, self._email)
 
-    def phones(self, numbers: pl.Series) -> pl.Series:
-        """Return what stands for each E.164 number."""
+    def phones(self, numbers: pl.Series) -> Addresses:
+        """Return what stands for E.164 numbers, "" where there is none."""
         return _where_given(numbers, self._phone)
 
 
-def _where_given(addresses: pl.Series, key: HmacSha256) -> pl.Series:
+def _where_given(addresses: pl.Series, key: HmacSha256) -> Addresses:
     given = addresses != ""
     fingerprints = key.column(addresses.filter(given), size=FINGERPRINT_BYTES)
-    return series(fingerprints, FINGERPRINT_BYTES, given=given)
+    return Addresses(given.to_numpy(), fingerprints)
 
 
 def asked_about(*, key: bytes, insurer_id: UUID, identifier: str, birth_date: str) -> UUID:

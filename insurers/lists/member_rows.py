@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
+import numpy as np
 import polars as pl
 from django.conf import settings
+from numpy.typing import NDArray
 
 from insurers.lists import common_forms, identifiers, nir, postal
-from insurers.lists.byte_columns import cut, spread
 from insurers.lists.common_forms import Column, Words
 from insurers.lists.contacts import (
     EMAIL_INVALID,
@@ -19,11 +21,11 @@ from insurers.lists.contacts import (
 )
 from insurers.lists.copy_format import MemberColumns, copy_rows
 from insurers.lists.fingerprints import (
-    FINGERPRINT_BYTES,
-    HASH_BYTES,
+    HASH,
     AddressFingerprints,
     MemberFingerprints,
     fingerprints_of,
+    hashes_of,
 )
 from insurers.lists.headers import POSTAL, Layout, field_of
 from insurers.lists.identifiers import BadValueError
@@ -34,8 +36,6 @@ from insurers.models import Severity
 
 IDENTIFIER = (Field.MEMBER_NUMBER, Field.BIRTH_DATE, Field.BIRTH_RANK)
 """The fields without which a row is rejected; a bad contact keeps the member."""
-
-NO_ADDRESS = pl.Series([bytes(FINGERPRINT_BYTES)])
 
 CONTACT = (Field.FIRST_NAME, Field.LAST_NAME, Field.EMAIL, Field.PHONE, Field.LANGUAGE)
 """The fields that are sealed, in the order of `Contact`; a postal address comes after them."""
@@ -55,7 +55,7 @@ class Fault:
 class Taken:
     """What became of a block: members as rows for COPY, rows rejected, faults."""
 
-    members: bytes
+    members: memoryview
     rows: int
     rejected: int
     faults: list[Fault]
@@ -114,12 +114,21 @@ class MemberRows:
         faults.sort(key=lambda fault: fault.row)
         places = sorted(rejected)
         said = columns[Field.RELATIONSHIP]
-        members = self._members_of(rows, columns, rejected, sealer)
-        emails, phones = members.emails.bin.size() > 0, members.phones.bin.size() > 0
-        addresses = members.emails.zip_with(emails, members.phones.zip_with(phones, NO_ADDRESS))
+        members, contacts = self._members_of(rows, columns, rejected)
+        emails, phones = members.emails, members.phones
+        reachable = emails.given | phones.given
+        addresses = np.zeros(len(reachable), HASH)
+        addresses[phones.given] = hashes_of(phones.fingerprints)
+        addresses[emails.given] = hashes_of(emails.fingerprints)
         records = members.ordinals - cells.first_row
         return Taken(
-            members=copy_rows(members, list_id=self._list_id, key_version=self._members.version),
+            members=copy_rows(
+                members,
+                contacts,
+                sealer,
+                list_id=self._list_id,
+                key_version=self._members.version,
+            ),
             rows=len(rows) + len(cells.too_many),
             rejected=len(rejected) + len(cells.too_many),
             faults=faults,
@@ -127,12 +136,12 @@ class MemberRows:
             dependants=_rows_that_say(DEPENDANT, said, places),
             counts={
                 "members": len(records),
-                "emails": int(emails.sum()),
-                "phones": int(phones.sum()),
-                "unreachable": len(records) - int((emails | phones).sum()),
+                "emails": int(emails.given.sum()),
+                "phones": int(phones.given.sum()),
+                "unreachable": len(records) - int(reachable.sum()),
             },
-            member_hashes=_by_record(members.fingerprints, records, cells.records),
-            address_hashes=_by_record(b"".join(addresses.to_list()), records, cells.records),
+            member_hashes=_by_record(hashes_of(members.fingerprints), records, cells.records),
+            address_hashes=_by_record(addresses, records, cells.records),
         )
 
     def _normalised(self, cells: Cells) -> dict[Field, Column]:
@@ -183,38 +192,34 @@ class MemberRows:
         return identifiers.name(text)
 
     def _members_of(
-        self,
-        rows: list[int],
-        columns: dict[Field, Column],
-        rejected: set[int],
-        sealer: ContactSealer,
-    ) -> MemberColumns:
-        """Return the members of the rows that are not rejected."""
+        self, rows: list[int], columns: dict[Field, Column], rejected: set[int]
+    ) -> tuple[MemberColumns, pl.Series]:
+        """Return the members of the rows that are not rejected, and how they can be reached."""
         values = {field: column.values for field, column in columns.items()}
-        ordinals = pl.Series(rows, dtype=pl.Int32)
-        flags = _flags(len(rows), EMAIL_INVALID, list(columns[Field.EMAIL].bad))
-        flags |= _flags(len(rows), PHONE_INVALID, list(columns[Field.PHONE].bad))
+        ordinals = np.array(rows, np.int32)
+        flags = np.zeros(len(rows), np.uint8)
+        flags[list(columns[Field.EMAIL].bad)] |= EMAIL_INVALID
+        flags[list(columns[Field.PHONE].bad)] |= PHONE_INVALID
         if Field.ADDRESS in values:
-            given = (values[Field.ADDRESS] != "").arg_true()
-            flags |= _flags(len(rows), HAS_POSTAL_ADDRESS, given)
+            flags[(values[Field.ADDRESS] != "").to_numpy()] |= HAS_POSTAL_ADDRESS
         if rejected:
-            kept = pl.repeat(True, len(rows), eager=True).scatter(list(rejected), False)
+            kept = np.ones(len(rows), np.bool)
+            kept[list(rejected)] = False
             values = {field: series.filter(kept) for field, series in values.items()}
-            ordinals, flags = ordinals.filter(kept), flags.filter(kept)
-        return self._by_column(ordinals, flags, values, sealer)
+            ordinals, flags = ordinals[kept], flags[kept]
+        contacts = encode_column(
+            *(values[field] for field in CONTACT), addresses=values.get(Field.ADDRESS)
+        )
+        return self._by_column(ordinals, flags, values), contacts
 
     def _by_column(
         self,
-        ordinals: pl.Series,
-        flags: pl.Series,
+        ordinals: NDArray[np.int32],
+        flags: NDArray[np.uint8],
         values: dict[Field, pl.Series],
-        sealer: ContactSealer,
     ) -> MemberColumns:
         codes = self._members.codes(
             values[Field.MEMBER_NUMBER], values[Field.BIRTH_DATE], values[Field.BIRTH_RANK]
-        )
-        contacts = encode_column(
-            *(values[field] for field in CONTACT), addresses=values.get(Field.ADDRESS)
         )
         return MemberColumns(
             ordinals=ordinals,
@@ -223,8 +228,6 @@ class MemberRows:
             fingerprints=self._members.wrap(fingerprints_of(codes)),
             emails=self._addresses.emails(values[Field.EMAIL].str.to_lowercase()),
             phones=self._addresses.phones(values[Field.PHONE]),
-            contacts=sealer.seal_column(ordinals, contacts),
-            contact_number=sealer.number,
         )
 
 
@@ -252,15 +255,11 @@ def _without_headers(cells: Cells, layout: Layout) -> Cells:
     )
 
 
-def _flags(rows: int, flag: int, places: list[int] | pl.Series) -> pl.Series:
-    """Return a column with a flag at these places."""
-    return pl.repeat(0, rows, dtype=pl.UInt8, eager=True).scatter(places, flag)
-
-
-def _by_record(fingerprints: bytes, records: pl.Series, count: int) -> bytes:
-    """Return the beginnings of fingerprints, by record of the block, zeros where there is none."""
-    hashes = cut(fingerprints, width=FINGERPRINT_BYTES, start=0, stop=HASH_BYTES)
-    return spread(hashes, records, width=HASH_BYTES, count=count)
+def _by_record(hashes: NDArray[Any], records: NDArray[np.int32], count: int) -> bytes:
+    """Return hashes by record of the block, zeros where there is none."""
+    found = np.zeros(count, HASH)
+    found[records] = hashes
+    return found.tobytes()
 
 
 def _rows_that_say(meaning: str, column: Column, rejected: list[int]) -> int:

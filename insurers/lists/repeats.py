@@ -7,24 +7,27 @@ only looked at more closely: fingerprints of two members may begin alike, and th
 Among 33 million addresses the chance that two do, and count as shared, is one in thirty thousand.
 """
 
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
 
-import polars as pl
+import numpy as np
 from django.db import connection, transaction
-from psycopg import ServerCursor
+from numpy.typing import NDArray
+from psycopg import Cursor, ServerCursor
 
 from insurers.lists.contacts import HAS_POSTAL_ADDRESS
-from insurers.lists.fingerprints import HASH_BYTES
+from insurers.lists.fingerprints import HASH
 from insurers.lists.problems import Problem
 from insurers.lists.tables import table_name
-from insurers.models import AffectedList
+from insurers.models import AffectedList, ListBlock
 
-SLICE_ROWS = 2_000_000
-"""How many different members or addresses are looked at at a time, about: some 100 MB."""
+SLICE_ROWS = 4_000_000
+"""How many hashes are looked at at a time, about: 32 MB; each slice reads all blocks again."""
 BLOCKS_AT_ONCE = 10  # fetched from PostgreSQL: 3 MB
+MANY = 16
 
-Piece = TypeVar("Piece", pl.Series, pl.DataFrame)
+Hashes = NDArray[np.uint64]
 
 
 class Shared(NamedTuple):
@@ -44,17 +47,27 @@ class Merged(NamedTuple):
     without_contact: int
 
 
+def keep_hashes(block: ListBlock, *, members: bytes, addresses: bytes) -> None:
+    """Keep the hashes of a block's records, 0 where there is none (worker, in a transaction)."""
+    # Django would write them into its statement, twice as long, for PostgreSQL to parse.
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        cursor.execute(
+            "UPDATE insurers_listblock SET member_hashes = %b, address_hashes = %b WHERE id = %s",
+            [members, addresses, block.pk],
+        )
+
+
 def note_repeated_rows(affected_list: AffectedList) -> None:
     """Fill the temporary table `repeated_row`, with rows whose member other rows seem to name."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS repeated_row")
         cursor.execute("CREATE TEMPORARY TABLE repeated_row (ordinal integer)")
-        for repeated in _gathered(map(_repeated, _counted(affected_list, "member_hashes"))):
-            for hashes in _gathered(_blocks(affected_list, "member_hashes")):
-                rows = _among(hashes, repeated).select("row")
-                with cursor.copy("COPY repeated_row FROM STDIN") as copy:
-                    for some in rows.iter_slices(100_000):
-                        copy.write("".join(f"{row}\n" for row in some["row"]))
+        for repeated in _gathered(map(_repeated, _slices(affected_list, "member_hashes"))):
+            for first_row, hashes in _blocks(affected_list, "member_hashes"):
+                rows = first_row + np.flatnonzero(_among(hashes, repeated))
+                if len(rows):
+                    with cursor.copy("COPY repeated_row FROM STDIN") as copy:
+                        copy.write("\n".join(map(str, rows.tolist())))
         cursor.execute("ANALYZE repeated_row")
 
 
@@ -132,74 +145,84 @@ def merge_repeated_members(affected_list: AffectedList) -> Merged:
 def shared_addresses(affected_list: AffectedList) -> Shared:
     """Count them, without the rows named in `gone_row`."""
     addresses = people = 0
-    for counted in _counted(affected_list, "address_hashes", gone="gone_row"):
-        repeated = _repeated(counted)
-        addresses += len(repeated)
-        people += int(_among(counted, repeated)["rows"].sum())
+    for some in _slices(affected_list, "address_hashes", gone="gone_row"):
+        again = _again(some.hashes)
+        repetitions = int(again.sum())
+        different = repetitions - int((again[1:] & again[:-1]).sum())
+        addresses += different
+        people += different + repetitions + some.more
     return Shared(addresses, people)
 
 
-def _counted(affected_list: AffectedList, column: str, *, gone: str = "") -> Iterator[pl.DataFrame]:
-    """Yield hashes with a number of rows, slice by slice: all those of one hash are in one.
+class _Slice(NamedTuple):
+    """The hashes between two bounds, of all blocks, in order."""
 
-    Rows are counted in each block by itself, since one address may stand on a third of them all.
-    """
+    hashes: Hashes
+    more: int  # rows left out, since a hash is kept MANY times of a block at the most
+
+
+def _slices(affected_list: AffectedList, column: str, *, gone: str = "") -> Iterator[_Slice]:
+    """Yield the hashes of a list slice by slice, in ascending order."""
     count = 1 + affected_list.rows // SLICE_ROWS
-    for number in range(count):
-        blocks = _blocks(affected_list, column, gone=gone, count=count, number=number)
-        yield pl.concat([block["hash"].value_counts(name="rows") for block in blocks])
+    for low, high in pairwise((number << 64) // count for number in range(count + 1)):
+        found = np.empty(affected_list.rows // count * 9 // 8, HASH)
+        size = more = 0
+        for _first_row, hashes in _blocks(affected_list, column, gone=gone):
+            here, beyond = _few_of_each(hashes[(hashes >= max(low, 1)) & (hashes <= high - 1)])
+            if size + len(here) > len(found):
+                found.resize(2 * (size + len(here)), refcheck=False)
+            found[size : size + len(here)] = here
+            size, more = size + len(here), more + beyond
+        found.resize(size, refcheck=False)
+        found.sort()
+        yield _Slice(found, more)
 
 
-def _repeated(counted: pl.DataFrame) -> pl.Series:
+def _few_of_each(hashes: Hashes) -> tuple[Hashes, int]:
+    """Return hashes in order, each MANY times at the most, and how many were left out.
+
+    One address may stand on a third of all rows: that would take memory for nothing.
+    """
+    hashes.sort()
+    if not (hashes[MANY:] == hashes[:-MANY]).any():
+        return hashes, 0
+    different, counts = np.unique(hashes, return_counts=True)
+    few = np.repeat(different, np.minimum(counts, MANY))
+    return few, len(hashes) - len(few)
+
+
+def _again(ordered: Hashes) -> NDArray[np.bool]:
+    """Say of each hash but the first whether it is that before it."""
+    return np.equal(ordered[1:], ordered[:-1])
+
+
+def _repeated(some: _Slice) -> Hashes:
     """Return the hashes that several rows have, each once."""
-    ordered = counted["hash"].sort()
-    in_several_blocks = ordered.filter((ordered == ordered.shift(1)).fill_null(value=False))
-    in_one_block = counted.filter(pl.col("rows") > 1)["hash"]
-    return pl.concat([in_several_blocks, in_one_block]).unique()
+    return np.unique(some.hashes[1:][_again(some.hashes)])
 
 
-def _among(rows: pl.DataFrame, hashes: pl.Series) -> pl.DataFrame:
-    return rows.filter(pl.col("hash").is_in(hashes.implode()))
+def _among(hashes: Hashes, ordered: Hashes) -> NDArray[np.bool]:
+    """Say of each hash whether it is one of those in order, which are not none."""
+    places = np.searchsorted(ordered, hashes)
+    return np.equal(ordered.take(places, mode="clip"), hashes)
 
 
-def _gathered(pieces: Iterator[Piece]) -> Iterator[Piece]:
-    """Yield pieces joined, SLICE_ROWS at a time and whatever the last one brings."""
-    some: list[Piece] = []
-    for piece in pieces:
+def _gathered(pieces: Iterable[Hashes]) -> Iterator[Hashes]:
+    """Yield pieces joined: each costs one more reading of all blocks."""
+    some: list[Hashes] = []
+    for piece in filter(len, pieces):
         some.append(piece)
-        if sum(map(len, some)) >= SLICE_ROWS:
-            yield pl.concat(some)
+        if sum(map(len, some)) >= SLICE_ROWS // 4:
+            yield np.concatenate(some)
             some = []
-    if any(map(len, some)):
-        yield pl.concat(some)
+    if some:
+        yield np.concatenate(some)
 
 
 def _blocks(
-    affected_list: AffectedList, column: str, *, gone: str = "", count: int = 1, number: int = 0
-) -> Iterator[pl.DataFrame]:
-    """Yield each block's hashes and row numbers, those of slice `number` of `count` alone."""
-    for first_row, hashes, left_out in _kept(affected_list, column, gone):
-        found = _numbers(hashes, pl.UInt64, "little")
-        if left_out:
-            found = found.scatter(_numbers(left_out, pl.UInt32, "big"), 0)
-        rows = pl.int_range(first_row, first_row + len(found), dtype=pl.UInt32, eager=True)
-        is_here = (found % count == number) & (found != 0)
-        yield pl.DataFrame({"hash": found.filter(is_here), "row": rows.filter(is_here)})
-
-
-def _numbers(
-    content: bytes, dtype: type[pl.UInt64 | pl.UInt32], order: Literal["little", "big"]
-) -> pl.Series:
-    size = HASH_BYTES if dtype == pl.UInt64 else 4
-    array = pl.Array(dtype, len(content) // size)
-    whole = pl.Series([content], dtype=pl.Binary)
-    return whole.bin.reinterpret(dtype=array, endianness=order).explode()
-
-
-def _kept(
-    affected_list: AffectedList, column: str, gone: str
-) -> Iterator[tuple[int, bytes, bytes | None]]:
-    """Yield each block's first row, hashes, and the places of the rows that are gone."""
+    affected_list: AffectedList, column: str, *, gone: str = ""
+) -> Iterator[tuple[int, Hashes]]:
+    """Yield each block's first row, and its hashes; 0 stands for none, and for a row gone."""
     left_out = "NULL::bytea"
     if gone:
         left_out = (
@@ -216,4 +239,9 @@ def _kept(
             [affected_list.pk],
             binary=True,
         )
-        yield from kept
+        for first_row, content, places in kept:
+            hashes = np.frombuffer(content, HASH)
+            if places:
+                hashes = hashes.copy()
+                hashes[np.frombuffer(places, ">i4")] = 0
+            yield first_row, hashes

@@ -47,7 +47,7 @@ def drop_table(list_id: int) -> None:
         cursor.execute(f"DROP TABLE IF EXISTS {table_name(list_id)}")
 
 
-def copy_members(list_id: int, rows: bytes) -> None:
+def copy_members(list_id: int, rows: memoryview) -> None:
     """Append members, given as `copy_format.copy_rows` makes them."""
     with connection.cursor() as cursor:
         statement = f"COPY {table_name(list_id)} ({COPY_COLUMNS}) FROM STDIN (FORMAT BINARY)"

@@ -31,6 +31,9 @@ CREATE TABLE members.listing_mark (
 );
 CREATE INDEX stale_marks ON members.listing_mark (list_id, ordinal) WHERE is_stale;
 RESET ROLE;
+-- Hashes have no pattern: to try to compress them costs as much as to store them.
+ALTER TABLE insurers_listblock ALTER member_hashes SET STORAGE EXTERNAL,
+    ALTER address_hashes SET STORAGE EXTERNAL;
 """
 
 DROP = """

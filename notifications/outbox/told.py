@@ -1,15 +1,14 @@
 """Keep who was told in step with the key under which people are fingerprinted."""
 
-import struct
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from django.db import IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from insurers.lists.byte_columns import put
-from insurers.lists.copy_format import COPY_END, COPY_START
+from insurers.lists.copy_format import COPY_END, COPY_START, blank, field
 from insurers.lists.fingerprint_keys import UnknownKeyVersionError, breach_key_name
 from insurers.lists.fingerprints import FINGERPRINT_BYTES, MemberFingerprints
 
@@ -42,9 +41,7 @@ _FORGET = "DROP TABLE IF EXISTS read_pair, pair"
 _SLICE = "(SELECT old, new FROM pair WHERE new >= %(start)s AND new <= %(end)s ORDER BY new)"
 _IN_ORDER = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
 
-# A row of COPY's binary form: two fields, each after its length.
-_PAIR = struct.Struct(">hi16si16s")
-_AT_OLD, _AT_NEW = 6, 26
+_PAIR = blank(("fields", ">i2"), *field("old", "V16"), *field("new", "V16"))
 
 _WRAP = f"""
 UPDATE notifications_told AS told SET fingerprint = pair.new, key_version = %(newest)s
@@ -117,11 +114,10 @@ def _slices(rows: int) -> list[tuple[UUID, UUID]]:
 
 def _pairs(old: bytes, new: bytes) -> bytes:
     """Return two columns of fingerprints as rows for COPY."""
-    size = FINGERPRINT_BYTES
-    rows = bytearray(_PAIR.pack(2, size, b"", size, b"")) * (len(old) // size)
-    put(rows, old, width=_PAIR.size, at=_AT_OLD, size=size)
-    put(rows, new, width=_PAIR.size, at=_AT_NEW, size=size)
-    return bytes(rows)
+    rows = np.full(len(old) // FINGERPRINT_BYTES, _PAIR)
+    rows["fields"] = 2
+    rows["old"], rows["new"] = np.frombuffer(old, "V16"), np.frombuffer(new, "V16")
+    return rows.tobytes()
 
 
 def _wrap_slice(cursor: CursorWrapper, values: dict[str, Any]) -> None:

@@ -21,7 +21,8 @@ from django.db import transaction
 from django.test import RequestFactory
 from django.utils.module_loading import import_string
 
-from insurers.lists.fingerprints import address_fingerprints
+from insurers.lists.byte_columns import split
+from insurers.lists.fingerprints import FINGERPRINT_BYTES, address_fingerprints
 from insurers.lists.sealing import DamagedError, open_sealed
 from insurers.models import AddressKey
 from notifications.campaigns.answers import without_addresses
@@ -95,7 +96,9 @@ def _candidates(report: Report, insurer_id: UUID) -> Iterator[int]:
     found = Notification.objects.filter(
         campaign__in=Campaign.objects.filter(insurer=insurer_id),
         channel=Channel.EMAIL,
-        address_fingerprint__in=[UUID(bytes=email) for email in emails.to_list() if email],
+        address_fingerprint__in=[
+            UUID(bytes=email) for email in split(emails.fingerprints, FINGERPRINT_BYTES)
+        ],
     )
     yield from found.order_by("-pk").values_list("pk", flat=True)
 

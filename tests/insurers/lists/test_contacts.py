@@ -1,9 +1,11 @@
 """Contacts: small, sealed to their row of their list, silent when printed."""
 
+import numpy as np
 import polars as pl
 import pytest
 
 from insurers.lists.contacts import (
+    TAG_BYTES,
     Contact,
     ContactOpener,
     ContactSealer,
@@ -42,12 +44,13 @@ def test_a_block_that_is_read_again_uses_no_nonce_twice() -> None:
 
 def test_contacts_sealed_by_column_open_each_in_its_place() -> None:
     sealer = ContactSealer(KEY, attempt=3)
-    contents = pl.Series([encode(LISE), encode(Contact()), encode(LISE)])
-    first, nothing, last = sealer.seal_column(pl.Series([2, 3, 70_000], dtype=pl.Int32), contents)
-    assert (first, last) == tuple(
-        sealer.seal(ordinal, encode(LISE)).removeprefix(sealer.number) for ordinal in (2, 70_000)
-    )
-    assert nothing == b""
+    contents = pl.Series([encode(LISE), encode(LISE)])
+    size = len(encode(LISE)) + TAG_BYTES
+    rows = bytearray(2 * size + 1)
+    places = [(0, size), (size + 1, 2 * size + 1)]
+    sealer.seal_into(memoryview(rows), places, np.array([2, 70_000], np.int32), contents)
+    first, second = (sealer.seal(n, encode(LISE)).removeprefix(sealer.number) for n in (2, 70_000))
+    assert rows == first + b"\0" + second
 
 
 def test_contacts_given_by_column_are_encoded_like_one() -> None:

@@ -88,7 +88,7 @@ def test_a_tag_that_would_say_no_name_is_changed() -> None:
     (code_of_anne,) = prints.name_tags(bytes(20), column("Anne"), column(""))
     codes = bytes(16) + int(code_of_anne).to_bytes(4) + bytes(19) + b"\1"
     tags = prints.name_tags(codes, pl.Series(["Anne", "Anne"]), pl.Series(["", ""]))
-    assert tags.to_list() == [1 << 24, code_of_anne ^ 1]
+    assert tags.tolist() == [1 << 24, code_of_anne ^ 1]
 
 
 def test_names_are_tagged_alike_whether_many_are_different_or_few() -> None:
@@ -99,7 +99,7 @@ def test_names_are_tagged_alike_whether_many_are_different_or_few() -> None:
         prints.name_tags(bytes(20), few[at : at + 1], few.reverse()[at : at + 1]).item()
         for at in range(len(few))
     ]
-    assert tags.to_list() == one_by_one
+    assert tags.tolist() == one_by_one
 
 
 def test_columns_of_nobody_are_empty() -> None:
@@ -108,25 +108,27 @@ def test_columns_of_nobody_are_empty() -> None:
         pl.Series([], dtype=pl.String),
     )
     assert prints.codes(nobody, nobody, nobody) == b""
-    assert prints.name_tags(b"", nobody, nobody).to_list() == []
-    assert AddressFingerprints(key=KEY).emails(nobody).to_list() == []
+    assert prints.name_tags(b"", nobody, nobody).tolist() == []
+    assert AddressFingerprints(key=KEY).emails(nobody).fingerprints == b""
 
 
 def test_an_address_is_never_a_phone_and_an_absent_one_nothing() -> None:
     here, elsewhere = AddressFingerprints(key=KEY), AddressFingerprints(key=OTHER_KEY)
     number = pl.Series(["+33639980001", ""])
     found = [here.emails(number), here.phones(number), elsewhere.phones(number)]
-    assert len({fingerprints[0] for fingerprints in found}) == 3
-    assert [fingerprints[1] for fingerprints in found] == [b"", b"", b""]
+    assert [addresses.given.tolist() for addresses in found] == [[True, False]] * 3
+    assert len({addresses.fingerprints for addresses in found}) == 3
+    assert [len(addresses.fingerprints) for addresses in found] == [16, 16, 16]
 
 
 def test_an_address_is_the_hmac_under_a_key_of_its_kind() -> None:
     of_emails = hmac.digest(KEY.hex().encode(), b"email", "sha256")
     addresses = pl.Series(["", "lise@example.fr", "", "zoé@example.fr"])
     found = AddressFingerprints(key=KEY).emails(addresses)
-    assert found.to_list() == [
-        code(of_emails, address.encode()) if address else b"" for address in addresses
-    ]
+    assert found.given.tolist() == [False, True, False, True]
+    assert found.fingerprints == b"".join(
+        code(of_emails, address.encode()) for address in addresses if address
+    )
 
 
 def test_a_later_version_is_the_hmac_of_the_one_before() -> None:

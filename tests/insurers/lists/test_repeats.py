@@ -70,5 +70,8 @@ def test_who_shares_an_address_counts_unless_the_row_is_gone(
 
 def test_an_address_on_every_row_takes_no_memory_for_each() -> None:
     found = list_of(*[[PLACEHOLDER] * 1000] * 5)
-    counted = list(repeats._counted(found, "address_hashes"))
-    assert [piece.rows() for piece in counted] == [[(PLACEHOLDER, 1000)] * 5]
+    (kept,) = repeats._slices(found, "address_hashes")
+    assert (len(kept.hashes), kept.more) == (5 * repeats.MANY, 5 * (1000 - repeats.MANY))
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE gone_row (ordinal integer) ON COMMIT DROP")
+    assert repeats.shared_addresses(found) == (1, 5000)
