@@ -18,7 +18,7 @@ from insurers.lists.preparing import Text
 from insurers.lists.problems import Refusal
 from insurers.lists.refusal import FileRefusedError
 from insurers.lists.repeats import keep_hashes
-from insurers.lists.tables import copy_members, note_faults
+from insurers.lists.tables import note_faults, rows_copied, table_name
 from insurers.lists.uploads import clear_range
 from insurers.models import AffectedList, ListBlock, ListState
 
@@ -90,7 +90,8 @@ class BlockReader:
         check_share(watch, text.layout, at_least=100)
         sealer = contact_sealer(self._list, attempt=block.attempts)
         taken = self._rows.take(cells, sealer)
-        copy_members(self._list.pk, taken.members)
+        with rows_copied(table_name(self._list.pk)) as copy:
+            copy.write(taken.members)
         note_faults(self._list.pk, taken.faults)
         ListBlock.objects.filter(pk=block.pk).update(
             is_read=True,

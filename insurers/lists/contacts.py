@@ -1,7 +1,6 @@
 """How a member can be reached: encoded in few bytes, sealed under the list's data key."""
 
 import secrets
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +26,8 @@ HAS_POSTAL_ADDRESS = 64
 """Bit that says a postal address is sealed with the contact, until a purge."""
 
 NONCE_BYTES, TAG_BYTES = 12, 16
+SEALED_MORE = 1 + TAG_BYTES
+"""Bytes by which a sealed contact is longer."""
 _FORMAT = b"\x01"
 _SEPARATOR = "\x1f"
 _ALWAYS = 5
@@ -109,24 +110,27 @@ class ContactSealer:
         self.number = bytes((attempt,))
 
     def seal(self, ordinal: int, content: bytes) -> bytes:
-        """Return the sealed contact of a row, 17 bytes longer."""
+        """Return the sealed contact of a row, SEALED_MORE bytes longer."""
         return self.number + self._cipher.encrypt(_nonce(self.number, ordinal), content, None)
 
     def seal_into(
         self,
-        rows: memoryview,
-        places: Iterable[tuple[int, int]],
+        rows: NDArray[np.uint8],
+        places: NDArray[np.int64],
         ordinals: NDArray[np.int32],
         contents: pl.Series,
     ) -> None:
-        """Write the sealed contact of each row, without `number`, over the bytes of its place."""
+        """Write the sealed contact of each row over the bytes from its place on."""
+        rows[places] = self.number[0]
         start = pl.lit(_nonce(self.number, 0)[:-4])  # an ordinal has four bytes
         frame = pl.DataFrame({"ordinal": ordinals})
         nonces = frame.select(start + polars_hash.col("ordinal").bytes.to_be()).to_series()
-        encrypt = self._cipher.encrypt_into
-        columns = zip(nonces.to_list(), contents.to_list(), places, strict=True)
-        for nonce, content, (first, end) in columns:
-            encrypt(nonce, content, None, rows[first:end])
+        starts = places + len(self.number)
+        ends = starts + contents.bin.size().to_numpy() + TAG_BYTES
+        columns = nonces.to_list(), contents.to_list(), starts.tolist(), ends.tolist()
+        encrypt, into = self._cipher.encrypt_into, rows.data
+        for nonce, content, first, end in zip(*columns, strict=True):
+            encrypt(nonce, content, None, into[first:end])
 
 
 class ContactOpener:

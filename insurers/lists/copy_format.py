@@ -6,14 +6,14 @@ are known before anything is written; contacts are sealed where they stand.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from insurers.lists.byte_columns import put
-from insurers.lists.contacts import NOTHING, TAG_BYTES, ContactSealer
+from insurers.lists.contacts import NOTHING, SEALED_MORE, ContactSealer
 from insurers.lists.fingerprints import FINGERPRINT_BYTES, Addresses
 
 COPY_COLUMNS = (
@@ -50,7 +50,6 @@ _START = blank(
     *field("fingerprint", "V16"),
 )
 _ADDRESS = blank(*field("fingerprint", "V16"))
-_CONTACT = blank(("length", ">i4"), ("sealed with", "V1"))
 _NULL = np.array([-1], ">i4")
 
 
@@ -66,7 +65,33 @@ class MemberColumns:
     phones: Addresses
 
 
-def copy_rows(
+class Rows(NamedTuple):
+    """Rows in the order of COPY_COLUMNS, to stand between COPY_START and COPY_END."""
+
+    content: NDArray[np.uint8]
+    contacts: NDArray[np.int64]
+    """The place of each contact that there is, which is still to be written."""
+
+
+def lay_out(
+    members: MemberColumns, sizes: NDArray[np.int64], *, list_id: int, key_version: int
+) -> Rows:
+    """Return the rows but for their contacts, of so many bytes each, 0 where there is none."""
+    widths = _START.itemsize + 3 * _NULL.itemsize + sizes
+    for addresses in (members.emails, members.phones):
+        widths += addresses.given * FINGERPRINT_BYTES
+    ends = np.cumsum(widths)
+    content = np.empty(widths.sum(), np.uint8)
+    places = ends - widths
+    put(content, places, _starts(members, list_id, key_version))
+    places += _START.itemsize
+    for addresses in (members.emails, members.phones):
+        places += _put_addresses(content, places, addresses)
+    put(content, places, np.where(sizes, sizes, -1).astype(_NULL.dtype))
+    return Rows(content, (ends - sizes)[sizes > 0])
+
+
+def sealed_rows(
     members: MemberColumns,
     contacts: pl.Series,
     sealer: ContactSealer,
@@ -74,29 +99,33 @@ def copy_rows(
     list_id: int,
     key_version: int,
 ) -> memoryview:
-    """Return the rows in the order of COPY_COLUMNS, to stand between COPY_START and COPY_END.
-
-    `contacts` are what `encode_column` returns.
-    """
+    """Return rows whose contacts, as `encode_column` returns them, are sealed in their places."""
     sizes = contacts.bin.size().to_numpy().astype(np.int64)
     is_given = sizes > len(NOTHING)
-    lengths = is_given * (len(sealer.number) + sizes + TAG_BYTES)
-    widths = _START.itemsize + 3 * _NULL.itemsize + lengths
-    for addresses in (members.emails, members.phones):
-        widths += addresses.given * FINGERPRINT_BYTES
-    ends = np.cumsum(widths)
-    rows = np.empty(widths.sum(), np.uint8)
-    places = ends - widths
-    put(rows, places, _starts(members, list_id, key_version))
-    places += _START.itemsize
-    for addresses in (members.emails, members.phones):
-        places += _put_addresses(rows, places, addresses)
-    _put_lengths(rows, places, lengths, sealer.number)
-    places += _CONTACT.itemsize
-    view = rows.data
-    rooms = zip(places[is_given].tolist(), ends[is_given].tolist(), strict=True)
-    sealer.seal_into(view, rooms, members.ordinals[is_given], contacts.filter(is_given))
-    return view
+    sizes = is_given * (sizes + SEALED_MORE)
+    rows = lay_out(members, sizes, list_id=list_id, key_version=key_version)
+    sealer.seal_into(
+        rows.content, rows.contacts, members.ordinals[is_given], contacts.filter(is_given)
+    )
+    return rows.content.data
+
+
+def rows_with(
+    contacts: bytes,
+    sizes: NDArray[np.int64],
+    members: MemberColumns,
+    *,
+    list_id: int,
+    key_version: int,
+) -> memoryview:
+    """Return rows with contacts that are sealed already, one after the other, of these sizes."""
+    rows = lay_out(members, sizes, list_id=list_id, key_version=key_version)
+    given = sizes[sizes > 0]
+    into, ends = rows.content.data, np.cumsum(given)
+    places = zip(rows.contacts.tolist(), (ends - given).tolist(), given.tolist(), strict=True)
+    for place, start, size in places:
+        into[place : place + size] = contacts[start : start + size]
+    return into
 
 
 def _starts(members: MemberColumns, list_id: int, key_version: int) -> NDArray[Any]:
@@ -120,14 +149,3 @@ def _put_addresses(
     put(rows, places[addresses.given], values)
     put(rows, places[~addresses.given], _NULL)
     return np.where(addresses.given, _ADDRESS.itemsize, _NULL.itemsize)
-
-
-def _put_lengths(
-    rows: NDArray[np.uint8], places: NDArray[np.int64], lengths: NDArray[np.int64], number: bytes
-) -> None:
-    given = lengths > 0
-    values = np.full(given.sum(), _CONTACT)
-    values["length"] = lengths[given]
-    values["sealed with"] = number
-    put(rows, places[given], values)
-    put(rows, places[~given], _NULL)

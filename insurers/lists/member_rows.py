@@ -19,7 +19,7 @@ from insurers.lists.contacts import (
     ContactSealer,
     encode_column,
 )
-from insurers.lists.copy_format import MemberColumns, copy_rows
+from insurers.lists.copy_format import MemberColumns, sealed_rows
 from insurers.lists.fingerprints import (
     HASH,
     AddressFingerprints,
@@ -122,7 +122,7 @@ class MemberRows:
         addresses[emails.given] = hashes_of(emails.fingerprints)
         records = members.ordinals - cells.first_row
         return Taken(
-            members=copy_rows(
+            members=sealed_rows(
                 members,
                 contacts,
                 sealer,

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from django.db import connection, transaction
+from psycopg import Copy
 
 from insurers.lists.copy_format import COPY_COLUMNS, COPY_END, COPY_START
 from insurers.lists.member_rows import Fault
@@ -47,13 +48,14 @@ def drop_table(list_id: int) -> None:
         cursor.execute(f"DROP TABLE IF EXISTS {table_name(list_id)}")
 
 
-def copy_members(list_id: int, rows: memoryview) -> None:
-    """Append members, given as `copy_format.copy_rows` makes them."""
-    with connection.cursor() as cursor:
-        statement = f"COPY {table_name(list_id)} ({COPY_COLUMNS}) FROM STDIN (FORMAT BINARY)"
-        with connection.wrap_database_errors, cursor.copy(statement) as copy:
+@contextmanager
+def rows_copied(table: str) -> Iterator[Copy]:
+    """Append to a table what the block writes, as `copy_format` makes it."""
+    statement = f"COPY {table} ({COPY_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        with cursor.copy(statement) as copy:
             copy.write(COPY_START)
-            copy.write(rows)
+            yield copy
             copy.write(COPY_END)
 
 

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from insurers.lists.contacts import (
-    TAG_BYTES,
+    SEALED_MORE,
     Contact,
     ContactOpener,
     ContactSealer,
@@ -45,12 +45,12 @@ def test_a_block_that_is_read_again_uses_no_nonce_twice() -> None:
 def test_contacts_sealed_by_column_open_each_in_its_place() -> None:
     sealer = ContactSealer(KEY, attempt=3)
     contents = pl.Series([encode(LISE), encode(LISE)])
-    size = len(encode(LISE)) + TAG_BYTES
-    rows = bytearray(2 * size + 1)
-    places = [(0, size), (size + 1, 2 * size + 1)]
-    sealer.seal_into(memoryview(rows), places, np.array([2, 70_000], np.int32), contents)
-    first, second = (sealer.seal(n, encode(LISE)).removeprefix(sealer.number) for n in (2, 70_000))
-    assert rows == first + b"\0" + second
+    size = len(encode(LISE)) + SEALED_MORE
+    rows = np.zeros(2 * size + 1, np.uint8)
+    places, ordinals = np.array([0, size + 1]), np.array([2, 70_000], np.int32)
+    sealer.seal_into(rows, places, ordinals, contents)
+    first, second = (sealer.seal(ordinal, encode(LISE)) for ordinal in (2, 70_000))
+    assert rows.tobytes() == first + b"\0" + second
 
 
 def test_contacts_given_by_column_are_encoded_like_one() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from insurers.lists.contacts import Contact, ContactSealer, encode
-from insurers.lists.copy_format import MemberColumns, copy_rows
+from insurers.lists.copy_format import MemberColumns, rows_with, sealed_rows
 from insurers.lists.fingerprints import Addresses
 
 KEY = bytes(32)
@@ -51,8 +51,12 @@ def test_each_member_is_the_row_that_a_loop_would_write(members: list[tuple[Any,
         phones=addresses(phones),
     )
     contents = pl.Series([encode(contact) for contact in contacts], dtype=pl.Binary)
-    rows = copy_rows(columns, contents, sealer, list_id=LIST, key_version=VERSION)
-    assert bytes(rows) == b"".join(
+    place = {"list_id": LIST, "key_version": VERSION}
+    sealed = [
+        None if contact == Contact() else sealer.seal(ordinal, encode(contact))
+        for ordinal, contact in zip(ordinals, contacts, strict=True)
+    ]
+    expected = b"".join(
         written(
             struct.pack(">i", LIST),
             struct.pack(">h", VERSION),
@@ -62,10 +66,16 @@ def test_each_member_is_the_row_that_a_loop_would_write(members: list[tuple[Any,
             fingerprint,
             email,
             phone,
-            None if contact == Contact() else sealer.seal(ordinal, encode(contact)),
+            contact,
         )
-        for ordinal, flag, tag, fingerprint, email, phone, contact in members
+        for (ordinal, flag, tag, fingerprint, email, phone, _contact), contact in zip(
+            members, sealed, strict=True
+        )
     )
+    assert sealed_rows(columns, contents, sealer, **place) == expected
+    sizes = np.array([len(contact or b"") for contact in sealed], np.int64)
+    whole = b"".join(contact or b"" for contact in sealed)
+    assert rows_with(whole, sizes, columns, **place) == expected
 
 
 def addresses(values: tuple[bytes | None, ...]) -> Addresses:
