@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-import polars_hash
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ HAS_POSTAL_ADDRESS = 64
 """Bit that says a postal address is sealed with the contact, until a purge."""
 
 NONCE_BYTES, TAG_BYTES = 12, 16
+_NONCE = np.dtype([("start", "V8"), ("ordinal", ">i4")])
 SEALED_MORE = 1 + TAG_BYTES
 """Bytes by which a sealed contact is longer."""
 _FORMAT = b"\x01"
@@ -122,12 +122,13 @@ class ContactSealer:
     ) -> None:
         """Write the sealed contact of each row over the bytes from its place on."""
         rows[places] = self.number[0]
-        start = pl.lit(_nonce(self.number, 0)[:-4])  # an ordinal has four bytes
-        frame = pl.DataFrame({"ordinal": ordinals})
-        nonces = frame.select(start + polars_hash.col("ordinal").bytes.to_be()).to_series()
+        nonces = np.empty(len(ordinals), _NONCE)
+        nonces["start"] = np.void(_nonce(self.number, 0)[: _NONCE["start"].itemsize])
+        nonces["ordinal"] = ordinals
         starts = places + len(self.number)
         ends = starts + contents.bin.size().to_numpy() + TAG_BYTES
-        columns = nonces.to_list(), contents.to_list(), starts.tolist(), ends.tolist()
+        each = nonces.view(f"V{NONCE_BYTES}").tolist()
+        columns = each, contents.to_list(), starts.tolist(), ends.tolist()
         encrypt, into = self._cipher.encrypt_into, rows.data
         for nonce, content, first, end in zip(*columns, strict=True):
             encrypt(nonce, content, None, into[first:end])
