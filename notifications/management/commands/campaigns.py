@@ -11,7 +11,7 @@ from notifications.campaigns.course import (
     failures_with_examples,
     speed_of,
 )
-from notifications.campaigns.halting import halted_because, told_of_halt
+from notifications.campaigns.halt_words import halted_because, told_of_halt
 from notifications.campaigns.steps import ENDED
 from notifications.models import Campaign
 from notifications.register.figures import Figures, campaign_figures
