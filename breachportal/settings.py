@@ -53,7 +53,6 @@ INSTALLED_APPS = [
     "django.contrib.admin" if ROLE == "web" else "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",

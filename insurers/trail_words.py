@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import TextChoices
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.models import AuditEntry
 from insurers.lists.problems import Field, Refusal, explain_refusal
 from insurers.models import ListEffect, PurgeKind, Role
+from insurers.numbers import spaced
 
 # What an entry is about (the first half of its action), then each action.
 KINDS = {
@@ -285,7 +285,7 @@ def _detail(name: str, value: object) -> Detail:
     if name in CHOICES and value in CHOICES[name].values:
         return Detail(shown, str(CHOICES[name](value).label), is_code=False)
     if isinstance(value, int):
-        return Detail(shown, intcomma(value), is_code=False)
+        return Detail(shown, spaced(value), is_code=False)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return Detail(shown, text, is_code=True)
 

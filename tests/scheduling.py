@@ -17,6 +17,10 @@ FIRST = (
     f"{WHOLE_WAY}test_end.py",
     "tests/faults/",
     "tests/embedded/",
+    # Long files that pytest-django would leave to the end, since they ask for no database of its.
+    "tests/notifications/register/test_year.py",
+    "tests/insurers/lists/test_rotation.py",
+    "tests/insurers/lists/test_sheets.py",
 )
 
 # All that is imported and collected stays to the end: a fifth of the collection's time would go

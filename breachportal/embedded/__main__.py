@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from breachportal.embedded.demo import reset_demo, run_demo
+from breachportal.embedded.history import OtherHistoryError
 from breachportal.embedded.ports import PortTakenError
 from breachportal.embedded.process import ServerDiedError
 from breachportal.embedded.state import PROJECT, AlreadyRunningError, State
@@ -38,7 +39,7 @@ def main() -> int:
         return _fail(
             f"{error.filename} appartient à un autre compte : effacez ce dossier depuis celui-ci."
         )
-    except (PortTakenError, ServerDiedError) as error:
+    except (OtherHistoryError, PortTakenError, ServerDiedError) as error:
         return _fail(str(error))
     return 0
 

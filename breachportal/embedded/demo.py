@@ -17,6 +17,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from breachportal.embedded.history import check_history
 from breachportal.embedded.mailpages import current_code, read_accounts
 from breachportal.embedded.ports import Ports, hold_ports
 from breachportal.embedded.postgres import start_cluster
@@ -227,12 +228,14 @@ def run_demo(state: State, *, port: int | None, members: int) -> None:
     """Bring everything up, fill it on the first start, stay until Ctrl-C.
 
     :raises AlreadyRunningError: when the state folder is in use.
+    :raises OtherHistoryError: when another release made its database.
     :raises PortTakenError: when `port` was given and is not free.
     :raises ServerDiedError: when something does not come up, or stay up.
     """
     state.create()
     with ExitStack() as stack:
         lock = stack.enter_context(state.lock())
+        check_history(state)
         supervisor = Supervisor()
         print("Le portail de démonstration démarre.", flush=True)
         end_leftovers(state.folder)

@@ -18,6 +18,7 @@ from typing import cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from breachportal.embedded.mailbox import Mailbox, Received
+from insurers.numbers import in_french
 
 PAGE_SIZE = 25
 CODE_SECONDS = 30
@@ -154,12 +155,11 @@ def _list(mailbox: Mailbox, *, search: str, number: int) -> Page:
     total = mailbox.count(search)
     start = (number - 1) * PAGE_SIZE
     rows = "".join(_row(received) for received in mailbox.page(search, start=start, size=PAGE_SIZE))
-    everything = (
-        f"{_thousands(mailbox.count())} messages à {_thousands(mailbox.count_addresses())} adresses"
-    )
-    found = f" ; {_thousands(total)} pour cette recherche" if search else ""
+    messages, addresses = in_french(mailbox.count()), in_french(mailbox.count_addresses())
+    written = f"{messages} messages à {addresses} adresses"
+    found = f" ; {in_french(total)} pour cette recherche" if search else ""
     content = f"""<h1>Messages reçus</h1>
-<p><strong id="count">{everything}</strong>{found}. Rien n’est sorti de cet ordinateur.</p>
+<p><strong id="count">{written}</strong>{found}. Rien n’est sorti de cet ordinateur.</p>
 <form role="search" action="/"><label for="q">Adresse du destinataire</label>
 <input id="q" name="q" type="search" value="{escape(search)}" autocomplete="off">
 <button>Rechercher</button></form>
@@ -272,7 +272,3 @@ def _part(message: EmailMessage, kind: str) -> str:
 
 def _clock(received: Received) -> str:
     return time.strftime("%d/%m %H:%M:%S", time.localtime(received.received_at))
-
-
-def _thousands(number: int) -> str:
-    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")

@@ -26,7 +26,8 @@ PLAIN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "/._-")
 
 OWN_ENTRIES = (
     *("postgres", "postgres.new", "redis", "uploads", "keys", "sms", "static", "mail", "logs"),
-    *("beat", "heads", "demo.json", "secrets.json", "secrets.new", "lock"),
+    *("beat", "heads", "demo.json", "secrets.json", "secrets.new"),
+    *("migrations.json", "migrations.new", "lock"),
 )
 
 
@@ -67,6 +68,15 @@ class State:
     @property
     def beat(self) -> Path:
         return self.folder / "beat"
+
+    @property
+    def database(self) -> Path:
+        """Where PostgreSQL keeps its data, once it has begun."""
+        return self.folder / "postgres"
+
+    @property
+    def migrations_file(self) -> Path:
+        return self.folder / "migrations.json"
 
     @property
     def demo_file(self) -> Path:

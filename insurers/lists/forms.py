@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy
@@ -14,6 +13,7 @@ from insurers.lists.ingestion import operators_for
 from insurers.lists.rejected import correctable_lists
 from insurers.lists.uploads import SealingUploadHandler
 from insurers.models import AffectedList, Breach, Insurer, ListEffect, Operator, Population
+from insurers.numbers import spaced
 
 ACCEPTED = ".csv,.tsv,.txt,.xlsx,.xls,.ods,.gz,.zip,text/csv"
 
@@ -32,7 +32,7 @@ class CorrectedListField(forms.ModelChoiceField[AffectedList]):
         return _("la liste n° %(number)s du %(date)s (%(rows)s lignes rejetées)") % {
             "number": obj.pk,
             "date": f"{timezone.localtime(obj.uploaded_at):%d/%m/%Y}",
-            "rows": intcomma(obj.rows_rejected),
+            "rows": spaced(obj.rows_rejected),
         }
 
 

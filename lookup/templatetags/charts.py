@@ -7,8 +7,7 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from lookup.templatetags.pages import spaced
-from notifications.register.breach_page import numbers
+from insurers.numbers import spaced
 
 register = template.Library()
 
@@ -148,11 +147,10 @@ def told_chart(points: Sequence[Any], listed: int, title: str, desc: str) -> Saf
 @register.simple_tag
 def told_rows(points: Sequence[Any]) -> SafeString:
     """Return the same figures as rows of a table: the day, people by channel, and all of them."""
-    number = numbers()
     rows = []
     for point in points:
         people = [*(count for _code, count in point.by_channel), point.total]
-        cells = "".join(f'<td class="number">{number(count)}</td>' for count in people)
+        cells = "".join(f'<td class="number">{spaced(count)}</td>' for count in people)
         rows.append(f'<tr><th scope="row">{point.day:%d/%m/%Y}</th>{cells}</tr>')
     return mark_safe("".join(rows))  # noqa: S308 (days and numbers)
 

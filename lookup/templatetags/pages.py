@@ -2,7 +2,7 @@
 
 import datetime
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from django import template
@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
+from insurers.numbers import spaced
 from lookup.localized import localized as pick
 
 register = template.Library()
@@ -118,13 +119,10 @@ def host(address: str) -> str:
     return (urlsplit(address).hostname or address).removeprefix("www.")
 
 
-@register.filter
-def spaced(number: int | None) -> str:
-    """Write a whole number as the page's language does: 33 000 000 or 33,000,000."""
-    if number is None:
-        return ""
-    written = f"{number:,}"
-    return written if get_language() == "en" else written.replace(",", "\N{NARROW NO-BREAK SPACE}")
+@register.filter("spaced")
+def spaced_or_nothing(number: int | Literal[""] | None) -> str:
+    """Write a whole number as the page's language does, and nothing where there is none."""
+    return "" if number is None or number == "" else spaced(number)
 
 
 def _current(context: Context) -> str | None:

@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 
-from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Sum
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from audit.trail import insurer_scope, record
 from notifications.campaigns.mail import tell_of_halt
@@ -31,34 +28,6 @@ NO_ANSWER = "-no-answer"  # how every channel's reason ends
 UNANSWERED = 3
 WATCHED = 100  # messages after which the share of failures counts
 REFUSED_IN_A_ROW = 20
-
-WORDS = {
-    "sender_refused": gettext_noop(
-        "Le serveur ou le prestataire refuse l’expéditeur : l’envoi s’est arrêté sans rien perdre."
-        " Faites vérifier la configuration, puis reprenez."
-    ),
-    "sender_fails": gettext_noop(
-        "Le domaine d’envoi n’est plus conforme : l’envoi s’est arrêté sans rien perdre."
-        " Faites-le corriger, puis reprenez, ou reprenez en disant pourquoi."
-    ),
-    "no_answer": gettext_noop(
-        "Le serveur ou le prestataire coupe la connexion avant de répondre : les messages"
-        " concernés sont marqués « en doute » et l’envoi s’est arrêté. Faites-le vérifier, puis"
-        " reprenez."
-    ),
-    "unexpected": gettext_noop(
-        "Une erreur inattendue a arrêté l’envoi ; le message en cours est marqué « en doute »."
-        " Prévenez l’exploitant du portail avant de reprendre."
-    ),
-    "all_refused": gettext_noop(
-        "Le serveur ou le prestataire a refusé vingt messages de suite : l’envoi s’est arrêté."
-        " Faites vérifier la configuration et la liste, puis reprenez."
-    ),
-    "failures": gettext_noop(
-        "Plus d’un message sur dix a échoué pour de bon : l’envoi s’est arrêté de lui-même."
-        " Vérifiez la liste avant de reprendre."
-    ),
-}
 
 
 @dataclass
@@ -136,14 +105,3 @@ def halt_campaign(*, campaign_id: int, reason: str, now: datetime, **counts: int
                 detail={"reason": reason, "people_told": len(campaign.halt_told), **counts},
             )
     return bool(halted)
-
-
-def halted_because(campaign: Campaign) -> str:
-    """Return why a halted campaign stopped and what to do, in the reader's language."""
-    return _(WORDS[campaign.halt_reason]) if campaign.state == CampaignState.HALTED else ""
-
-
-def told_of_halt(campaign: Campaign) -> list[str]:
-    """Return who was told that it stopped, by name."""
-    told = get_user_model().objects.filter(pk__in=campaign.halt_told)
-    return list(told.order_by("name").values_list("name", flat=True))

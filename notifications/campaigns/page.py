@@ -9,7 +9,7 @@ from insurers.permissions import staff_of
 from notifications.campaigns.approving import barred_from_approving
 from notifications.campaigns.course import course_of, failures_with_examples, speed_of
 from notifications.campaigns.forms import ApprovalForm, ReturnForm
-from notifications.campaigns.halting import halted_because, told_of_halt
+from notifications.campaigns.halt_words import halted_because, told_of_halt
 from notifications.campaigns.sms_cost import sms_cost
 from notifications.campaigns.steps import RETURNABLE, STOPPABLE
 from notifications.letters.progress import letters_shown

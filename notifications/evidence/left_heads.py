@@ -6,7 +6,7 @@ check before this one has not all seen, and one of each earlier day.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -33,7 +33,7 @@ class LeftHeads:
 
     comparison: Comparison
     fingerprints: frozenset[str]
-    faults: list[str] = field(default_factory=list)
+    faults: tuple[str, ...]
 
 
 def compare_with_left_heads(*, now: datetime) -> LeftHeads | None:
@@ -41,21 +41,21 @@ def compare_with_left_heads(*, now: datetime) -> LeftHeads | None:
     if settings.TRAIL_HEADS_DIR is None:
         return None
     keys = frozenset(key.fingerprint for key in published_keys())
-    left = LeftHeads(Comparison(signed_away(keys)), keys)
+    comparison = Comparison(signed_away(keys))
     found = _files(settings.TRAIL_HEADS_DIR)
-    left.faults.extend(f"heads:{number}" for number in _missing([one[0] for one in found]))
+    faults = [f"heads:{number}" for number in _missing([one[0] for one in found])]
     newest = None
     for number, _day, path in _read(found):
         try:
             signed = read_signed(path.read_bytes(), fingerprints=keys)
         except (UntrustedHeadsError, OSError):
-            left.faults.append(f"heads:{number}")
+            faults.append(f"heads:{number}")
         else:
-            left.comparison.add(signed)
+            comparison.add(signed)
             newest = datetime.fromisoformat(signed.signed_at)
     if newest is None or now - newest >= LATE:
-        left.faults.append("heads")
-    return left
+        faults.append("heads")
+    return LeftHeads(comparison, keys, tuple(faults))
 
 
 def _files(folder: Path) -> list[tuple[int, str, Path]]:

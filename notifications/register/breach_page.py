@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from insurers.models import Breach, Operator
+from insurers.numbers import spaced
 from notifications.models import State
 from notifications.register.clock import Clock, ClockState, clock_of
 from notifications.register.glance import NOBODY, Line, added_up
@@ -163,35 +164,24 @@ def date_of(at: datetime) -> str:
     return timezone.localtime(at).strftime("%d/%m/%Y")
 
 
-def numbers() -> Callable[[int], str]:
-    """Return how the page's language writes whole numbers, found out once, unlike `intcomma`."""
-    separator = formats.get_format("THOUSAND_SEPARATOR")
-    return lambda count: f"{count:,}".replace(",", separator)
-
-
-def number(count: int) -> str:
-    """Write a whole number as the page's language does."""
-    return numbers()(count)
-
-
 def _one_place(days: float) -> str:
     # Rounded here: number_format only cuts. Adding zero takes the sign off a zero.
     return formats.number_format(round(days, 1) + 0.0, 1)
 
 
 PEOPLE = [
-    Column("listed", _("Sur liste"), lambda row: row.line.listed, number),
-    Column("told", _("Informées"), _people(Standing.TOLD), number),
-    Column("in_progress", _("En cours"), _people(Standing.IN_PROGRESS), number),
-    Column("unreachable", _("Injoignables"), _people(Standing.UNREACHABLE), number),
-    Column("exempt", _("Dispensées"), _people(Standing.EXEMPT), number),
-    Column("told_already", _("Déjà informées"), _people(Standing.TOLD_ALREADY), number),
-    Column("cancelled", _("Annulées"), _people(Standing.CANCELLED), number),
+    Column("listed", _("Sur liste"), lambda row: row.line.listed, spaced),
+    Column("told", _("Informées"), _people(Standing.TOLD), spaced),
+    Column("in_progress", _("En cours"), _people(Standing.IN_PROGRESS), spaced),
+    Column("unreachable", _("Injoignables"), _people(Standing.UNREACHABLE), spaced),
+    Column("exempt", _("Dispensées"), _people(Standing.EXEMPT), spaced),
+    Column("told_already", _("Déjà informées"), _people(Standing.TOLD_ALREADY), spaced),
+    Column("cancelled", _("Annulées"), _people(Standing.CANCELLED), spaced),
 ]
 DETAILS = [
-    Column("accepted", _("acceptées"), _state(State.ACCEPTED), number),
-    Column("delivered", _("remises"), _state(State.DELIVERED), number),
-    Column("bounced", _("adresse refusée"), _state(State.BOUNCED), number),
+    Column("accepted", _("acceptées"), _state(State.ACCEPTED), spaced),
+    Column("delivered", _("remises"), _state(State.DELIVERED), spaced),
+    Column("bounced", _("adresse refusée"), _state(State.BOUNCED), spaced),
 ]
 MESSAGES = [
     Column("first", _("premier"), lambda row: row.line.first_message_at, _moment),

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from typing import Any, Self
 
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import connection, models, transaction
 from django.utils import formats, timezone
 from django.utils.translation import get_language, gettext
@@ -17,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.trail import account, insurer_scope, record
 from insurers.models import Breach, DataCategory, Insurer, Operator, Population
+from insurers.numbers import spaced
 from notifications.models import RecordVersion
 from notifications.notices.versions import canonical_sha256
 from notifications.register.clock import ClockState, clock_of
@@ -212,9 +212,9 @@ def _items(content: RecordContent, part: Part, now: datetime) -> Iterable[Item]:
     """Say each item of the record; a delay has reasons where there is one."""
     portal = {
         "people_categories": known_people(part),
-        "people_number": intcomma(part.line.figures.listed),
+        "people_number": spaced(part.line.figures.listed),
         "data_categories": known_data(part),
-        "records_number": intcomma(_records(part)),
+        "records_number": spaced(_records(part)),
     }
     yield _item("nature", ", ".join(str(Nature(one).label) for one in content.nature))
     for name in ("facts", "cause", "people_categories", "people_number", "data_categories"):
@@ -242,7 +242,7 @@ def _item(name: str, value: str, portal: str = "") -> Item:
 
 
 def _words(value: str | int | None) -> str:
-    return intcomma(value) if isinstance(value, int) else value or ""
+    return spaced(value) if isinstance(value, int) else value or ""
 
 
 def _moment(at: datetime | None) -> str:
@@ -260,8 +260,8 @@ def _told(part: Part) -> str:
     if part.line.first_message_at is None or part.line.last_message_at is None:
         return ""
     return gettext("%(told)s personnes informées sur %(listed)s, du %(first)s au %(last)s") % {
-        "told": intcomma(part.line.figures.people[Standing.TOLD]),
-        "listed": intcomma(part.line.figures.listed),
+        "told": spaced(part.line.figures.people[Standing.TOLD]),
+        "listed": spaced(part.line.figures.listed),
         "first": _moment(part.line.first_message_at),
         "last": _moment(part.line.last_message_at),
     }

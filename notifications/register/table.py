@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
 
 from insurers.models import Breach
+from insurers.numbers import spaced
 from notifications.reasons import reason_label
 from notifications.register.breach_page import (
     DAYS,
@@ -18,7 +19,6 @@ from notifications.register.breach_page import (
     Column,
     Row,
     date_of,
-    numbers,
 )
 
 Labelled = list[tuple[str, Column]]
@@ -28,7 +28,6 @@ class Table:
     """Writes rows in the language of the page, whose words it looks up once."""
 
     def __init__(self) -> None:
-        self.number = numbers()
         self.reason = cache(reason_label)
         self.clock_state = cache(lambda state: escape(state.label))
         self.people: Labelled = _labelled(PEOPLE, "")
@@ -58,11 +57,11 @@ class Table:
     def figures(self, row: Row) -> SafeString:
         """Return a row's figures, to the end of its second row."""
         people = "".join(
-            f'<td class="number" data-label="{label}">{self.number(column.value(row))}</td>'
+            f'<td class="number" data-label="{label}">{spaced(column.value(row))}</td>'
             for label, column in self.people
         )
         details = [
-            f"{label}{self.number(count)}"
+            f"{label}{spaced(count)}"
             for label, column in self.details
             if (count := column.value(row))
         ]
@@ -82,7 +81,7 @@ class Table:
         ):
             for reason, people in reasons.most_common():
                 if people:
-                    shown = self.number(people)
+                    shown = spaced(people)
                     yield escape(said % {"reason": self.reason(reason), "shown": shown})
 
     def _tags(self, row: Row) -> Iterable[str]:
@@ -102,7 +101,7 @@ class Table:
                 "%(shown)s lignes rejetées, personnes non informées",
                 line.rows_rejected,
             )
-            yield _tag("tag-warning", said % {"shown": self.number(line.rows_rejected)})
+            yield _tag("tag-warning", said % {"shown": spaced(line.rows_rejected)})
 
 
 def _labelled(columns: Iterable[Column], between: str) -> Labelled:

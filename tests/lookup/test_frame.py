@@ -7,12 +7,14 @@ import pytest
 from django import forms
 from django.contrib.messages.storage.base import Message
 from django.http import HttpRequest
+from django.template import Context, Template
 from django.template.loader import render_to_string
 from django.test import RequestFactory
 from django.utils.translation import override
 
+from insurers.numbers import spaced
 from lookup.templatetags.charts import stacked_bar
-from lookup.templatetags.pages import day, host, spaced
+from lookup.templatetags.pages import day, host
 
 
 class Form(forms.Form):
@@ -85,6 +87,11 @@ def test_dates_and_numbers_follow_the_language() -> None:
     with override("en"):
         assert spaced(33_000_000) == "33,000,000"
         assert "2024" in day(date(2024, 2, 1))
+
+
+def test_pages_write_no_number_where_there_is_none() -> None:
+    page = Template("{% load pages %}{{ ten|spaced }},{{ none|spaced }},{{ missing|spaced }}")
+    assert page.render(Context({"ten": 10_000, "none": None})) == "10\u202f000,,"
 
 
 def test_a_site_is_named_as_people_say_it() -> None:

@@ -158,8 +158,8 @@ def _after(lines: list[str], start: str) -> str:
     return next(line for line in lines if line.startswith(start)).removeprefix(start).strip()
 
 
-# Of one module: while Playwright runs its event loop, Django refuses the database to other tests.
-@pytest.fixture(scope="module")
+# While Playwright runs its event loop, Django refuses the database: no test here asks for it.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

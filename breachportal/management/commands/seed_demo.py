@@ -19,6 +19,7 @@ from insurers.lists.acceptance import decide_to_accept
 from insurers.lists.ingestion import operators_for, register_list
 from insurers.lists.uploads import seal_file
 from insurers.models import AffectedList, Insurer, ListState, Population
+from insurers.numbers import spaced
 from insurers.queueing import enqueue
 from insurers.row_security import row_scope
 from insurers.tasks import accept_list, ingest_list
@@ -58,7 +59,7 @@ class Command(BaseCommand):
 
     def _tell_the_story(self, cast: Cast, *, members: int) -> None:
         """Take a list through the code that an upload takes, each step by whose part it is."""
-        self._say(f"Une liste de {members:_} personnes fictives est écrite, scellée et lue.")
+        self._say(f"Une liste de {spaced(members)} personnes fictives est écrite, scellée et lue.")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "membres.csv"
             write_members(path, rows=members)
@@ -94,7 +95,7 @@ class Command(BaseCommand):
                 found = AffectedList.objects.get(pk=list_id)
             if found.state == ListState.REFUSED:
                 raise CommandError(f"La liste est refusée ({found.refusal_code}).")
-            line = f"liste : {found.rows:_} lignes, {found.get_state_display()}"
+            line = f"liste : {spaced(found.rows)} lignes, {found.get_state_display()}"
             return found.state == goal, line
 
         self._follow(step)
@@ -106,7 +107,8 @@ class Command(BaseCommand):
                 figures = campaign_figures(found)
             if found.state == CampaignState.HALTED:
                 raise CommandError("La campagne s’est arrêtée : trop d’échecs.")
-            line = f"messages : {figures.messages_done:_} sur {figures.messages_total:_}"
+            done, total = spaced(figures.messages_done), spaced(figures.messages_total)
+            line = f"messages : {done} sur {total}"
             return found.state == CampaignState.FINISHED, line
 
         self._follow(step)
@@ -128,7 +130,7 @@ class Command(BaseCommand):
             time.sleep(0.2)
 
     def _say(self, line: str, ending: str = "\n") -> None:
-        self.stdout.write(line.replace("_", " ").ljust(70), ending=ending)
+        self.stdout.write(line.ljust(70), ending=ending)
         self.stdout.flush()
 
     def _say_summary(self) -> None:

@@ -1,17 +1,17 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone, translation
 
+from insurers.numbers import spaced
 from notifications.campaigns.course import (
     Point,
     course_of,
     failures_with_examples,
     speed_of,
 )
-from notifications.campaigns.halting import halted_because, told_of_halt
+from notifications.campaigns.halt_words import halted_because, told_of_halt
 from notifications.campaigns.steps import ENDED
 from notifications.models import Campaign
 from notifications.register.figures import Figures, campaign_figures
@@ -61,17 +61,17 @@ class Command(BaseCommand):
         if because := halted_because(campaign):
             self.stdout.write(f"  {because}")
             self.stdout.write(f"  prévenus par courriel : {', '.join(told_of_halt(campaign))}")
-        self.stdout.write(f"  {_bar(figures)} {intcomma(figures.listed)} personnes")
+        self.stdout.write(f"  {_bar(figures)} {spaced(figures.listed)} personnes")
         for standing, people in figures.standings:
             if people:
-                self.stdout.write(f"  {BAR[standing]} {standing.label} : {intcomma(people)}")
+                self.stdout.write(f"  {BAR[standing]} {standing.label} : {spaced(people)}")
         for reason, people in figures.unreachable_reasons:
-            self.stdout.write(f"    {reason} : {intcomma(people)}")
+            self.stdout.write(f"    {reason} : {spaced(people)}")
         if figures.messages_total:
-            done, total = intcomma(figures.messages_done), intcomma(figures.messages_total)
+            done, total = spaced(figures.messages_done), spaced(figures.messages_total)
             self.stdout.write(f"  messages traités : {done} sur {total}")
             for message_state, messages in figures.message_states:
-                self.stdout.write(f"    {message_state.label} : {intcomma(messages)}")
+                self.stdout.write(f"    {message_state.label} : {spaced(messages)}")
         if line := _course(course_of(campaign=campaign, figures=figures, now=now)):
             self.stdout.write(f"  informées dans le temps : {line}")
         speed = speed_of(campaign=campaign, figures=figures, now=now)
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         for failure in failures_with_examples(campaign=campaign):
             self.stdout.write(
                 f"  {failure.state.label}, {failure.channel.label}, {failure.reason_label} : "
-                f"{intcomma(failure.messages)}"
+                f"{spaced(failure.messages)}"
                 + (f" (« {failure.example} »)" if failure.example else "")
             )
 
