@@ -8,11 +8,12 @@ import hmac
 import re
 import unicodedata
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from django.conf import settings
 
@@ -55,9 +56,35 @@ class Typed:
     reference: str = field(default="", repr=False)
 
 
+class Names(NamedTuple):
+    """What a message is called: its reference, that one's fingerprint, its Message-ID."""
+
+    reference: str
+    fingerprint: bytes
+    message_id: str
+
+
+def namer() -> Callable[[int], Names]:
+    """Return what names notifications (worker only): the settings are read once for all of them."""
+    key, lookup = _key(settings.REFERENCE_KEY), _key(settings.REFERENCE_LOOKUP_KEY)
+    host = settings.PORTAL_HOST
+
+    def names(notification_id: int) -> Names:
+        reference = _derived(notification_id, key)
+        return Names(
+            reference, _fingerprint(reference, lookup), _message_id(notification_id, key, host)
+        )
+
+    return names
+
+
 def derive(notification_id: int) -> str:
     """Return the reference of a notification, in groups of four (worker only)."""
-    digest = hmac.digest(_key(settings.REFERENCE_KEY), b"reference:%d" % notification_id, "sha256")
+    return _derived(notification_id, _key(settings.REFERENCE_KEY))
+
+
+def _derived(notification_id: int, key: bytes) -> str:
+    digest = hmac.digest(key, b"reference:%d" % notification_id, "sha256")
     number = int.from_bytes(digest[:8], "big") >> 4
     symbols = "".join([ALPHABET[number >> shift & 31] for shift in _SHIFTS])
     return _grouped(symbols + check_symbol(symbols))
@@ -108,14 +135,21 @@ def places_of_references(text: str, *, may_touch: bool = False) -> Iterator[tupl
 
 def fingerprint(reference: str) -> bytes:
     """Return what is stored of a reference: 16 bytes under the look-up key (web and worker)."""
-    plain = reference.replace("-", "").encode()
-    return hmac.digest(_key(settings.REFERENCE_LOOKUP_KEY), plain, "sha256")[:16]
+    return _fingerprint(reference, _key(settings.REFERENCE_LOOKUP_KEY))
+
+
+def _fingerprint(reference: str, key: bytes) -> bytes:
+    return hmac.digest(key, reference.replace("-", "").encode(), "sha256")[:16]
 
 
 def message_id(notification_id: int) -> str:
     """Return the Message-ID (RFC 5322) of a notification: the same at every attempt."""
-    digest = hmac.digest(_key(settings.REFERENCE_KEY), b"message-id:%d" % notification_id, "sha256")
-    return f"<{digest[:16].hex()}@{settings.PORTAL_HOST}>"
+    return _message_id(notification_id, _key(settings.REFERENCE_KEY), settings.PORTAL_HOST)
+
+
+def _message_id(notification_id: int, key: bytes, host: str) -> str:
+    digest = hmac.digest(key, b"message-id:%d" % notification_id, "sha256")
+    return f"<{digest[:16].hex()}@{host}>"
 
 
 def own_key(purpose: str) -> bytes:

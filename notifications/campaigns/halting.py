@@ -43,6 +43,8 @@ class RefusalsInARow:
 
     def are_too_many(self, *, campaign_id: int, is_refused: bool) -> bool:
         """Count an outcome; return whether the provider seems to refuse everything, once."""
+        if not is_refused and campaign_id not in self._counts:
+            return False  # As nearly always, and without waiting for another connection.
         with self._turn:
             self._counts[campaign_id] += is_refused
             is_too_many = self._counts[campaign_id] >= REFUSED_IN_A_ROW

@@ -24,7 +24,14 @@ from django.utils import timezone
 from insurers.lists import identifiers
 from notifications.channels.base import Outgoing
 from notifications.notices.content import NoticeContent
-from notifications.notices.rendering import BLANKS, EmailText, Language, MessageLayout, lay_out
+from notifications.notices.rendering import (
+    BLANKS,
+    COVERED,
+    EmailText,
+    Language,
+    MessageLayout,
+    lay_out,
+)
 from notifications.senders.choosing import Sender
 
 RECEIPT_HEADER = "X-Receipt-Token"
@@ -53,10 +60,12 @@ class MimeTemplate:
 
     def fill(self, head: bytes, values: dict[str, str]) -> bytes:
         """Return the whole message, with the headers that are the recipient's own in front."""
-        filled = [head, self.pieces[0]]
+        filled, quoted = [head, self.pieces[0]], dict[str, bytes]()
         for (blank, is_html), piece in zip(self.blanks, self.pieces[1:], strict=True):
-            value = values[blank]
-            filled += (_quoted(escape(value) if is_html else value), piece)
+            value = escape(values[blank]) if is_html else values[blank]
+            if value not in quoted:
+                quoted[value] = _quoted_sentence(value) if blank == COVERED else _quoted(value)
+            filled += (quoted[value], piece)
         return b"".join(filled)
 
 
@@ -195,6 +204,9 @@ def _quoted(content: str) -> bytes:
     cut = len(encoded) - 3  # What is left on the line is 76 long: three or more go to the next.
     cut -= next((back for back in (1, 2) if encoded[cut - back : cut - back + 1] == b"="), 0)
     return encoded[:cut] + SOFT_BREAK + encoded[cut:]
+
+
+_quoted_sentence = lru_cache(maxsize=16)(_quoted)  # It says how many people, and nobody's name.
 
 
 @lru_cache(maxsize=4)

@@ -25,6 +25,7 @@ from notifications.senders.choosing import PORTAL, Sender
 
 LONGEST_REPLY = 8192  # bytes, with its continuation lines
 _REPLY = re.compile(rb"[2-5][0-9]{2}(?:[ \r\n-]|$)")
+_ONE_LINE = re.compile(rb"[2-5][0-9]{2} [\t -~]{0,512}\r?")  # nearly every reply
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?!\S)")
 CLOSING, START_MAIL_INPUT = 421, 354
 
@@ -134,7 +135,10 @@ class Session:
         return refusal
 
     def _transmit(self, content: bytes, following: Envelope | None) -> Answer:
-        body = content.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+        # To look costs a tenth of replacing, which finds nothing in nearly every message.
+        if b"\r\n." in content:
+            content = content.replace(b"\r\n.", b"\r\n..")
+        body = content + b".\r\n"
         after = b""
         if following is not None:
             after = b"".join(self._commands(following))
@@ -175,6 +179,8 @@ class _Replies:
     def read(self) -> tuple[int, str]:
         """Return a reply's code and text; raise OSError or ValueError where there is none."""
         line = self._line()
+        if _ONE_LINE.fullmatch(line):
+            return int(line[:3]), line[4:].decode().strip()
         texts, length = [line[4:]], len(line)
         while _REPLY.match(line) and line[3:4] == b"-" and length <= LONGEST_REPLY:
             line = self._line()

@@ -118,8 +118,8 @@ class Notification(models.Model):
         indexes = (
             models.Index(
                 fields=("campaign", "channel", "due_at", "id"),
-                condition=Q(state__in=("pending", "sending", "deferred")),
-                name="messages_in_progress",
+                condition=Q(state__in=("pending", "deferred")),
+                name="messages_that_wait",
             ),
             models.Index(fields=("list_id", "ordinal"), name="messages_that_name_a_member"),
             models.Index(

@@ -16,13 +16,11 @@ from notifications.models import (
     CampaignKind,
     CampaignState,
     CrowdedAddress,
-    Notification,
     Reply,
-    State,
 )
+from notifications.sending.unfinished import unfinished
 
 SLICE_MESSAGES = 50_000  # one transaction
-WAITING = (State.PENDING, State.SENDING, State.DEFERRED)
 
 # Why nothing was sent to these people is still told from their rows (`planning.PLANNED`).
 NOTE_SHARED = """
@@ -72,8 +70,7 @@ def _is_in_use(affected_list: AffectedList) -> bool:
 
 def are_being_cancelled(campaigns: QuerySet[Campaign]) -> bool:
     """Whether messages of cancelled ones still wait, or are in a worker's hands."""
-    cancelled = campaigns.filter(state=CampaignState.CANCELLED)
-    return Notification.objects.filter(campaign__in=cancelled, state__in=WAITING).exists()
+    return unfinished(campaigns.filter(state=CampaignState.CANCELLED)).exists()
 
 
 def note_shared_addresses(*, affected_list: AffectedList) -> None:

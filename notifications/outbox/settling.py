@@ -207,9 +207,12 @@ def settle(*, breach_id: int, insurer_id: UUID, now: datetime, gone: Sequence[in
     Does nothing where there are none, or while their fingerprints are being wrapped: the sweep
     comes back. Can run again at any moment. Of `gone`, lists that just left whole, all is ended.
     """
-    lists = _lists(breach_id, insurer_id)
-    stale = ListingMark.objects.filter(list_id__in=lists, is_stale=True)
-    if not stale.exists() or not fingerprints_agree(breach_id=breach_id, insurer_id=insurer_id):
+    stale = ListingMark.objects.filter(is_stale=True)
+    if not stale.exists():
+        return  # As after nearly every batch: nobody's, whosever lists they are on.
+    if not stale.filter(list_id__in=_lists(breach_id, insurer_id)).exists():
+        return
+    if not fingerprints_agree(breach_id=breach_id, insurer_id=insurer_id):
         return
     take_turn(insurer_id)
     lists = _lists(breach_id, insurer_id)

@@ -11,26 +11,23 @@ from notifications.deadlocks import done_again_after_deadlock
 from notifications.prepared import first_row
 from notifications.receipts.applying import apply_waiting
 
-# Messages are locked in the order in which everybody else locks them.
+# Messages are locked in the order in which everybody else locks them. PostgreSQL thinks of a row
+# or two, whatever there is: steps that were joined to each other were two thirds of the time.
 APPLY = """
-WITH written AS MATERIALIZED (
-    SELECT notification_id FROM notifications_acceptance
-    WHERE batch_id = %(batch)s
-    ORDER BY notification_id FOR UPDATE
-), taken AS (
-    DELETE FROM notifications_acceptance a USING written
-    WHERE a.batch_id = %(batch)s AND a.notification_id = written.notification_id RETURNING a.*
+WITH taken AS (
+    DELETE FROM notifications_acceptance WHERE batch_id = %(batch)s
+    RETURNING notification_id, reason, reference, reference_fingerprint, at
 ), locked AS MATERIALIZED (
-    SELECT n.id FROM notifications_notification n
-    WHERE n.id IN (SELECT notification_id FROM taken) ORDER BY n.id FOR UPDATE
+    SELECT n.id, taken.reason, taken.reference, taken.reference_fingerprint, taken.at
+    FROM taken JOIN notifications_notification n ON n.id = taken.notification_id
+    ORDER BY n.id FOR UPDATE OF n
 ), moved AS (
-    UPDATE notifications_notification n SET state = 'accepted', reason = taken.reason,
-        attempts = attempts + 1, due_at = taken.at,
-        reference_fingerprint = taken.reference_fingerprint
-    FROM locked JOIN taken ON taken.notification_id = locked.id
-    WHERE n.id = locked.id
+    UPDATE notifications_notification n SET state = 'accepted', reason = locked.reason,
+        attempts = attempts + 1, due_at = locked.at,
+        reference_fingerprint = locked.reference_fingerprint
+    FROM locked WHERE n.id = locked.id
     RETURNING n.id, n.campaign_id, n.channel, n.people, n.uncounted, n.receipts_wait,
-        taken.reason, taken.reference, taken.at
+        locked.reason, locked.reference, locked.at
 ), named AS (
     INSERT INTO notifications_providerreference (sender, reference, notification_id)
     SELECT b.sender, moved.reference, moved.id

@@ -5,7 +5,7 @@ No database transaction is open while a provider is called.
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
@@ -43,7 +43,7 @@ from notifications.notices.rendering import (
     lay_out,
 )
 from notifications.outbox.settling import settle
-from notifications.references import derive, fingerprint, message_id
+from notifications.references import Names, namer
 from notifications.sending.leases import (
     BATCH_SIZE,
     abandon_batch,
@@ -80,6 +80,7 @@ class Letterhead:
     layouts: dict[Language, MessageLayout]
     sms_sender: str
     contacts: ContactOpener
+    names: Callable[[int], Names]
 
 
 @dataclass
@@ -200,6 +201,7 @@ def _letterhead(campaign: Campaign) -> Letterhead:
         },
         sms_sender=sms_sender,
         contacts=open_contacts(campaign.affected_list),
+        names=namer(),
     )
 
 
@@ -363,13 +365,13 @@ def _leased(batch_id: int) -> Iterator[Leased]:
 
 def _address(letterhead: Letterhead, channel: Channel, leased: Leased) -> Addressed:
     contact = letterhead.contacts.open(leased.ordinal, leased.contact)
-    reference = derive(leased.notification_id)
+    names = letterhead.names(leased.notification_id)
     layout = letterhead.layouts["en" if contact.language == "en" else "fr"]
     message: EmailText | Message
     if channel == Channel.EMAIL:
-        message = layout.email(contact=contact, people=leased.people, reference=reference)
+        message = layout.email(contact=contact, people=leased.people, reference=names.reference)
     else:
-        message = layout.short_message(reference=reference)
+        message = layout.short_message(reference=names.reference)
     outgoing = Outgoing(
         notification_id=leased.notification_id,
         address=contact.email if channel == Channel.EMAIL else contact.phone,
@@ -378,6 +380,6 @@ def _address(letterhead: Letterhead, channel: Channel, leased: Leased) -> Addres
         ),
         reply_to=letterhead.content.contact_email,
         message=message,
-        message_id=message_id(leased.notification_id),
+        message_id=names.message_id,
     )
-    return Addressed(outgoing, fingerprint(reference))
+    return Addressed(outgoing, names.fingerprint)

@@ -8,12 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, OuterRef
 
 from insurers.lists.wrapping import fingerprints_agree
 from insurers.models import AffectedList
 from notifications.models import Campaign, CampaignKind, CampaignState, Channel, Notification, State
-from notifications.states import IN_PROGRESS
+from notifications.sending.unfinished import unfinished
 
 # The address of a member on a channel. A letter goes to the person, wherever that is (twins of a
 # contract share a letter).
@@ -221,8 +220,7 @@ def reopen(*, campaign_id: int) -> None:
 
 def reopen_what_waits() -> None:
     """Let campaigns go on that ended while a receipt was giving them a message (the sweep)."""
-    waiting = Notification.objects.filter(campaign=OuterRef("pk"), state__in=IN_PROGRESS)
-    ended = Campaign.objects.filter(Exists(waiting), state=CampaignState.FINISHED)
+    ended = unfinished(Campaign.objects.filter(state=CampaignState.FINISHED))
     ended.update(state=CampaignState.SENDING, finished_at=None)
 
 

@@ -35,11 +35,16 @@ ADMISSION_SPACE = 40
 LOCK_SPACE = 34  # first half of the advisory lock's key; the second is the batch
 
 # Where people were withdrawn `settle` cancels their message; it may not have looked yet.
-STILL_LISTED = """(
+# Most messages cover whom they name and nobody else: one look, a fifth of the time.
+STILL_LISTED = """CASE WHEN people = 1 THEN (
+    SELECT count(*) FROM listing_mark AS k
+    WHERE k.list_id = notifications_notification.list_id
+        AND k.ordinal = notifications_notification.ordinal AND k.ended <> ''
+) ELSE (
     SELECT count(*) FROM notifications_covered AS l
     JOIN listing_mark AS k ON k.list_id = l.list_id AND k.ordinal = l.ordinal
     WHERE l.notification_id = notifications_notification.id AND k.ended <> ''
-) = 0"""
+) END = 0"""
 
 
 def claim_batch(

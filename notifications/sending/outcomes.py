@@ -24,7 +24,8 @@ from notifications.sending.fallback import fall_back
 from notifications.sending.moves import move
 from notifications.sending.retries import ATTEMPTS, retry_delay
 from notifications.sending.suppression import SUPPRESSING, suppress_address_of
-from notifications.states import FAILURES, IN_PROGRESS, OUTCOMES
+from notifications.sending.unfinished import unfinished
+from notifications.states import FAILURES, OUTCOMES
 
 RECORD = """
 WITH moved AS (
@@ -131,8 +132,9 @@ def finish_if_done(*, campaign_id: int, now: datetime) -> bool:
     """End a campaign once no message is in progress."""
     with transaction.atomic():
         campaign = Campaign.objects.select_for_update().get(pk=campaign_id)
-        in_progress = Notification.objects.filter(campaign_id=campaign_id, state__in=IN_PROGRESS)
-        if campaign.state != CampaignState.SENDING or in_progress.exists():
+        if campaign.state != CampaignState.SENDING:
+            return False
+        if unfinished(Campaign.objects.filter(pk=campaign_id)).exists():
             return False
         if awaits_second_attempt(campaign):
             return False

@@ -29,7 +29,7 @@ from notifications.states import FAILURES
 
 logger = logging.getLogger(__name__)
 
-# Answered by the index `messages_in_progress`: one look for each campaign and channel.
+# Answered by the index `messages_that_wait`: one look for each campaign and channel.
 QUEUE_AGE = """
 SELECT p.channel, min(oldest.due_at) FROM notifications_campaign c
 CROSS JOIN LATERAL jsonb_array_elements_text(c.plan->'channels') AS p(channel)
