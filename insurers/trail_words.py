@@ -194,6 +194,7 @@ DETAILS = {
     "pack": _("dossier"),
     "people": _("personnes"),
     "people_told": _("personnes prévenues"),
+    "suppressions_lifted": _("adresses de nouveau en usage"),
     "unanswered": _("messages sans réponse"),
     "people_withdrawn": _("personnes retirées"),
     "problems": _("problèmes"),

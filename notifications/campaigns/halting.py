@@ -3,7 +3,6 @@
 The reason is kept on the campaign and in the trail, with who was told; only an approver resumes.
 """
 
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -23,6 +22,7 @@ from notifications.models import (
     Tally,
 )
 from notifications.register.figures import ended_and_failed
+from notifications.sending.suppression import lift_suppressions
 
 NO_ANSWER = "-no-answer"  # how every channel's reason ends
 UNANSWERED = 3
@@ -38,19 +38,25 @@ class RefusalsInARow:
     turn of a connection has as many.
     """
 
-    _counts: Counter[int] = field(default_factory=Counter)
+    _times: dict[int, list[datetime]] = field(default_factory=dict)
     _turn: Lock = field(default_factory=Lock)
 
-    def are_too_many(self, *, campaign_id: int, is_refused: bool) -> bool:
-        """Count an outcome; return whether the provider seems to refuse everything, once."""
-        if not is_refused and campaign_id not in self._counts:
-            return False  # As nearly always, and without waiting for another connection.
+    def too_many_since(
+        self, *, campaign_id: int, is_refused: bool, now: datetime
+    ) -> datetime | None:
+        """Count an outcome; return, once, since when the provider seems to refuse everything."""
+        if not is_refused and campaign_id not in self._times:
+            return None  # As nearly always, and without waiting for another connection.
         with self._turn:
-            self._counts[campaign_id] += is_refused
-            is_too_many = self._counts[campaign_id] >= REFUSED_IN_A_ROW
-            if not is_refused or is_too_many:
-                del self._counts[campaign_id]
-        return is_too_many
+            if not is_refused:
+                self._times.pop(campaign_id, None)
+                return None
+            times = self._times.setdefault(campaign_id, [])
+            times.append(now)
+            if len(times) < REFUSED_IN_A_ROW:
+                return None
+            del self._times[campaign_id]
+            return times[0]
 
 
 refusals = RefusalsInARow()
@@ -88,6 +94,19 @@ def _taken_and_not_counted(campaign_id: int) -> int:
     return Acceptance.objects.filter(
         batch_id__in=list(batches.values_list("pk", flat=True))
     ).count()
+
+
+def halt_refused(*, campaign_id: int, since: datetime, now: datetime) -> None:
+    """Stop a campaign whose provider refuses everything since then.
+
+    That says nothing of the addresses: those it had set aside may be written to again. Their people
+    are on their next channel already.
+    """
+    with transaction.atomic():
+        lifted = lift_suppressions(campaign_id=campaign_id, since=since)
+        halt_campaign(
+            campaign_id=campaign_id, reason="all_refused", now=now, suppressions_lifted=lifted
+        )
 
 
 def halt_campaign(*, campaign_id: int, reason: str, now: datetime, **counts: int) -> bool:

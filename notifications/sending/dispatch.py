@@ -19,6 +19,7 @@ from notifications.campaigns.halting import (
     WATCHED,
     halt_campaign,
     halt_if_failing,
+    halt_refused,
     refusals,
 )
 from notifications.campaigns.sms_cost import sms_plan
@@ -304,8 +305,11 @@ class _Watch:
         if outcome.state != State.ACCEPTED:
             self.is_alarmed = True
         is_refused = outcome.state in FAILURES
-        if refusals.are_too_many(campaign_id=self.campaign_id, is_refused=is_refused):
-            halt_campaign(campaign_id=self.campaign_id, reason="all_refused", now=now)
+        since = refusals.too_many_since(
+            campaign_id=self.campaign_id, is_refused=is_refused, now=now
+        )
+        if since is not None:
+            halt_refused(campaign_id=self.campaign_id, since=since, now=now)
             return True
         if not self.is_alarmed or self.seen % WATCHED:
             return False

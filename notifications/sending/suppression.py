@@ -35,6 +35,14 @@ WHERE n.batch_id = %(batch)s AND n.state = 'sending' ORDER BY n.id
 """
 
 
+LIFT = """
+DELETE FROM notifications_suppression s
+USING notifications_campaign c JOIN notifications_notification n ON n.campaign_id = c.id
+WHERE c.id = %(campaign)s AND n.state = 'bounced' AND s.insurer_id = c.insurer_id
+    AND s.address_fingerprint = n.address_fingerprint AND s.since_at >= %(since)s
+"""
+
+
 def suppress_address_of(*, notification_id: int, reason: str, now: datetime) -> None:
     """Send nothing more to the address of a message, for a year, for its insurer."""
     values: dict[str, Any] = {
@@ -45,6 +53,13 @@ def suppress_address_of(*, notification_id: int, reason: str, now: datetime) -> 
     }
     with connection.cursor() as cursor:
         cursor.execute(SUPPRESS, values)
+
+
+def lift_suppressions(*, campaign_id: int, since: datetime) -> int:
+    """Forget the suppressions that a campaign's refusals made since then; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(LIFT, {"campaign": campaign_id, "since": since})
+        return cursor.rowcount
 
 
 def suppressed_in(*, batch_id: int, now: datetime) -> list[int]:

@@ -21,10 +21,12 @@ from notifications.models import (
     Notification,
     ReceiptKind,
     State,
+    Suppression,
 )
 from notifications.receipts.applying import record_receipt
 from notifications.sending.leases import claim_batch
 from notifications.sending.outcomes import record_outcome
+from notifications.sending.suppression import suppress_address_of
 from tests import cast
 from tests.conftest import as_role
 from tests.notifications.effects import check_figures
@@ -52,6 +54,20 @@ def test_a_server_that_refuses_everything_is_left_after_twenty(halted: Campaign)
     assert Notification.objects.filter(state=State.BOUNCED).count() == REFUSED_IN_A_ROW
     assert Notification.objects.filter(state=State.PENDING).count() == 60 - REFUSED_IN_A_ROW
     check_figures()
+
+
+def test_addresses_are_not_set_aside_for_what_their_server_refuses_everybody(
+    mail: Recorder,
+) -> None:
+    built([member(99, email="gone@example.fr")])
+    one = Notification.objects.get()
+    suppress_address_of(notification_id=one.pk, reason="dsn-5.1.1", now=cast.NOW)
+    mail.answers = {f"p{n}@example.fr": "550 no" for n in range(60)}
+    send(built([member(n, email=f"p{n}@example.fr") for n in range(60)]))
+    (kept,) = Suppression.objects.all()
+    assert kept.address_fingerprint == one.address_fingerprint
+    detail = AuditEntry.objects.get(action="campaign.halted").detail
+    assert f'"suppressions_lifted":{REFUSED_IN_A_ROW}' in detail.replace(" ", "")
 
 
 def test_those_who_prepare_and_approve_are_told_by_mail(halted: Campaign) -> None:
