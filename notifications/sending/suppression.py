@@ -59,7 +59,7 @@ def lift_suppressions(*, campaign_id: int, since: datetime) -> int:
     """Forget the suppressions that a campaign's refusals made since then; return how many."""
     with connection.cursor() as cursor:
         cursor.execute(LIFT, {"campaign": campaign_id, "since": since})
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def suppressed_in(*, batch_id: int, now: datetime) -> list[int]:
