@@ -38,7 +38,8 @@ class HmacSha256:
         code = polars_hash.col("message").chash.hmac_sha256(key=self._key)
         try:
             frame = messages.cast(pl.Binary).to_frame("message")
-            frame = frame.select(message=pl.lit(self._prefix) + pl.col("message"))
+            if self._prefix:
+                frame = frame.select(message=pl.lit(self._prefix) + pl.col("message"))
             digits: str = frame.select(code.str.head(2 * size).str.join("")).item()
         except PolarsError:
             raise HashingFailedError from None

@@ -127,10 +127,10 @@ def _by_polars(text: bytes, delimiter: str, width: int) -> pl.DataFrame | None:
 def _without_blanks(frame: pl.DataFrame, width: int, first_row: int) -> Cells:
     columns = frame.get_columns()
     kept, too_many = None, []
-    extra = columns[width].str.strip_chars() != ""
+    extra = columns[width].str.contains(r"\S").fill_null(value=False)
     if extra.any():
         too_many = [first_row + place for place in extra.arg_true()]
-    blank = columns[0].str.strip_chars_end(END_OF_FILE).str.strip_chars() == ""
+    blank = ~columns[0].str.contains(rf"[^\s{END_OF_FILE}]")
     for column in columns[1:]:
         if not blank.any():
             break
