@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
@@ -215,3 +215,20 @@ def _clear_columns(meanings: list[tuple[Field, int] | None]) -> dict[Field, int]
             suggested={place: field for field, place in columns.items()},
         )
     return columns
+
+
+_TOTAL = re.compile(
+    r"(?:(?:sous|grand)[ -]?)?(?:totaux|total|nombre|somme)(?: [a-z'’ -]*)?[:=]?[\d., ]*"
+)
+_BLANK_OR_NUMBER = re.compile(r"[\d., ]*")
+
+
+def is_total(cells: Sequence[str], number: int) -> bool:
+    """Whether a row without a birth date is a line of totals, and not a person.
+
+    Its words all say so, and nothing stands in the column of member numbers but such words.
+    """
+    texts = [plain(cell).strip() for cell in cells]
+    words = [text for text in texts if not _BLANK_OR_NUMBER.fullmatch(text)]
+    is_nobody = not texts[number] or texts[number] in words
+    return is_nobody and bool(words) and all(map(_TOTAL.fullmatch, words))

@@ -27,7 +27,7 @@ from insurers.lists.fingerprints import (
     fingerprints_of,
     hashes_of,
 )
-from insurers.lists.headers import POSTAL, Layout, field_of
+from insurers.lists.headers import POSTAL, Layout, field_of, is_total
 from insurers.lists.identifiers import BadValueError
 from insurers.lists.parsing import Cells
 from insurers.lists.problems import Field, Problem
@@ -36,6 +36,8 @@ from insurers.models import Severity
 
 IDENTIFIER = (Field.MEMBER_NUMBER, Field.BIRTH_DATE, Field.BIRTH_RANK)
 """The fields without which a row is rejected; a bad contact keeps the member."""
+
+_HEADER = (Field.BIRTH_DATE, Field.MEMBER_NUMBER)
 
 CONTACT = (Field.FIRST_NAME, Field.LAST_NAME, Field.EMAIL, Field.PHONE, Field.LANGUAGE)
 """The fields that are sealed, in the order of `Contact`; a postal address comes after them."""
@@ -92,12 +94,13 @@ class MemberRows:
 
     def take(self, cells: Cells, sealer: ContactSealer) -> Taken:
         """Return the members of a block."""
-        cells = _without_headers(cells, self._layout)
+        cells, totals = _of_people(cells, self._layout)
         rows = cells.rows
         columns = self._normalised(cells)
         faults = [
             Fault(row, "", Problem.TOO_MANY_CELLS, Severity.REJECTED) for row in cells.too_many
         ]
+        faults += [Fault(row, "", Problem.TOTAL, Severity.WARNING) for row in totals]
         rejected: set[int] = set()
         for field, column in columns.items():
             severity = Severity.REJECTED if field in IDENTIFIER else Severity.WARNING
@@ -231,28 +234,29 @@ class MemberRows:
         )
 
 
-def _without_headers(cells: Cells, layout: Layout) -> Cells:
-    """Pass over the header where it stands again, as in files that were put together.
+def _of_people(cells: Cells, layout: Layout) -> tuple[Cells, list[int]]:
+    """Return the rows that may be somebody's, and the numbers of those that are totals.
 
-    It is no row: rejected, it would be somebody who is never told.
+    Where files were put together their header stands again; programs add a line of totals.
+    Rejected, either would be somebody who is never told.
     """
-    place = layout.columns[Field.BIRTH_DATE]
-    numbers = cells.columns[layout.columns[Field.MEMBER_NUMBER]]
-    words = cells.columns[place].str.contains(r"^\D+$")
-    headers = [
-        row
-        for row in words.arg_true().to_list()
-        if field_of(cells.columns[place][row]) == Field.BIRTH_DATE
-        and field_of(numbers[row]) == Field.MEMBER_NUMBER
-    ]
-    if not headers:
-        return cells
-    kept = pl.repeat(True, len(cells.rows), eager=True).scatter(headers, False)
-    return replace(
+    place = layout.columns[Field.MEMBER_NUMBER]
+    numbers, births = cells.columns[place], cells.columns[layout.columns[Field.BIRTH_DATE]]
+    headers, totals = [], []
+    for row in (~births.str.contains("[0-9]")).arg_true():
+        if is_total([column[row] for column in cells.columns], place):
+            totals.append(row)
+        elif (field_of(births[row]), field_of(numbers[row])) == _HEADER:
+            headers.append(row)
+    if not headers and not totals:
+        return cells, []
+    kept = pl.repeat(True, len(cells.rows), eager=True).scatter(headers + totals, False)
+    of_people = replace(
         cells,
         columns=[column.filter(kept) for column in cells.columns],
         rows=[cells.rows[row] for row in kept.arg_true()],
     )
+    return of_people, [cells.rows[row] for row in totals]
 
 
 def _by_record(hashes: NDArray[Any], records: NDArray[np.int32], count: int) -> bytes:

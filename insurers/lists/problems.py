@@ -98,6 +98,7 @@ class Problem(models.TextChoices):
         "address_nir",
         _("l’adresse postale contient un numéro de sécurité sociale"),
     )
+    TOTAL = "total", _("c’est une ligne de total, et non une personne")
     DUPLICATE = "duplicate", _("la même personne figure plus loin avec le même contact")
     CONFLICTING_CONTACT = (
         "conflicting_contact",
@@ -158,6 +159,7 @@ WHAT_TO_DO: dict[Problem, object] = {
     Problem.RELATIONSHIP: _(
         "La personne est gardée ; elle n’est comptée ni comme adhérent ni comme ayant droit."
     ),
+    Problem.TOTAL: _("Rien à faire : la ligne n’est pas comptée."),
     Problem.DUPLICATE: _NOTHING,
     Problem.CONFLICTING_CONTACT: _(
         "La dernière ligne qui porte un contact est gardée. Vérifiez que c’est la bonne."

@@ -70,6 +70,38 @@ def test_the_header_may_stand_again_where_files_were_put_together() -> None:
     assert affected_list.problems.get().row == 5
 
 
+@pytest.mark.parametrize(
+    "total",
+    [
+        "Total;;;;;",
+        "TOTAL GÉNÉRAL :;;2;;;",
+        ";;;Nombre d’adhérents : 1 234;;",
+        "Sous-total;total;;2,5;;",
+        "Total : 2",
+    ],
+)
+def test_a_line_of_totals_is_nobody(total: str) -> None:
+    affected_list = read(csv_file(LISE, total, OMAR))
+    assert (affected_list.rows, affected_list.members, affected_list.rows_rejected) == (2, 2, 0)
+    assert problems_of(affected_list) == [(3, "", Problem.TOTAL)]
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        "A9;;Total;;;",
+        "12;;Nombre;;;",
+        "Total;31/02/1980;;;;",
+        "Totalenergies;;;;;",
+        "Total;;Lise;;;",
+        ";;;;total@example.fr;",
+    ],
+)
+def test_somebody_who_may_be_a_person_is_rejected_and_counted(person: str) -> None:
+    affected_list = read(csv_file(LISE, person, OMAR))
+    assert (affected_list.rows, affected_list.rows_rejected) == (3, 1)
+
+
 def test_a_row_without_its_last_cells_is_read() -> None:
     assert read(csv_file("A1;1980-01-01")).members == 1
 
