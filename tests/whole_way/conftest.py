@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email import message_from_bytes
+from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 from typing import Any
@@ -65,12 +66,19 @@ class Portal:
 
     def message(self, number: int) -> str:
         """Return the text of a message that the mail catcher took, by its number from 1."""
-        address = f"{self.mail_url}/messages/{number}/source"
-        with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310
-            message = message_from_bytes(answer.read(), policy=default)
-        body = message.get_body(("plain",))
+        body = self._source(number).get_body(("plain",))
         assert body is not None
         return str(body.get_content()).replace("\r\n", "\n")
+
+    def told(self, *, after: int) -> list[tuple[str, str]]:
+        """Return whom each message after that one was for, and its subject."""
+        messages = map(self._source, range(after + 1, self.messages() + 1))
+        return [(str(message["To"]), str(message["Subject"])) for message in messages]
+
+    def _source(self, number: int) -> EmailMessage:
+        address = f"{self.mail_url}/messages/{number}/source"
+        with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310
+            return message_from_bytes(answer.read(), policy=default)
 
     def messages(self) -> int:
         """Return how many messages the mail catcher holds."""
