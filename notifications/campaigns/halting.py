@@ -13,10 +13,12 @@ from django.db.models import Sum
 from audit.trail import insurer_scope, record
 from notifications.campaigns.mail import tell_of_halt
 from notifications.channels import window_of
+from notifications.deadlocks import done_again_after_deadlock
 from notifications.models import (
     Acceptance,
     Campaign,
     CampaignState,
+    Channel,
     DispatchBatch,
     State,
     Tally,
@@ -35,27 +37,28 @@ class RefusalsInARow:
     """Messages that a provider refused one after another, by campaign, for a whole process.
 
     Kept over its connections and from one turn to the next: where messages leave slowly, no single
-    turn of a connection has as many.
+    turn of a connection has as many. By channel: another one's provider may take everything.
     """
 
-    _times: dict[int, list[datetime]] = field(default_factory=dict)
+    _times: dict[tuple[int, Channel], list[datetime]] = field(default_factory=dict)
     _turn: Lock = field(default_factory=Lock)
 
     def too_many_since(
-        self, *, campaign_id: int, is_refused: bool, now: datetime
+        self, *, campaign_id: int, channel: Channel, is_refused: bool, now: datetime
     ) -> datetime | None:
         """Count an outcome; return, once, since when the provider seems to refuse everything."""
-        if not is_refused and campaign_id not in self._times:
+        sent_by = campaign_id, channel
+        if not is_refused and sent_by not in self._times:
             return None  # As nearly always, and without waiting for another connection.
         with self._turn:
             if not is_refused:
-                self._times.pop(campaign_id, None)
+                self._times.pop(sent_by, None)
                 return None
-            times = self._times.setdefault(campaign_id, [])
+            times = self._times.setdefault(sent_by, [])
             times.append(now)
             if len(times) < REFUSED_IN_A_ROW:
                 return None
-            del self._times[campaign_id]
+            del self._times[sent_by]
             return times[0]
 
 
@@ -96,14 +99,17 @@ def _taken_and_not_counted(campaign_id: int) -> int:
     ).count()
 
 
-def halt_refused(*, campaign_id: int, since: datetime, now: datetime) -> None:
-    """Stop a campaign whose provider refuses everything since then.
+@done_again_after_deadlock
+def halt_refused(*, campaign_id: int, channel: Channel, since: datetime, now: datetime) -> None:
+    """Stop a campaign whose provider refuses everything on a channel since then.
 
     That says nothing of the addresses: those it had set aside may be written to again. Their people
     are on their next channel already.
     """
     with transaction.atomic():
-        lifted = lift_suppressions(campaign_id=campaign_id, since=since)
+        # First: several processes meet the same refusals at once, and lift each other's.
+        Campaign.objects.select_for_update(no_key=True).get(pk=campaign_id)
+        lifted = lift_suppressions(campaign_id=campaign_id, channel=channel, since=since)
         halt_campaign(
             campaign_id=campaign_id, reason="all_refused", now=now, suppressions_lifted=lifted
         )

@@ -262,7 +262,7 @@ def _send(
 ) -> bool:
     """Send a batch as far as the campaign and its provider go; return whether that one took it."""
     gate = _Gate(batch_id=batch_id, slots=slots, until=hand.until)
-    watch = _Watch(campaign_id=campaign_id)
+    watch = _Watch(campaign_id=campaign_id, channel=channel)
     fingerprints = {outgoing.notification_id: known for outgoing, known in messages}
     now = None
     try:
@@ -296,6 +296,7 @@ class _Watch:
     """Has a campaign halted where its messages fail."""
 
     campaign_id: int
+    channel: Channel
     seen: int = 0
     is_alarmed: bool = False
 
@@ -306,10 +307,10 @@ class _Watch:
             self.is_alarmed = True
         is_refused = outcome.state in FAILURES
         since = refusals.too_many_since(
-            campaign_id=self.campaign_id, is_refused=is_refused, now=now
+            campaign_id=self.campaign_id, channel=self.channel, is_refused=is_refused, now=now
         )
         if since is not None:
-            halt_refused(campaign_id=self.campaign_id, since=since, now=now)
+            halt_refused(campaign_id=self.campaign_id, channel=self.channel, since=since, now=now)
             return True
         if not self.is_alarmed or self.seen % WATCHED:
             return False

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from notifications.models import State, Suppression
+from notifications.models import Channel, State, Suppression
 
 LASTS = timedelta(days=365)
 SUPPRESSING = frozenset({State.BOUNCED, State.COMPLAINED})
@@ -35,11 +35,15 @@ WHERE n.batch_id = %(batch)s AND n.state = 'sending' ORDER BY n.id
 """
 
 
+# Made by a refusal, at that moment; and no bounce or complaint elsewhere has made it last longer.
 LIFT = """
 DELETE FROM notifications_suppression s
 USING notifications_campaign c JOIN notifications_notification n ON n.campaign_id = c.id
-WHERE c.id = %(campaign)s AND n.state = 'bounced' AND s.insurer_id = c.insurer_id
-    AND s.address_fingerprint = n.address_fingerprint AND s.since_at >= %(since)s
+JOIN notifications_deliveryevent e ON e.notification_id = n.id
+WHERE c.id = %(campaign)s AND n.channel = %(channel)s AND n.state = 'bounced'
+    AND s.insurer_id = c.insurer_id AND s.address_fingerprint = n.address_fingerprint
+    AND s.since_at >= %(since)s AND s.until_at - s.since_at = %(lasts)s
+    AND e.previous_state = 'sending' AND e.state = 'bounced' AND e.at = s.since_at
 """
 
 
@@ -55,10 +59,11 @@ def suppress_address_of(*, notification_id: int, reason: str, now: datetime) -> 
         cursor.execute(SUPPRESS, values)
 
 
-def lift_suppressions(*, campaign_id: int, since: datetime) -> int:
-    """Forget the suppressions that a campaign's refusals made since then; return how many."""
+def lift_suppressions(*, campaign_id: int, channel: Channel, since: datetime) -> int:
+    """Forget what a campaign's refusals on a channel alone have suppressed; return how many."""
+    values = {"campaign": campaign_id, "channel": channel.value, "since": since, "lasts": LASTS}
     with connection.cursor() as cursor:
-        cursor.execute(LIFT, {"campaign": campaign_id, "since": since})
+        cursor.execute(LIFT, values)
         return int(cursor.rowcount)
 
 

@@ -11,7 +11,12 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 from insurers.models import AffectedMember
-from notifications.campaigns.halting import REFUSED_IN_A_ROW, halt_if_failing
+from notifications.campaigns.halting import (
+    REFUSED_IN_A_ROW,
+    RefusalsInARow,
+    halt_if_failing,
+    halt_refused,
+)
 from notifications.channels import Outcome
 from notifications.models import (
     Acceptance,
@@ -68,6 +73,75 @@ def test_addresses_are_not_set_aside_for_what_their_server_refuses_everybody(
     assert kept.address_fingerprint == one.address_fingerprint
     detail = AuditEntry.objects.get(action="campaign.halted").detail
     assert f'"suppressions_lifted":{REFUSED_IN_A_ROW}' in detail.replace(" ", "")
+
+
+def bounce(campaign: Campaign, *, receipt: bool = False) -> Notification:
+    """Have the campaign's first message refused, at once or by a receipt."""
+    batch = claim_batch(campaign_id=campaign.pk, channel=Channel.EMAIL, now=timezone.now())
+    assert batch is not None
+    one = Notification.objects.filter(campaign=campaign).order_by("pk")[0]
+    state = State.ACCEPTED if receipt else State.BOUNCED
+    record_outcome(batch_id=batch, outcome=Outcome(one.pk, state, "550"), now=timezone.now())
+    if receipt:
+        hear(one, ReceiptKind.HARD)
+    return one
+
+
+def hear(message: Notification, kind: ReceiptKind) -> None:
+    with as_role("worker"):
+        record_receipt(
+            sender="email:portal",
+            kind=kind,
+            receipt_id=f"{message.pk} {kind}",
+            notification_id=message.pk,
+            code="dsn-5.1.1",
+            now=timezone.now(),
+        )
+
+
+def test_an_address_that_a_receipt_names_stays_set_aside() -> None:
+    since = timezone.now()
+    campaign = built([member(n, email=f"p{n}@example.fr") for n in range(3)])
+    bounce(campaign, receipt=True)
+    halt_refused(campaign_id=campaign.pk, channel=Channel.EMAIL, since=since, now=timezone.now())
+    assert Suppression.objects.count() == 1
+
+
+@pytest.mark.parametrize("complains_first", [True, False])
+def test_who_complained_of_another_campaign_meanwhile_stays_set_aside(
+    complains_first: bool,
+) -> None:
+    earlier = built([member(7, email="same@example.fr")])
+    batch = claim_batch(campaign_id=earlier.pk, channel=Channel.EMAIL, now=timezone.now())
+    one = Notification.objects.get()
+    assert batch is not None
+    record_outcome(batch_id=batch, outcome=Outcome(one.pk, State.ACCEPTED), now=timezone.now())
+    campaign = built([member(8, email="same@example.fr")])
+    since = timezone.now()
+    if complains_first:
+        hear(one, ReceiptKind.COMPLAINED)
+    bounce(campaign)
+    if not complains_first:
+        hear(one, ReceiptKind.COMPLAINED)
+    halt_refused(campaign_id=campaign.pk, channel=Channel.EMAIL, since=since, now=timezone.now())
+    assert Suppression.objects.count() == 1
+
+
+def test_addresses_of_e_mail_stay_set_aside_where_messages_are_refused() -> None:
+    since = timezone.now()
+    campaign = built([member(n, email=f"p{n}@example.fr") for n in range(3)])
+    bounce(campaign)
+    halt_refused(campaign_id=campaign.pk, channel=Channel.SMS, since=since, now=timezone.now())
+    assert Suppression.objects.count() == 1
+
+
+def test_one_channels_successes_say_nothing_of_another() -> None:
+    count = RefusalsInARow().too_many_since
+    found = []
+    for _ in range(REFUSED_IN_A_ROW):
+        found.append(count(campaign_id=1, channel=Channel.SMS, is_refused=True, now=cast.NOW))
+        count(campaign_id=1, channel=Channel.EMAIL, is_refused=False, now=cast.NOW)
+    assert found == [None] * (REFUSED_IN_A_ROW - 1) + [cast.NOW]
 
 
 def test_those_who_prepare_and_approve_are_told_by_mail(halted: Campaign) -> None:
