@@ -61,7 +61,12 @@ def suppress_address_of(*, notification_id: int, reason: str, now: datetime) -> 
 
 def lift_suppressions(*, campaign_id: int, channel: Channel, since: datetime) -> int:
     """Forget what a campaign's refusals on a channel alone have suppressed; return how many."""
-    values = {"campaign": campaign_id, "channel": channel.value, "since": since, "lasts": LASTS}
+    values: dict[str, Any] = {
+        "campaign": campaign_id,
+        "channel": channel.value,
+        "since": since,
+        "lasts": LASTS,
+    }
     with connection.cursor() as cursor:
         cursor.execute(LIFT, values)
         return int(cursor.rowcount)

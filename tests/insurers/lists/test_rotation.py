@@ -4,13 +4,14 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from pytest_django.plugin import DjangoDbBlocker
 
 from audit.models import AuditEntry
-from insurers.lists import rotation
+from insurers.lists import rotation, wrapping
 from insurers.lists.acceptance import accept, decide_to_accept, publish_list
 from insurers.lists.finding import Found, find_member
 from insurers.lists.fingerprint_keys import UnknownKeyVersionError
@@ -138,9 +139,24 @@ def test_whose_contact_was_corrected_is_found_where_it_is_right() -> None:
     assert find(1) == [Found(corrected.pk, 2)]
 
 
-def test_only_version_and_fingerprint_change() -> None:
-    found = accepted_list([member(n, email=f"p{n}@example.fr") for n in range(20)])
+def of_any_kind(number: int) -> str:
+    """Return a row with some of an e-mail, a mobile, one that cannot be, a name; or none."""
+    mobile = ("", f"+3363998{number:04d}", "12")[number % 3]
+    return member(
+        number,
+        email=f"p{number}@example.fr" if number % 2 else "",
+        mobile=mobile,
+        name="Phare;Camille" if number % 5 else ";",
+        address="3 quai Sud;35000;Rennes" if number % 7 == 0 else "",
+    )
+
+
+def test_only_version_and_fingerprint_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wrapping, "_PAGES", 1)
+    found = accepted_list([of_any_kind(number) for number in range(300)])
+    AffectedMember.objects.filter(ordinal__range=(100, 220)).delete()  # Some pages are empty.
     before = members_of(found)
+    assert len(before) == 179
     rotate()
     for old, new in zip(before, members_of(found), strict=True):
         assert (new.fingerprint, new.key_version) != (old.fingerprint, old.key_version)
@@ -422,6 +438,28 @@ def test_a_row_of_an_unknown_version_stops_the_rotation_and_nothing_is_lost() ->
     with pytest.raises(UnknownKeyVersionError, match=f"breach/{found.breach_id}/7"):
         rotate()
     assert [m.key_version for m in members_of(found)] == [1, 7]
+
+
+def test_a_list_stays_as_it_was_where_its_rows_can_no_longer_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = accepted_list([of_any_kind(number) for number in range(100)])
+    monkeypatch.setattr(wrapping, "_PAGES", 1)
+    laid_out, stretches = wrapping._rows, iter(range(100))
+
+    def until_the_connection_breaks(*columns: Any) -> memoryview:
+        if next(stretches) == 1:
+            with connection.cursor() as cursor:  # The reading thread's own.
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return laid_out(*columns)
+
+    with monkeypatch.context() as breaking:
+        breaking.setattr(wrapping, "_rows", until_the_connection_breaks)
+        with pytest.raises(OperationalError, match="terminating connection"):
+            rotate()
+    assert {one.key_version for one in members_of(found)} == {1}
+    assert rotation.wrap_breach(breach_id=cast.breach().pk, now=cast.NOW)
+    assert {one.key_version for one in members_of(found)} == {2}
 
 
 def test_a_lost_key_is_an_error_that_names_it_and_is_not_made_again() -> None:
