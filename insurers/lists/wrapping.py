@@ -32,7 +32,8 @@ from insurers.models import AffectedList, FingerprintKey, KeyState
 _PAGES = 500  # of 8 KB at once, some 20,000 members: a column is hashed quickly where it is long
 _HAS_EMAIL, _HAS_PHONE = 256, 512  # beside the bits of contact_flags
 _READ = f"""
-SELECT string_agg(int4send(ordinal), ''), string_agg(int4send(name_tag), ''),
+SELECT max(key_version) FILTER (WHERE key_version <> %s),
+    string_agg(int4send(ordinal), ''), string_agg(int4send(name_tag), ''),
     string_agg(int4send(contact_flags
         | CASE WHEN email_fingerprint IS NULL THEN 0 ELSE {_HAS_EMAIL} END
         | CASE WHEN phone_fingerprint IS NULL THEN 0 ELSE {_HAS_PHONE} END), ''),
@@ -96,23 +97,12 @@ def wrap_list(affected_list: AffectedList, members: MemberFingerprints) -> None:
 def _copy_wrapped(
     affected_list: AffectedList, members: MemberFingerprints, old: str, new: str
 ) -> None:
-    _refuse_other_versions(affected_list, old)
     with ThreadPoolExecutor(max_workers=1) as thread, rows_copied(new) as copy:
         try:
             for rows in _ahead(thread, _wrapped(affected_list, members, old)):
                 copy.write(rows)
         finally:
             thread.submit(_close_connection)
-
-
-def _refuse_other_versions(affected_list: AffectedList, table: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT key_version FROM {table} WHERE key_version <> %s LIMIT 1",
-            [affected_list.key_version],
-        )
-        if (other := cursor.fetchone()) is not None:
-            raise UnknownKeyVersionError(breach_key_name(affected_list.breach_id, other[0]))
 
 
 def _close_connection() -> None:
@@ -137,11 +127,15 @@ def _wrapped(
     # Django's own cursors know no binary results, half as long.
     with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
         for first in range(0, pages, _PAGES):
-            stretch = [f"({first},0)", f"({first + _PAGES},0)"]
+            stretch = (affected_list.key_version, f"({first},0)", f"({first + _PAGES},0)")
             cursor.execute(_READ.format(table=table), stretch, binary=True)
-            columns = [value or b"" for value in cursor.fetchone() or ()]
+            other_version, *columns = cursor.fetchone() or ()
+            if other_version is not None:
+                raise UnknownKeyVersionError(
+                    breach_key_name(affected_list.breach_id, other_version)
+                )
             if any(columns):
-                yield _rows(affected_list, members, *columns)
+                yield _rows(affected_list, members, *(value or b"" for value in columns))
 
 
 def _rows(
