@@ -129,7 +129,9 @@ def _wrapped(
         for first in range(0, pages, _PAGES):
             stretch = (affected_list.key_version, f"({first},0)", f"({first + _PAGES},0)")
             cursor.execute(_READ.format(table=table), stretch, binary=True)
-            other_version, *columns = cursor.fetchone() or ()
+            found = cursor.fetchone()
+            assert found is not None
+            other_version, *columns = found
             if other_version is not None:
                 raise UnknownKeyVersionError(
                     breach_key_name(affected_list.breach_id, other_version)
