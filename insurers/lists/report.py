@@ -10,7 +10,7 @@ from django.db.models import Count, F, Sum
 from insurers.lists.comparison import Earlier, compare, earlier_lists, stays_listed
 from insurers.lists.distinct_people import people_leaving, people_standing
 from insurers.lists.memory import take_memory_to_join
-from insurers.lists.problems import Explanation, Field, explain_problem
+from insurers.lists.problems import Explanation, Field, Problem, explain_problem
 from insurers.lists.repeats import Shared
 from insurers.models import AffectedList, Declaration, ListEffect, ListReport, Severity
 from insurers.signals import leaving_foreseen
@@ -153,13 +153,14 @@ class Reason:
 
     said: Explanation
     is_rejection: bool
+    is_nobody: bool
     lines: int
 
 
 def reasons(report: ListReport) -> list[Reason]:
     """Return the problems in words, rejections first, each the most frequent first."""
     found = [
-        Reason(explain_problem(code), severity == Severity.REJECTED, lines)
+        Reason(explain_problem(code), severity == Severity.REJECTED, code == Problem.TOTAL, lines)
         for severity, code, lines in report.problems
     ]
     return sorted(found, key=lambda reason: not reason.is_rejection)

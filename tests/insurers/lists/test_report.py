@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from insurers.lists import repeats
-from insurers.lists.report import FAR, declared_people
+from insurers.lists.report import FAR, declared_people, reasons
 from insurers.models import AffectedList, Declaration, ListEffect, ListReport
 from tests import cast
 from tests.conftest import WebClient
@@ -83,6 +83,14 @@ def test_a_row_left_out_shares_no_address(slice_rows: int, monkeypatch: pytest.M
 def test_problems_are_counted_by_reason() -> None:
     report = report_on(LISE, BAD, BAD.replace("A9", "A8"))
     assert report.problems == [["rejected", "birth_date_impossible", 2]]
+
+
+def test_a_line_of_totals_is_said_to_be_nobody_kept() -> None:
+    found = reasons(report_on(LISE, "Total;;;;;", LISE))
+    (total,) = (reason for reason in found if reason.is_nobody)
+    assert "total" in total.said.what
+    assert not total.is_rejection
+    assert len(found) == 2
 
 
 @pytest.mark.parametrize(("expected", "warned"), [(10, False), (11, False), (12, True), (8, True)])
