@@ -4,6 +4,9 @@ A worker that is killed takes nothing with it: its transaction is undone, its lo
 and the block is read again by another, under another nonce.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -58,9 +61,7 @@ class BlockReader:
         unread = ListBlock.objects.filter(list_id=self._list.pk, is_read=False)
         for block in unread.order_by("attempts", "number")[:LOOKED_AT]:
             with block_lock(block.pk) as held:
-                # Numbered for good before anything is sealed: each reading has its own nonces.
-                if held and unread.filter(pk=block.pk).update(attempts=F("attempts") + 1):
-                    block.refresh_from_db(fields=["attempts"])
+                if held and _is_numbered(block):
                     self._read(block)
                     return True
         return False
@@ -68,9 +69,7 @@ class BlockReader:
     def _read(self, block: ListBlock) -> None:
         if block.attempts > MAX_ATTEMPTS:
             raise FileRefusedError(Refusal.READING_FAILED)
-        with transaction.atomic(), connection.cursor() as cursor:
-            # If the server fails before this is on disk, the block is unread again.
-            cursor.execute("SET LOCAL synchronous_commit = off")
+        with _committed_at_leisure():
             self._store(block)
 
     def _store(self, block: ListBlock) -> None:
@@ -114,6 +113,28 @@ class BlockReader:
         )
         if not counted:
             raise NoLongerReadError
+
+
+@contextmanager
+def _committed_at_leisure() -> Iterator[None]:
+    """Commit without waiting for the disk; if the server fails first, it was not done."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")
+        yield
+
+
+def _is_numbered(block: ListBlock) -> bool:
+    """Give a reading of a block its number; return False where the block is read already.
+
+    Each reading has its own nonces. The number is committed before anything is sealed under it,
+    and the log is written in order: what was sealed is never on disk without its number.
+    """
+    with _committed_at_leisure():
+        unread = ListBlock.objects.filter(pk=block.pk, is_read=False)
+        if not unread.update(attempts=F("attempts") + 1):
+            return False
+    block.refresh_from_db(fields=["attempts"])
+    return True
 
 
 def all_read(list_id: int) -> bool:
