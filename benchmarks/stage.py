@@ -13,10 +13,12 @@ from pathlib import Path
 
 import django
 import psycopg
+import yaml
 
+from benchmarks.figures import note
 from breachportal.embedded.postgres import Cluster, start_cluster
 from breachportal.embedded.redis import RedisServer, start_redis
-from breachportal.embedded.state import generate_secrets
+from breachportal.embedded.state import PROJECT, generate_secrets
 
 DATABASE = "portal"
 
@@ -41,12 +43,21 @@ class Stage:
         return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def postgres_settings() -> list[str]:
+    """Return PostgreSQL's settings in production, each as `name=value`."""
+    compose = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
+    _postgres, *options = compose["services"]["postgres"]["command"].split()
+    return [option for option in options if option != "-c"]
+
+
 @contextmanager
 def servers() -> Iterator[Stage]:
     """Start durable servers, migrate, and set Django up as a worker, for the block."""
     with tempfile.TemporaryDirectory(prefix="portal-bench-") as name:
         folder = Path(name)
-        cluster = start_cluster(folder / "servers", runtime=folder)
+        settings = postgres_settings()
+        note(f"PostgreSQL as docker-compose.yml has it: {' '.join(settings)}")
+        cluster = start_cluster(folder / "servers", runtime=folder, settings=settings)
         redis = start_redis(folder / "servers", runtime=folder)
         try:
             cluster.provision(DATABASE)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,11 +68,18 @@ class Cluster:
         stop(self.process, first=signal.SIGINT, seconds=30)
 
 
-def start_cluster(folder: Path, *, runtime: Path | None = None, durable: bool = True) -> Cluster:
+def start_cluster(
+    folder: Path,
+    *,
+    runtime: Path | None = None,
+    durable: bool = True,
+    settings: Sequence[str] = (),
+) -> Cluster:
     """Start a server whose data is in `folder`/postgres, and return once it answers.
 
     :param runtime: the folder for sockets; made, and removed by `stop_cluster`, when none is given.
     :param durable: False for tests: nothing survives a power cut.
+    :param settings: more of PostgreSQL's, each as `name=value`.
     :raises ServerDiedError: with the place of its log.
     """
     folder = folder.resolve()
@@ -95,7 +103,8 @@ def start_cluster(folder: Path, *, runtime: Path | None = None, durable: bool = 
         # Nobody serves this folder any more (end_leftovers saw to it); after a reboot or in a
         # container the pid in this file may be another process's, and PostgreSQL would not start.
         (data / "postmaster.pid").unlink(missing_ok=True)
-    options = [f"-c{option}" for option in QUIET + (() if durable else THROW_AWAY)]
+    chosen = (*QUIET, *(() if durable else THROW_AWAY), *settings)
+    options = [f"-c{option}" for option in chosen]
     process = spawn(
         [programs / "postgres", "-D", _data_folder(data, user), "-k", sockets, "-h", "", *options],
         folder=data,
