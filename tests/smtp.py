@@ -27,6 +27,7 @@ class Recorder:
     def __init__(self) -> None:
         self.received: list[tuple[str, bytes]] = []
         self.answers: dict[str, str] = {}
+        self.slow: set[str] = set()
         self.sender_answer = "250 OK"
         self.drop_at: int | None = None
         self.drops_all = False
@@ -54,6 +55,8 @@ class Recorder:
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        while address in self.slow:
+            await asyncio.sleep(0.01)
         answer = self.answers.get(address, "250 OK")
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)

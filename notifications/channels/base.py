@@ -75,6 +75,10 @@ class SenderRefusedError(Exception):
 
 
 class Channel(Protocol):
+    @property
+    def gives_way(self) -> bool:
+        """Whether other connections go on while it waits (`notifications/cooperation.py`)."""
+
     def send(self, messages: Iterable[Outgoing]) -> Iterator[Outcome]:
         """Send over one connection, one message in flight, yielding each outcome at once.
 

@@ -37,6 +37,10 @@ class EmailChannel:
         self._sender = sender
         self._token = token_maker(sender.account)
 
+    @property
+    def gives_way(self) -> bool:
+        return self._sender.transport == Transport.SMTP
+
     def send(self, messages: Iterable[Outgoing]) -> Iterator[Outcome]:
         if self._sender.transport != Transport.SMTP:
             yield from send_through_provider(self._sender, messages)

@@ -19,6 +19,8 @@ EXPORTED = "letter-exported"
 class LetterChannel:
     """Writes letters to a file; whoever owns it makes it durable, in one go with the outcomes."""
 
+    gives_way = False
+
     def __init__(self, file: TextIO) -> None:
         self._writer = csv.writer(file, delimiter=";")
         self._writer.writerow(HEADER)

@@ -75,6 +75,8 @@ class OvhApi:
 class OvhChannel:
     """Sends a batch over one connection, one request at a time."""
 
+    gives_way = False
+
     def __init__(self, account: SmsAccount, *, keep_ids: KeepIds) -> None:
         self._account = account
         self._keep_ids = keep_ids

@@ -103,6 +103,8 @@ def _meaning(status: int) -> tuple[State, str]:
 class SmppChannel:
     """Sends a batch over one connection, `account.window` messages without an answer at most."""
 
+    gives_way = False
+
     def __init__(self, account: SmsAccount, *, keep_ids: KeepIds) -> None:
         self._account = account
         self._keep_ids = keep_ids

@@ -14,12 +14,14 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 
 from notifications.channels.base import ChannelDownError, SenderRefusedError
 from notifications.channels.connecting import TIMEOUT, ForbiddenAddressError, connect, tls_context
+from notifications.cooperation import in_a_thread, wait_readable
 from notifications.models import Encryption
 from notifications.senders.choosing import PORTAL, Sender
 
@@ -88,7 +90,7 @@ class Session:
         """Take leave; where an envelope is open the server forgets it."""
         if self._announced is None:
             with suppress(OSError, smtplib.SMTPException):
-                self._server.quit()
+                in_a_thread(self._server.quit)
         self._server.close()
 
     def _commands(self, envelope: Envelope) -> list[bytes]:
@@ -198,8 +200,11 @@ class _Replies:
                 return line
             if len(line) > LONGEST_REPLY:
                 raise ValueError("a reply without an end")
-            assert self._server.sock is not None
-            more = self._server.sock.recv(4096)
+            wire = self._server.sock
+            assert wire is not None
+            if not (isinstance(wire, ssl.SSLSocket) and wire.pending()):
+                wait_readable(wire.fileno(), seconds=TIMEOUT)
+            more = wire.recv(4096)
             if not more:
                 raise ConnectionError("the server hung up")
             self._come += more
@@ -256,7 +261,7 @@ def smtp_session(sender: Sender) -> Iterator[Session]:
         raise SenderRefusedError("no encryption")
     server = _Server(sender)
     try:
-        _greet(server, sender)
+        in_a_thread(partial(_greet, server, sender))
     except (ssl.SSLCertVerificationError, ForbiddenAddressError) as error:
         server.close()
         raise SenderRefusedError("not a server we may talk to") from error

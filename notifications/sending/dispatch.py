@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Lock
 from typing import NamedTuple
 
@@ -32,7 +33,9 @@ from notifications.channels import (
     connections_of,
     window_of,
 )
+from notifications.channels.base import Channel as Via
 from notifications.channels.base import Foreseen
+from notifications.cooperation import in_a_thread, sleep
 from notifications.models import Campaign, Channel, State
 from notifications.notices.content import NoticeContent
 from notifications.notices.rendering import (
@@ -155,7 +158,7 @@ def dispatch(
         shortest = min(waits, default=PATIENCE)
         if shortest >= min(end - time.monotonic(), PATIENCE):
             return False
-        time.sleep(max(0.01, shortest))
+        sleep(max(0.01, shortest))
 
 
 def _one_batch(turns: list[Turn], hand: Hand, waits: list[float]) -> bool:
@@ -263,32 +266,47 @@ def _send(
     """Send a batch as far as the campaign and its provider go; return whether that one took it."""
     gate = _Gate(batch_id=batch_id, slots=slots, until=hand.until)
     watch = _Watch(campaign_id=campaign_id, channel=channel)
-    fingerprints = {outgoing.notification_id: known for outgoing, known in messages}
-    now = None
     try:
         via = channel_for(channel, insurer_id=hand.letterheads.of(campaign_id).campaign.insurer_id)
-        for outcome in via.send(gate.let_through([outgoing for outgoing, _known in messages])):
-            if now is None:
-                note_sending(campaign_id=campaign_id, now=timezone.now())
-            now = timezone.now()
-            if outcome.state == State.ACCEPTED:
-                gate.is_open = hand.recorder.record(
-                    batch_id=batch_id,
-                    outcome=outcome,
-                    fingerprint=fingerprints[outcome.notification_id],
-                )
-            else:
-                gate.is_open = record_outcome(batch_id=batch_id, outcome=outcome, now=now)
-            if watch.halts_after(outcome, now=now):
-                gate.is_open = False
+        send = partial(_send_through, via, messages, batch_id, gate, watch, hand.recorder)
+        if via.gives_way:
+            send()
+        else:
+            in_a_thread(send)
     except ChannelDownError:
         return False
     except SenderRefusedError:
         halt_campaign(campaign_id=campaign_id, reason="sender_refused", now=timezone.now())
         return False
-    if now is not None:
-        note_sending(campaign_id=campaign_id, now=now)
     return True
+
+
+def _send_through(
+    via: Via,
+    messages: list[Addressed],
+    batch_id: int,
+    gate: "_Gate",
+    watch: "_Watch",
+    recorder: Recorder,
+) -> None:
+    fingerprints = {outgoing.notification_id: known for outgoing, known in messages}
+    now = None
+    for outcome in via.send(gate.let_through([outgoing for outgoing, _known in messages])):
+        if now is None:
+            note_sending(campaign_id=watch.campaign_id, now=timezone.now())
+        now = timezone.now()
+        if outcome.state == State.ACCEPTED:
+            gate.is_open = recorder.record(
+                batch_id=batch_id,
+                outcome=outcome,
+                fingerprint=fingerprints[outcome.notification_id],
+            )
+        else:
+            gate.is_open = record_outcome(batch_id=batch_id, outcome=outcome, now=now)
+        if watch.halts_after(outcome, now=now):
+            gate.is_open = False
+    if now is not None:
+        note_sending(campaign_id=watch.campaign_id, now=now)
 
 
 @dataclass
@@ -338,7 +356,7 @@ class _Gate:
             if wait > timedelta():
                 # No slot is further from the one before: a clock set back is not waited for.
                 longest = self.slots.spacing + (timedelta() if number else AHEAD)
-                time.sleep(min(wait, longest).total_seconds())
+                sleep(min(wait, longest).total_seconds())
             # Each outcome's record says whether the batch goes on; nothing did so yet, or
             # not for a while.
             if not looked or wait > timedelta(milliseconds=200):

@@ -1,16 +1,19 @@
 """Send over several connections of a worker process at once.
 
 Each has a lease and a message in hand of its own, so a killed process leaves at most so many in
-doubt; what their servers took is written to disk for all of them together.
+doubt; one thread serves them all (`notifications/cooperation.py`), and what their servers took is
+written to disk for all of them together.
 """
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 
 from django.db import connection
 from django.utils import timezone
 
+from notifications.cooperation import run_together
 from notifications.sending.acceptances import apply_acceptances
 from notifications.sending.dispatch import Letterheads, dispatch
 from notifications.sending.recorder import Recorder
@@ -20,25 +23,19 @@ COUNTED_EVERY = 1.0  # seconds
 
 def dispatch_by_turns(*, seconds: float, connections: int) -> bool:
     """Send for all campaigns for about `seconds`; return whether messages remain due now."""
-    letterheads = Letterheads()
-    with _recorder() as recorder, ThreadPoolExecutor(connections) as pool:
-        ends = [
-            pool.submit(_dispatch_beside, seconds, recorder, letterheads)
-            for _ in range(connections)
-        ]
-        running = set(ends)
-        while running:
-            _ended, running = wait(running, timeout=COUNTED_EVERY)
+    with _recorder() as recorder, ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(_dispatch_beside, seconds, recorder, connections)
+        while wait([sending], timeout=COUNTED_EVERY).not_done:
             # A server that makes the next message wait does not hide what became of this one.
             for batch_id in recorder.batches_to_apply():
                 apply_acceptances(batch_id=batch_id, now=timezone.now())
-        remains = [end.result() for end in ends]
-    return any(remains)
+        return sending.result()
 
 
-def _dispatch_beside(seconds: float, recorder: Recorder, letterheads: Letterheads) -> bool:
+def _dispatch_beside(seconds: float, recorder: Recorder, connections: int) -> bool:
+    one = partial(dispatch, seconds=seconds, recorder=recorder, letterheads=Letterheads())
     try:
-        return dispatch(seconds=seconds, recorder=recorder, letterheads=letterheads)
+        return any(run_together([one] * connections))
     finally:
         connection.close()  # This thread's own.
 

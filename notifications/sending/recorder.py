@@ -7,7 +7,6 @@ message sent twice (docs/decisions/0019).
 """
 
 import json
-import time
 from collections import deque
 from dataclasses import dataclass, field
 from threading import Lock
@@ -16,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from notifications.channels import Outcome
+from notifications.cooperation import write_together
 from notifications.prepared import PreparedStatement
 
 KEEP = """
@@ -35,7 +35,6 @@ WHERE b.id = ANY ($3::int[]) AND c.state = 'sending' AND c.interruptions = b.int
 class _Entry:
     values: tuple[int, int, str, str, str]
     goes_on: bool = False
-    is_written: bool = False
     error: BaseException | None = None
 
 
@@ -61,7 +60,7 @@ class Recorder:
         """Write what a server took, to disk; return whether its batch is still to be sent.
 
         `fingerprint` is that of the message's reference.
-        Whoever comes first writes what all have brought meanwhile. Raises the database's error,
+        What all have brought is written when none of them can go on. Raises the database's error,
         for each of them.
         """
         values = (
@@ -73,12 +72,8 @@ class Recorder:
         )
         entry = _Entry(values)
         self._waiting.append(entry)
-        with self._turn:
-            if not entry.is_written and entry.error is None:
-                # The interpreter's turn goes round once: whoever has an answer brings it too, and
-                # a flush of the disk, most of what a write costs, is of more messages.
-                time.sleep(0)
-                self._write()
+        if not write_together(self._write):
+            self._write()
         if entry.error is not None:
             raise entry.error
         return entry.goes_on
@@ -90,16 +85,22 @@ class Recorder:
         return found
 
     def _write(self) -> None:
+        with self._turn:
+            self._write_what_waits()
+
+    def _write_what_waits(self) -> None:
         entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if not entries:
+            return  # Another thread wrote it.
         try:
             sending = self._keep(entries)
         except BaseException as error:
             for entry in entries:
                 entry.error = error
-            return  # Each raises it, this one too.
+            return  # Each raises it.
         self._unapplied |= {entry.values[0] for entry in entries}
         for entry in entries:
-            entry.goes_on, entry.is_written = entry.values[0] in sending, True
+            entry.goes_on = entry.values[0] in sending
 
     def _keep(self, entries: list[_Entry]) -> set[int]:
         content = json.dumps([entry.values for entry in entries])

@@ -1,0 +1,107 @@
+"""A worker process sends over several connections, and none holds the others up."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from django.test import override_settings
+
+from notifications.channels.mime import compose
+from notifications.models import Campaign, Notification, State
+from notifications.outbox.building import build_outbox
+from notifications.sending.dispatchers import dispatch_by_turns
+from tests import cast
+from tests.faults.test_effects_at_once import at_once, mail  # noqa: F401
+from tests.notifications.effects import add, check_figures, prepare
+from tests.notifications.story import approved, member
+from tests.smtp import Recorder
+
+MANY = 40
+
+
+def addresses(letter: str) -> list[str]:
+    return [f"{letter}{n}@example.fr" for n in range(MANY)]
+
+
+def campaign(letter: str) -> Campaign:
+    start = 100 * ord(letter)
+    rows = [member(start + n, email=address) for n, address in enumerate(addresses(letter))]
+    return prepare(add(*rows))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < limit, "the others were held up"
+        time.sleep(0.01)
+
+
+def test_a_server_that_thinks_for_long_holds_no_other_connection_up(
+    mail: Recorder,  # noqa: F811
+) -> None:
+    campaign("a"), campaign("b")
+    mail.slow = {"a5@example.fr"}
+    seen: list[set[str]] = []
+
+    def let_go_at_last() -> None:
+        wait_for(lambda: set(addresses("b")) <= set(mail.recipients))
+        seen.append(set(mail.recipients))
+        mail.slow = set()
+
+    at_once(partial(dispatch_by_turns, seconds=5, connections=2), let_go_at_last)
+    assert "a5@example.fr" not in seen[0]
+    assert sorted(mail.recipients) == sorted(addresses("a") + addresses("b"))
+    assert set(Notification.objects.values_list("state", flat=True)) == {State.ACCEPTED}
+    check_figures()
+
+
+def test_sms_leave_beside_e_mail(
+    mail: Recorder,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """A provider that is spoken to by blocking calls has a thread of its own."""
+    rows = [member(n, email=f"a{n}@example.fr") for n in range(MANY)]
+    rows += [member(MANY + n, mobile=f"06399800{n:02}") for n in range(MANY)]
+    found = approved(add(*rows))
+    build_outbox(campaign_id=found.pk, now=cast.NOW)
+    mail.slow = set(addresses("a"))
+    sms = tmp_path / "sms"
+
+    def let_go_at_last() -> None:
+        wait_for(lambda: sum(map(lines, sms.glob("*"))) == MANY)
+        assert mail.recipients == []
+        mail.slow = set()
+
+    with override_settings(SMS_OUTBOX_DIR=sms):
+        at_once(partial(dispatch_by_turns, seconds=5, connections=2), let_go_at_last)
+    assert len(mail.recipients) == MANY
+    assert set(Notification.objects.values_list("state", flat=True)) == {State.ACCEPTED}
+    check_figures()
+
+
+def lines(file: Path) -> int:
+    return file.read_bytes().count(b"\n")
+
+
+def test_an_error_of_one_connection_stops_its_campaign_and_no_other(
+    mail: Recorder,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken, sound = campaign("a"), campaign("b")
+
+    def fail_for_one(outgoing: object, **values: object) -> bytes:
+        if values["address"] == "a7@example.fr":
+            raise RuntimeError("a fault of ours")
+        return compose(outgoing, **values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("notifications.channels.email.compose", fail_for_one)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        at_once(partial(dispatch_by_turns, seconds=5, connections=2))
+    assert set(addresses("b")) <= set(mail.recipients)
+    assert "a7@example.fr" not in mail.recipients
+    for one in (broken, sound):
+        one.refresh_from_db()
+    assert broken.halt_reason == "unexpected"
+    assert not sound.halt_reason

@@ -1,0 +1,195 @@
+"""Several connections in one thread: each gives way where it waits, and nothing is lost by it."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from functools import partial
+from threading import get_ident
+
+import pytest
+from django.db import transaction
+
+from notifications.channels import smtp
+from notifications.channels.base import ChannelDownError
+from notifications.cooperation import (
+    in_a_thread,
+    run_together,
+    sleep,
+    wait_readable,
+    write_together,
+)
+from notifications.models import Encryption, Transport
+from notifications.senders.choosing import PORTAL, Sender
+
+Pairs = list[tuple[socket.socket, socket.socket]]
+
+
+@pytest.fixture
+def pairs() -> Iterator[Pairs]:
+    with ExitStack() as open_ones:
+        yield [
+            (open_ones.enter_context(one), open_ones.enter_context(other))
+            for one, other in (socket.socketpair() for _ in range(5))
+        ]
+
+
+def read(wire: socket.socket) -> bytes:
+    wait_readable(wire.fileno(), seconds=10)
+    return wire.recv(100)
+
+
+def test_each_reads_what_comes_for_it_in_whatever_order(pairs: Pairs) -> None:
+    def write_backwards() -> bytes:
+        for number, (ours, _theirs) in reversed(list(enumerate(pairs))):
+            ours.send(b"%d" % number)
+            sleep(0.01)
+        return b""
+
+    jobs: list[Callable[[], bytes]] = [partial(read, theirs) for _ours, theirs in pairs]
+    assert run_together([*jobs, write_backwards]) == [b"0", b"1", b"2", b"3", b"4", b""]
+
+
+def test_who_gets_no_answer_is_told_and_the_others_go_on(pairs: Pairs) -> None:
+    silent, peer = pairs[0]
+    went_on: list[float] = []
+
+    def in_vain() -> None:
+        with pytest.raises(TimeoutError):
+            wait_readable(silent.fileno(), seconds=0.2)
+        assert len(went_on) == 5
+        peer.send(b"late")
+        wait_readable(silent.fileno(), seconds=10)  # It is watched anew.
+
+    def others() -> None:
+        for _ in range(5):
+            sleep(0.01)
+            went_on.append(time.monotonic())
+
+    run_together([in_vain, others])
+    assert silent.recv(10) == b"late"
+
+
+def test_what_blocks_is_done_apart_and_its_error_comes_back() -> None:
+    seen: list[str] = []
+
+    def block(text: str) -> tuple[str, int]:
+        time.sleep(0.3)
+        seen.append(text)
+        return text, get_ident()
+
+    def fail() -> None:
+        raise ValueError("apart")
+
+    def one() -> int:
+        text, thread = in_a_thread(partial(block, "blocked"))
+        assert text == "blocked"
+        return thread
+
+    def another() -> int:
+        sleep(0.01)
+        seen.append("went on")
+        with pytest.raises(ValueError, match="apart"):
+            in_a_thread(fail)
+        return get_ident()
+
+    threads = run_together([one, another])
+    assert seen == ["went on", "blocked"]
+    assert threads[0] != threads[1] == get_ident()
+
+
+def test_one_write_is_for_all_who_can_go_no_further(pairs: Pairs) -> None:
+    waiting: list[int] = []
+    written: list[list[int]] = []
+    first, second = pairs[0]
+
+    def write() -> None:
+        written.append(sorted(waiting))
+        waiting.clear()
+
+    def bring(number: int) -> None:
+        waiting.append(number)
+        assert write_together(write)
+
+    def bring_what_comes(number: int) -> None:
+        first.send(b"an answer that is there before anybody looks")
+        wait_readable(second.fileno(), seconds=10)
+        bring(number)
+
+    def too_late() -> None:
+        sleep(0.2)
+        bring(9)
+
+    jobs: list[Callable[[], None]] = [partial(bring, 1), partial(bring, 2)]
+    jobs += [partial(bring_what_comes, 3), too_late]
+    run_together(jobs)
+    assert written == [[1, 2, 3], [9]]
+
+
+def test_an_error_comes_back_once_all_have_ended() -> None:
+    ended: list[bool] = []
+
+    def fail() -> None:
+        raise ValueError("mine")
+
+    def go_on() -> None:
+        sleep(0.05)
+        ended.append(True)
+
+    with pytest.raises(ValueError, match="mine"):
+        run_together([fail, go_on])
+    assert ended == [True]
+
+
+@pytest.mark.django_db
+def test_nobody_gives_way_within_a_transaction() -> None:
+    def within() -> None:
+        with transaction.atomic():
+            sleep(0)
+
+    with pytest.raises(AssertionError, match="within this transaction"):
+        run_together([within])
+
+
+def test_alone_each_simply_waits(pairs: Pairs) -> None:
+    wire, peer = pairs[0]
+    peer.send(b"x")
+    wait_readable(wire.fileno(), seconds=1)
+    sleep(0)
+    assert in_a_thread(get_ident) == get_ident()
+    assert not write_together(lambda: None)
+
+
+def test_a_server_that_does_not_greet_holds_nobody_else_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(smtp, "TIMEOUT", 1.0)
+    went_on: list[float] = []
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        sender = Sender(
+            account=PORTAL,
+            from_name="",
+            from_address="portail@example.fr",
+            reply_to="",
+            bounce_domain="",
+            transport=Transport.SMTP,
+            host="127.0.0.1",
+            port=silent.getsockname()[1],
+            encryption=Encryption.NONE,
+        )
+
+        def greet() -> float:
+            with pytest.raises(ChannelDownError), smtp.smtp_session(sender):
+                pass
+            return time.monotonic()
+
+        def others() -> float:
+            for _ in range(10):
+                sleep(0.01)
+                went_on.append(time.monotonic())
+            return went_on[-1]
+
+        given_up, last = run_together([greet, others])
+    assert len(went_on) == 10
+    assert last < given_up
