@@ -73,6 +73,10 @@ DOWN_DELAY = timedelta(seconds=30)
 GRACE = 5.0  # seconds for the batch in hand; what a slow server leaves goes back
 PATIENCE = 5.0  # seconds; longer waits are left to the sweep
 KEPT = 8  # campaigns whose layouts and keys a worker keeps in hand
+FIRST_BATCH = 100
+BATCH_SECONDS = (
+    2.0  # that a batch takes, about: what slow servers leave of one is not worth a lease
+)
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,12 @@ class Hand:
     letterheads: Letterheads
     until: float
     """When its messages stop, in seconds of a clock that nobody sets."""
+    batch_size: int = FIRST_BATCH
+
+    def learn(self, *, sent: int, seconds: float) -> None:
+        """Have the next batch take as long as it should, if it goes like this one."""
+        if sent:
+            self.batch_size = max(20, min(BATCH_SIZE, int(sent / seconds * BATCH_SECONDS)))
 
 
 def dispatch_campaign(*, campaign_id: int, seconds: float) -> bool:
@@ -168,7 +178,8 @@ def _one_batch(turns: list[Turn], hand: Hand, waits: list[float]) -> bool:
         campaign = letterhead.campaign
         sender, pace = account_and_pace(insurer_id=campaign.insurer_id, channel=turn.channel)
         now = timezone.now()
-        slots = reserve(sender=sender, pace=pace, at_most=BATCH_SIZE, now=now)
+        at_most = min(hand.batch_size, BATCH_SIZE)
+        slots = reserve(sender=sender, pace=pace, at_most=at_most, now=now)
         if not slots.count:
             waits.append((slots.start - now).total_seconds())
             continue
@@ -266,6 +277,7 @@ def _send(
     """Send a batch as far as the campaign and its provider go; return whether that one took it."""
     gate = _Gate(batch_id=batch_id, slots=slots, until=hand.until)
     watch = _Watch(campaign_id=campaign_id, channel=channel)
+    started = time.monotonic()
     try:
         via = channel_for(channel, insurer_id=hand.letterheads.of(campaign_id).campaign.insurer_id)
         send = partial(_send_through, via, messages, batch_id, gate, watch, hand.recorder)
@@ -278,6 +290,7 @@ def _send(
     except SenderRefusedError:
         halt_campaign(campaign_id=campaign_id, reason="sender_refused", now=timezone.now())
         return False
+    hand.learn(sent=watch.seen, seconds=time.monotonic() - started)
     return True
 
 

@@ -30,7 +30,7 @@ from notifications.sending.doubts import DOUBT_DELAY
 from notifications.sending.pacing import give_back_slots
 from notifications.sending.retries import ATTEMPTS
 
-BATCH_SIZE = 500
+BATCH_SIZE = 1000
 ADMISSION_SPACE = 40
 LOCK_SPACE = 34  # first half of the advisory lock's key; the second is the batch
 

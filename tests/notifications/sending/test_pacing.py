@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from notifications.models import Channel, DispatchBatch, Notification, SenderPace, State
 from notifications.senders.choosing import PORTAL
-from notifications.sending.dispatch import Letterheads, dispatch
-from notifications.sending.leases import claim_batch, close_batch
+from notifications.sending.dispatch import FIRST_BATCH, Hand, Letterheads, dispatch
+from notifications.sending.leases import BATCH_SIZE, claim_batch, close_batch
 from notifications.sending.pacing import (
     Pace,
     Slots,
@@ -213,6 +213,32 @@ def test_campaigns_take_turns_batch_by_batch(
     order = list(DispatchBatch.objects.order_by("pk").values_list("campaign", flat=True))
     assert order[:4] == [first.pk, second.pk, first.pk, second.pk]
     assert len(mail.recipients) == 500
+
+
+@pytest.mark.parametrize(
+    ("sent", "seconds", "following"),
+    [
+        (100, 0.2, BATCH_SIZE),  # five hundred a second
+        (100, 1.0, 200),
+        (100, 100.0, 20),  # one a second: what is left of it would go back
+        (0, 1.0, FIRST_BATCH),  # nothing learnt
+    ],
+)
+def test_a_batch_is_as_long_as_its_server_is_quick(
+    sent: int, seconds: float, following: int
+) -> None:
+    hand = Hand(OutcomeRecorder(connection), Letterheads(), until=0.0)
+    hand.learn(sent=sent, seconds=seconds)
+    assert hand.batch_size == following
+
+
+def test_a_small_campaign_is_shared_out(mail: Recorder) -> None:
+    built([member(n, email=f"a{n}@example.fr") for n in range(150)])
+    with as_role("worker"):
+        dispatched(seconds=30)
+    leased = DispatchBatch.objects.order_by("pk").values_list("pk", flat=True)
+    sizes = [Notification.objects.filter(batch=batch).count() for batch in leased]
+    assert sizes == [FIRST_BATCH, 50]
 
 
 def test_what_a_slow_server_leaves_of_a_batch_goes_back(
