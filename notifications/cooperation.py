@@ -19,7 +19,6 @@ from django.db import connection
 from greenlet import getcurrent, greenlet
 
 T = TypeVar("T")
-_READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
 class _Job(greenlet):
@@ -34,7 +33,7 @@ class _Loop:
     def __init__(self) -> None:
         self._able: deque[_Job] = deque()
         self._late: dict[_Job, float] = {}  # when each that waits is told that it was for nothing
-        self._readers: dict[int, _Job] = {}
+        self._watching: dict[int, _Job] = {}  # by file descriptor
         self._writers: dict[Callable[[], None], list[_Job]] = {}
         self._ended: deque[_Job] = deque()  # whose thread has ended
         self._poll = select.poll()
@@ -87,7 +86,7 @@ class _Loop:
                     self._able.append(self._ended.popleft())
             else:
                 self._poll.unregister(number)
-                job = self._readers.pop(number)
+                job = self._watching.pop(number)
                 del self._late[job]
                 self._able.append(job)
         now = time.monotonic()
@@ -96,16 +95,14 @@ class _Loop:
             self._able.append(job)
 
     def give_way(self) -> None:
-        if connection.in_atomic_block:
-            raise AssertionError("others would write within this transaction")
         self._main.switch()
 
-    def wait_readable(self, job: _Job, number: int, seconds: float) -> None:
-        self._poll.register(number, select.POLLIN)
-        self._readers[number] = job
+    def wait_for(self, job: _Job, number: int, event: int, seconds: float) -> None:
+        self._poll.register(number, event)
+        self._watching[number] = job
         self._late[job] = time.monotonic() + seconds
         self.give_way()
-        if self._readers.pop(number, None) is not None:
+        if self._watching.pop(number, None) is not None:
             self._poll.unregister(number)
             raise TimeoutError("no answer in time")
 
@@ -148,20 +145,44 @@ def run_together(functions: Sequence[Callable[[], T]]) -> list[T]:
     return cast(list[T], results)
 
 
+def _job() -> _Job | None:
+    """Return who is asked to give way, None outside `run_together`."""
+    job = getcurrent()
+    if not isinstance(job, _Job):
+        return None
+    if connection.in_atomic_block:
+        raise AssertionError("others would write within this transaction")
+    return job
+
+
 def wait_readable(number: int, *, seconds: float) -> None:
     """Let others go on until a socket (its file descriptor) has something to read.
 
-    Raises TimeoutError. Outside `run_together` it returns at once: the read itself waits.
+    Raises TimeoutError.
     """
-    job = getcurrent()
-    if isinstance(job, _Job):
-        job.loop.wait_readable(job, number, seconds)
+    _wait_for(number, select.POLLIN, seconds)
+
+
+def wait_writable(number: int, *, seconds: float) -> None:
+    """Let others go on until a socket takes more; raise TimeoutError."""
+    _wait_for(number, select.POLLOUT, seconds)
+
+
+def _wait_for(number: int, event: int, seconds: float) -> None:
+    job = _job()
+    if job is not None:
+        job.loop.wait_for(job, number, event, seconds)
+        return
+    alone = select.poll()
+    alone.register(number, event)
+    if not alone.poll(max(0.0, seconds) * 1000):
+        raise TimeoutError("no answer in time")
 
 
 def sleep(seconds: float) -> None:
     """Let others go on for so long."""
-    job = getcurrent()
-    if isinstance(job, _Job):
+    job = _job()
+    if job is not None:
         job.loop.sleep(job, seconds)
     else:
         time.sleep(seconds)
@@ -169,8 +190,8 @@ def sleep(seconds: float) -> None:
 
 def in_a_thread(function: Callable[[], T]) -> T:
     """Call what knows no giving way, in a thread of its own, while others go on."""
-    job = getcurrent()
-    return job.loop.in_a_thread(job, function) if isinstance(job, _Job) else function()
+    job = _job()
+    return job.loop.in_a_thread(job, function) if job is not None else function()
 
 
 def write_together(write: Callable[[], None]) -> bool:
@@ -178,8 +199,8 @@ def write_together(write: Callable[[], None]) -> bool:
 
     It must not raise. Returns False outside `run_together`: nobody called it.
     """
-    job = getcurrent()
-    if not isinstance(job, _Job):
+    job = _job()
+    if job is None:
         return False
     job.loop.write_together(job, write)
     return True

@@ -10,7 +10,7 @@ import re
 import smtplib
 import socket
 import ssl
-import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from django.conf import settings
 
 from notifications.channels.base import ChannelDownError, SenderRefusedError
 from notifications.channels.connecting import TIMEOUT, ForbiddenAddressError, connect, tls_context
-from notifications.cooperation import in_a_thread, wait_readable
+from notifications.cooperation import in_a_thread, wait_readable, wait_writable
 from notifications.models import Encryption
 from notifications.senders.choosing import PORTAL, Sender
 
@@ -64,13 +64,12 @@ class Session:
 
     def __init__(self, server: smtplib.SMTP) -> None:
         self._server = server
-        if server.sock is not None:
-            _let_the_kernel_time(server.sock)
-        self._replies = _Replies(server)
+        self._wire = _Wire(server)
+        self._replies = _Replies(self._wire)
         self._pipelines = server.has_extn("pipelining")
         self._dsn = server.has_extn("dsn")
         self._announced: Envelope | None = None
-        self._is_first = True
+        self._is_first, self._is_lost = True, False
         self._left_open = False  # a refused transaction, to be reset
 
     def deliver(self, envelope: Envelope, content: bytes, following: Envelope | None) -> Answer:
@@ -87,10 +86,11 @@ class Session:
         return self._transmit(content, following if self._pipelines else None)
 
     def close(self) -> None:
-        """Take leave; where an envelope is open the server forgets it."""
-        if self._announced is None:
-            with suppress(OSError, smtplib.SMTPException):
-                in_a_thread(self._server.quit)
+        """Take leave of a server that still answers; where an envelope is open it forgets it."""
+        if self._announced is None and not self._is_lost:
+            with suppress(LostConnectionError):
+                self._write("QUIT", b"QUIT\r\n")
+                self._read("QUIT")
         self._server.close()
 
     def _commands(self, envelope: Envelope) -> list[bytes]:
@@ -150,12 +150,12 @@ class Session:
 
     def _write(self, verb: str, data: bytes, *, whole: int | None = None) -> None:
         """Write, and know how much had left where the connection breaks."""
-        wire, left, written = self._server.sock, memoryview(data), 0
+        left, written = memoryview(data), 0
         try:
-            assert wire is not None
             while written < len(data):
-                written += wire.send(left[written:])
+                written += self._wire.send(left[written:])
         except OSError as error:
+            self._is_lost = True
             sent = whole is not None and written >= whole
             raise LostConnectionError(verb, sent=sent) from error
 
@@ -166,7 +166,44 @@ class Session:
         try:
             return self._replies.read()
         except (OSError, ValueError) as error:
+            self._is_lost = True
             raise LostConnectionError(verb, sent=sent) from error
+
+
+class _Wire:
+    """The socket of a server: it gives way where it would wait, by TLS within a record as well.
+
+    Its timeout is for each write to be taken, and for each whole reply.
+    """
+
+    def __init__(self, server: smtplib.SMTP) -> None:
+        assert server.sock is not None
+        self._socket: socket.socket = server.sock
+        self.seconds = self._socket.gettimeout() or TIMEOUT
+        self._socket.settimeout(0)
+
+    def send(self, data: memoryview) -> int:
+        """Return how many bytes were taken, one at least; raise OSError."""
+        until = time.monotonic() + self.seconds
+        while True:
+            try:
+                return self._socket.send(data)
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                wait_writable(self._socket.fileno(), seconds=until - time.monotonic())
+            except ssl.SSLWantReadError:
+                wait_readable(self._socket.fileno(), seconds=until - time.monotonic())
+
+    def receive(self, *, until: float) -> bytes:
+        """Return what has come, b"" at the end; raise OSError, TimeoutError after `until`."""
+        while True:
+            if not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
+                wait_readable(self._socket.fileno(), seconds=until - time.monotonic())
+            try:
+                return self._socket.recv(4096)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                continue
+            except ssl.SSLWantWriteError:
+                wait_writable(self._socket.fileno(), seconds=until - time.monotonic())
 
 
 class _Replies:
@@ -175,24 +212,25 @@ class _Replies:
     smtplib reads line by line, which costs as much as the rest of sending a message.
     """
 
-    def __init__(self, server: smtplib.SMTP) -> None:
-        self._server, self._come = server, b""
+    def __init__(self, wire: _Wire) -> None:
+        self._wire, self._come = wire, b""
 
     def read(self) -> tuple[int, str]:
         """Return a reply's code and text; raise OSError or ValueError where there is none."""
-        line = self._line()
+        until = time.monotonic() + self._wire.seconds
+        line = self._line(until)
         if _ONE_LINE.fullmatch(line):
             return int(line[:3]), line[4:].decode().strip()
         texts, length = [line[4:]], len(line)
         while _REPLY.match(line) and line[3:4] == b"-" and length <= LONGEST_REPLY:
-            line = self._line()
+            line = self._line(until)
             texts.append(line[4:])
             length += len(line)
         if not _REPLY.match(line) or length > LONGEST_REPLY:
             raise ValueError("not a reply")
         return int(line[:3]), "\n".join([text.decode("ascii", "replace").strip() for text in texts])
 
-    def _line(self) -> bytes:
+    def _line(self, until: float) -> bytes:
         while True:
             line, ended, rest = self._come.partition(b"\n")
             if ended:
@@ -200,11 +238,7 @@ class _Replies:
                 return line
             if len(line) > LONGEST_REPLY:
                 raise ValueError("a reply without an end")
-            wire = self._server.sock
-            assert wire is not None
-            if not (isinstance(wire, ssl.SSLSocket) and wire.pending()):
-                wait_readable(wire.fileno(), seconds=TIMEOUT)
-            more = wire.recv(4096)
+            more = self._wire.receive(until=until)
             if not more:
                 raise ConnectionError("the server hung up")
             self._come += more
@@ -218,21 +252,6 @@ def _answer(verb: str, code: int, text: str) -> Answer:
 def _refuses(verb: str, code: int) -> bool:
     """Whether a command was not carried out: the first digit decides (RFC 5321, 4.2.1)."""
     return code != START_MAIL_INPUT if verb == "DATA" else code // 100 != 2
-
-
-def _let_the_kernel_time(wire: socket.socket) -> None:
-    """Have the kernel give up what takes too long, by an OSError as well.
-
-    Python would ask it before each read and write whether there is anything, which costs a third of
-    both. TLS is read by OpenSSL, which would try for ever.
-    """
-    seconds = wire.gettimeout()
-    if seconds is None or isinstance(wire, ssl.SSLSocket):
-        return
-    longest = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
-    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-        wire.setsockopt(socket.SOL_SOCKET, option, longest)
-    wire.settimeout(None)
 
 
 class _Server(smtplib.SMTP):

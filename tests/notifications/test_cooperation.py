@@ -1,11 +1,13 @@
 """Several connections in one thread: each gives way where it waits, and nothing is lost by it."""
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
-from threading import get_ident
+from pathlib import Path
+from threading import Thread, get_ident
 
 import pytest
 from django.db import transaction
@@ -21,6 +23,9 @@ from notifications.cooperation import (
 )
 from notifications.models import Encryption, Transport
 from notifications.senders.choosing import PORTAL, Sender
+from tests.notifications.email.scripted_smtp import Script, scripted_smtp
+from tests.notifications.email.test_connecting import certificate
+from tests.notifications.email.test_smtp import sender
 
 Pairs = list[tuple[socket.socket, socket.socket]]
 
@@ -167,7 +172,7 @@ def test_a_server_that_does_not_greet_holds_nobody_else_up(
     went_on: list[float] = []
 
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
-        sender = Sender(
+        to_silent = Sender(
             account=PORTAL,
             from_name="",
             from_address="portail@example.fr",
@@ -180,7 +185,7 @@ def test_a_server_that_does_not_greet_holds_nobody_else_up(
         )
 
         def greet() -> float:
-            with pytest.raises(ChannelDownError), smtp.smtp_session(sender):
+            with pytest.raises(ChannelDownError), smtp.smtp_session(to_silent):
                 pass
             return time.monotonic()
 
@@ -193,3 +198,128 @@ def test_a_server_that_does_not_greet_holds_nobody_else_up(
         given_up, last = run_together([greet, others])
     assert len(went_on) == 10
     assert last < given_up
+
+
+ENVELOPE = smtp.Envelope("us@example.fr", "zoe@example.fr", "t")
+
+
+Lost = tuple[str, bool]
+
+
+def lost(content: bytes, to: Sender) -> Lost:
+    """Send a message to a server that does not answer; return the verb, and whether all left."""
+    with smtp.smtp_session(to) as session, pytest.raises(smtp.LostConnectionError) as error:
+        session.deliver(ENVELOPE, content, ENVELOPE)
+    return error.value.verb, error.value.sent
+
+
+def beside(job: Callable[[], Lost]) -> Lost:
+    """Do it while another connection goes on, and assert that this one was not held up."""
+    waited, is_over = [0.0], list[bool]()
+
+    def other() -> None:
+        while not is_over:
+            before = time.monotonic()
+            sleep(0.01)
+            waited.append(time.monotonic() - before)
+
+    def one() -> Lost:
+        try:
+            return job()
+        finally:
+            is_over.append(True)
+
+    found, _nothing = run_together([one, other])
+    assert max(waited) < 0.4
+    assert len(waited) > 10
+    assert found is not None
+    return found
+
+
+def test_a_server_that_does_not_read_holds_nobody_else_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(smtp, "TIMEOUT", 0.6)
+    with silent_after(b"DATA", b"354 go on\r\n") as port:
+        to = sender(Script(port=port))
+        assert beside(partial(lost, b"x" * 30_000_000, to)) == ("CONTENT", False)
+
+
+def test_half_a_record_of_tls_holds_nobody_else_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "TIMEOUT", 0.6)
+    files = certificate(tmp_path, "127.0.0.1")
+    context = ssl.create_default_context(cafile=files[0])
+    monkeypatch.setattr(smtp, "tls_context", lambda: context)
+    with (
+        scripted_smtp(Script(extensions=("STARTTLS",), certificate=files)) as script,
+        cut_at(script, "MAIL") as port,
+    ):
+        to = sender(script, port=port, encryption=Encryption.STARTTLS)
+        assert beside(partial(lost, b"", to)) == ("MAIL", False)
+
+
+def test_a_reply_that_comes_byte_by_byte_is_waited_for_no_longer_than_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(smtp, "TIMEOUT", 0.6)
+    with silent_after(b"MAIL", *[b"%d" % (n // 10 % 10) for n in range(25, 60)]) as port:
+        begun = time.monotonic()
+        assert beside(partial(lost, b"", sender(Script(port=port)))) == ("MAIL", False)
+        assert time.monotonic() - begun < 2.0
+
+
+@contextmanager
+def silent_after(verb: bytes, *pieces: bytes) -> Iterator[int]:
+    """Serve SMTP; to `verb` answer these pieces, a tenth of a second apart, and read no more."""
+
+    def serve(wire: socket.socket) -> None:
+        wire.send(b"220 here\r\n")
+        while line := wire.recv(1000):
+            if line.startswith(verb):
+                break
+            wire.send(b"250 ok\r\n")
+        for piece in pieces:
+            wire.send(piece)
+            time.sleep(0.1)
+
+    with serving(serve) as port:
+        yield port
+
+
+@contextmanager
+def cut_at(script: Script, verb: str) -> Iterator[int]:
+    """Pass on what a server says, and of its reply to `verb` the beginning."""
+
+    def pass_on(wire: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", script.port)) as server:
+            Thread(target=partial(pour, wire, server), daemon=True).start()
+            while said := server.recv(4096):
+                is_cut = script.commands[-1:] and script.commands[-1].startswith(verb)
+                wire.send(said[:10] if is_cut else said)
+
+    with serving(pass_on) as port:
+        yield port
+
+
+def pour(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while content := source.recv(4096):
+            target.send(content)
+        target.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def serving(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Have one connection to a free port served; it is closed with the block."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener, ExitStack() as ending:
+
+        def accept() -> None:
+            wire, _address = listener.accept()
+            ending.callback(wire.close)
+            with suppress(OSError):
+                serve(wire)
+
+        Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1]
