@@ -19,6 +19,7 @@ from django.db import connection
 from greenlet import getcurrent, greenlet
 
 T = TypeVar("T")
+GATHERED = 0.01  # seconds that a write waits for those who can still go on
 
 
 class _Job(greenlet):
@@ -35,6 +36,7 @@ class _Loop:
         self._late: dict[_Job, float] = {}  # when each that waits is told that it was for nothing
         self._watching: dict[int, _Job] = {}  # by file descriptor
         self._writers: dict[Callable[[], None], list[_Job]] = {}
+        self._write_by = 0.0
         self._ended: deque[_Job] = deque()  # whose thread has ended
         self._poll = select.poll()
         self._bell, self._rope = os.pipe()
@@ -67,8 +69,8 @@ class _Loop:
             self._able.popleft().switch()
             return
         if self._writers:
-            self._look(0)  # What has come meanwhile is written as well.
-            if not self._able:
+            self._look(0)  # What has come meanwhile is written as well, if there is an end to it.
+            if not self._able or time.monotonic() >= self._write_by:
                 waiting, self._writers = self._writers, {}
                 for write, jobs in waiting.items():
                     write()
@@ -111,6 +113,8 @@ class _Loop:
         self.give_way()
 
     def write_together(self, job: _Job, write: Callable[[], None]) -> None:
+        if not self._writers:
+            self._write_by = time.monotonic() + GATHERED
         self._writers.setdefault(write, []).append(job)
         self.give_way()
 
@@ -195,7 +199,7 @@ def in_a_thread(function: Callable[[], T]) -> T:
 
 
 def write_together(write: Callable[[], None]) -> bool:
-    """Have `write` called once for all who ask for it, when nobody else can go on.
+    """Have `write` called once for all who ask for it, when nobody else can go on, but soon.
 
     It must not raise. Returns False outside `run_together`: nobody called it.
     """

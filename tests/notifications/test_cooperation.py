@@ -131,6 +131,26 @@ def test_one_write_is_for_all_who_can_go_no_further(pairs: Pairs) -> None:
     assert written == [[1, 2, 3], [9]]
 
 
+def test_a_write_does_not_wait_for_those_who_always_have_something_to_read(pairs: Pairs) -> None:
+    is_written: list[float] = []
+
+    def go_on(wire: socket.socket, peer: socket.socket) -> None:
+        limit = time.monotonic() + 1
+        while not is_written and time.monotonic() < limit:
+            peer.send(b"an answer that is there when it is looked for")
+            assert read(wire)
+
+    def bring() -> float:
+        begun = time.monotonic()
+        assert write_together(lambda: is_written.append(time.monotonic()))
+        return is_written[0] - begun
+
+    jobs: list[Callable[[], float | None]] = [partial(go_on, *pair) for pair in pairs]
+    waited = run_together([*jobs, bring])[-1]
+    assert waited is not None
+    assert waited < 0.5
+
+
 def test_an_error_comes_back_once_all_have_ended() -> None:
     ended: list[bool] = []
 
