@@ -295,6 +295,10 @@ def smtp_session(sender: Sender) -> Iterator[Session]:
     except (OSError, smtplib.SMTPException) as error:
         server.close()
         raise ChannelDownError("connection refused") from error
+    except ValueError:
+        # A password that is not ASCII, which the error quotes, or a challenge that is not base64.
+        server.close()
+        raise SenderRefusedError("credentials cannot be given") from None
     session = Session(server)
     try:
         yield session

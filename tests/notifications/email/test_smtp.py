@@ -2,6 +2,7 @@
 
 import smtplib
 import socket
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -256,6 +257,18 @@ def test_what_is_signed_is_verified_at_the_other_end() -> None:
 def test_starttls_that_is_required_and_not_offered_stops_everything() -> None:
     with serving("PIPELINING") as script, pytest.raises(SenderRefusedError):
         list(EmailChannel(sender(script, encryption=Encryption.STARTTLS)).send(messages(1)))
+    assert not any(line.startswith("MAIL") for line in script.commands)
+
+
+@pytest.mark.parametrize(("password", "challenge"), [("motdepassé", "334 "), ("x", "334 abc")])
+def test_credentials_that_cannot_be_given_stop_everything_and_are_not_quoted(
+    password: str, challenge: str
+) -> None:
+    given = {"user": "phare", "password": password}
+    with serving("AUTH PLAIN LOGIN", answers={"AUTH": challenge}) as script:
+        with pytest.raises(SenderRefusedError) as refused:
+            list(EmailChannel(sender(script, credentials=given)).send(messages(1)))
+    assert "é" not in "".join(traceback.format_exception(refused.value, chain=True))
     assert not any(line.startswith("MAIL") for line in script.commands)
 
 
