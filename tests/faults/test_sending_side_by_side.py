@@ -1,17 +1,23 @@
 """A worker process sends over several connections, and none holds the others up."""
 
+import os
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from django.db import OperationalError, connection
 from django.test import override_settings
+from django.utils import timezone
 
 from notifications.channels.mime import compose
-from notifications.models import Campaign, Notification, State
+from notifications.models import Campaign, CampaignState, Notification, State
 from notifications.outbox.building import build_outbox
 from notifications.sending.dispatchers import dispatch_by_turns
+from notifications.sending.leases import recover_batches
 from tests import cast
 from tests.faults.test_effects_at_once import at_once, mail  # noqa: F401
 from tests.notifications.effects import add, check_figures, prepare
@@ -105,3 +111,91 @@ def test_an_error_of_one_connection_stops_its_campaign_and_no_other(
         one.refresh_from_db()
     assert broken.halt_reason == "unexpected"
     assert not sound.halt_reason
+
+
+FOUR = "abcd"
+
+ON_DISK = """
+SELECT (SELECT count(*) FROM notifications_acceptance)
+    + (SELECT count(*) FROM notifications_notification WHERE state = 'accepted')
+"""
+
+
+def observer() -> "psycopg.Connection[tuple[int]]":
+    host, name = os.environ["PORTAL_TEST_FOLDER"], connection.settings_dict["NAME"]
+    return psycopg.connect(host=host, user="postgres", dbname=name, autocommit=True)
+
+
+def everybody() -> list[str]:
+    return sorted(address for letter in FOUR for address in addresses(letter))
+
+
+def test_of_each_connection_one_message_at_most_is_not_on_disk(
+    mail: Recorder,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for letter in FOUR:
+        campaign(letter)
+    take, not_on_disk = mail.handle_DATA, list[int]()
+
+    with observer() as watching:
+
+        async def look_first(server: SMTP, session: Session, envelope: Envelope) -> str:
+            found = watching.execute(ON_DISK).fetchone()
+            assert found is not None
+            not_on_disk.append(1 + len(mail.received) - found[0])
+            return await take(server, session, envelope)
+
+        monkeypatch.setattr(mail, "handle_DATA", look_first)
+        at_once(partial(dispatch_by_turns, seconds=5, connections=len(FOUR)))
+    assert sorted(mail.recipients) == everybody()
+    assert max(not_on_disk) <= len(FOUR)
+    check_figures()
+
+
+def test_a_pause_while_all_servers_think_lets_no_other_message_leave(
+    mail: Recorder,  # noqa: F811
+) -> None:
+    for letter in FOUR:
+        campaign(letter)
+    mail.holds_from = MANY
+
+    def pause() -> None:
+        wait_for(lambda: mail.held == len(FOUR))
+        Campaign.objects.update(state=CampaignState.PAUSED)
+        mail.holds_from, mail.holding = None, False
+
+    at_once(partial(dispatch_by_turns, seconds=5, connections=len(FOUR)), pause)
+    assert len(mail.received) < MANY + len(FOUR)
+    states = Notification.objects.values_list("state", flat=True)
+    assert set(states) == {State.ACCEPTED, State.PENDING}
+    assert list(states).count(State.ACCEPTED) == len(mail.received)
+    check_figures()
+
+
+def test_all_end_when_the_connection_that_records_is_lost_and_nobody_is_told_twice(
+    mail: Recorder,  # noqa: F811
+) -> None:
+    for letter in FOUR:
+        campaign(letter)
+    mail.holds_from = MANY
+
+    def cut() -> None:
+        wait_for(lambda: mail.held == len(FOUR))
+        with observer() as watching:
+            found = watching.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND query LIKE '%WITH kept AS%'"
+                " AND pid <> pg_backend_pid()"
+            )
+            assert len(found.fetchall()) == 1
+        mail.holds_from, mail.holding = None, False
+
+    begun = time.monotonic()
+    with pytest.raises(OperationalError):
+        at_once(partial(dispatch_by_turns, seconds=30, connections=len(FOUR)), cut)
+    assert time.monotonic() - begun < 15
+    assert recover_batches(now=timezone.now()) == len(FOUR)
+    at_once(partial(dispatch_by_turns, seconds=5, connections=len(FOUR)))
+    assert sorted(mail.recipients) == everybody()
+    check_figures()
