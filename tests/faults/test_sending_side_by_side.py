@@ -18,6 +18,7 @@ from notifications.models import Campaign, CampaignState, Notification, State
 from notifications.outbox.building import build_outbox
 from notifications.sending.dispatchers import dispatch_by_turns
 from notifications.sending.leases import recover_batches
+from notifications.sending.suppression import suppress_address_of
 from tests import cast
 from tests.faults.test_effects_at_once import at_once, mail  # noqa: F401
 from tests.notifications.effects import add, check_figures, prepare
@@ -120,6 +121,8 @@ SELECT (SELECT count(*) FROM notifications_acceptance)
     + (SELECT count(*) FROM notifications_notification WHERE state = 'accepted')
 """
 
+LEFT_OUT = "SELECT count(*) FROM notifications_notification WHERE state = 'suppressed'"
+
 
 def observer() -> "psycopg.Connection[tuple[int]]":
     host, name = os.environ["PORTAL_TEST_FOLDER"], connection.settings_dict["NAME"]
@@ -150,6 +153,32 @@ def test_of_each_connection_one_message_at_most_is_not_on_disk(
         at_once(partial(dispatch_by_turns, seconds=5, connections=len(FOUR)))
     assert sorted(mail.recipients) == everybody()
     assert max(not_on_disk) <= len(FOUR)
+    check_figures()
+
+
+def test_addresses_that_are_left_out_hold_no_other_connection_up(
+    mail: Recorder,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    suppressed, other = campaign("a"), campaign("b")
+    for message in Notification.objects.filter(campaign=suppressed):
+        suppress_address_of(notification_id=message.pk, reason="smtp-550", now=timezone.now())
+    take, left_out = mail.handle_DATA, list[int]()
+
+    with observer() as watching:
+
+        async def look_first(server: SMTP, session: Session, envelope: Envelope) -> str:
+            found = watching.execute(LEFT_OUT).fetchone()
+            assert found is not None
+            left_out.append(found[0])
+            return await take(server, session, envelope)
+
+        monkeypatch.setattr(mail, "handle_DATA", look_first)
+        at_once(partial(dispatch_by_turns, seconds=5, connections=2))
+    assert sorted(mail.recipients) == sorted(addresses("b"))
+    assert left_out[0] < MANY
+    other.refresh_from_db()
+    assert not other.halt_reason
     check_figures()
 
 
