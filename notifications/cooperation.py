@@ -37,6 +37,7 @@ class _Loop:
         self._watching: dict[int, _Job] = {}  # by file descriptor
         self._writers: dict[Callable[[], None], list[_Job]] = {}
         self._write_by = 0.0
+        self._running = 0
         self._ended: deque[_Job] = deque()  # whose thread has ended
         self._poll = select.poll()
         self._bell, self._rope = os.pipe()
@@ -51,23 +52,26 @@ class _Loop:
                 results[number] = function()
             except BaseException as error:
                 results[number] = error
+            finally:
+                self._running -= 1
 
-        jobs = [_Job(job) for _ in functions]
+        self._running = len(functions)
         try:
-            for number, (one, function) in enumerate(zip(jobs, functions, strict=True)):
+            for number, function in enumerate(functions):
+                one = _Job(job)
                 one.loop = self
                 one.switch(number, function)
-            while not all(one.dead for one in jobs):
-                self._turn()
+            while self._running:
+                if self._able:
+                    self._able.popleft().switch()
+                else:
+                    self._write_or_wait()
         finally:
             os.close(self._bell)
             os.close(self._rope)
         return results
 
-    def _turn(self) -> None:
-        if self._able:
-            self._able.popleft().switch()
-            return
+    def _write_or_wait(self) -> None:
         if self._writers:
             self._look(0)  # What has come meanwhile is written as well, if there is an end to it.
             if not self._able or time.monotonic() >= self._write_by:
