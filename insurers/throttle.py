@@ -17,6 +17,8 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 # Loopback, private, shared (RFC 6598) and link-local.
 _PRIVATE = [
@@ -111,6 +113,8 @@ def _store(address: str) -> redis.Redis:
         protocol=2,
         socket_timeout=ANSWERS_WITHIN,
         socket_connect_timeout=ANSWERS_WITHIN,
+        # A connection that Redis closes as it is taken; one that says nothing is not asked again.
+        retry=Retry(NoBackoff(), 1, supported_errors=(redis.exceptions.ConnectionError,)),
     )
 
 
