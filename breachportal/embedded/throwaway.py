@@ -6,6 +6,8 @@ from pathlib import Path
 from breachportal.embedded.postgres import SOCKET_NAME, Cluster, start_cluster
 from breachportal.embedded.redis import RedisServer, start_redis
 
+DATA = "servers"
+
 
 @dataclass(frozen=True)
 class Servers:
@@ -24,8 +26,9 @@ def start_servers(folder: Path, *, database: str) -> Servers:
     """Start both servers with their sockets in `folder`, and create `database` with the roles.
 
     `folder` is the `host` of a database address, and holds `redis.sock`; its path must be short.
+    What they keep is in its folder DATA, which may lead elsewhere.
     """
-    data = folder / "servers"
+    data = folder / DATA
     cluster = start_cluster(data, runtime=folder, durable=False)
     (folder / SOCKET_NAME).symlink_to(cluster.sockets / SOCKET_NAME)
     cluster.provision(database)
