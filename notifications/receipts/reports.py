@@ -11,14 +11,15 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import BytesIO
 from operator import attrgetter
 from uuid import UUID
 
 import polars as pl
 from anymail.exceptions import AnymailError
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import transaction
-from django.test import RequestFactory
 from django.utils.module_loading import import_string
 
 from insurers.lists.byte_columns import split
@@ -170,10 +171,14 @@ def _events(receipt: SealedReceipt) -> list[AnymailTrackingEvent]:
     brought = json.loads(open_sealed(bytes(receipt.sealed)))
     identity = receipt.identity
     view = import_string(PROVIDERS[identity.transport].webhook)(**view_options(identity))
-    request = RequestFactory().post(
-        "/",
-        data=base64.b64decode(brought["body"]),
-        content_type=brought["content_type"],
+    body = base64.b64decode(brought["body"])
+    request = WSGIRequest(
+        {
+            "REQUEST_METHOD": "POST",
+            "CONTENT_TYPE": brought["content_type"],
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": BytesIO(body),
+        }
     )
     return list(view.parse_events(request))
 
