@@ -4,6 +4,7 @@ A process has one database role (PORTAL_ROLE: web, worker or owner), is given th
 address only, and the secrets of that role only (docs/security.md, « Who holds what »).
 """
 
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from django.utils.translation import gettext_lazy as _
 from breachportal import environment as env
 from notifications.sending.quiet_hours import read_quiet_hours
 
+# No matrix is multiplied here: the threads that numpy would start for it only wait, by spinning.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 django_stubs_ext.monkeypatch()  # Lets generic classes of Django name their model, for mypy.
 
 BASE_DIR = Path(__file__).resolve().parent.parent
