@@ -27,7 +27,7 @@ from insurers.models import (
 )
 from insurers.row_security import ScopeRole, row_scope
 from tests import cast
-from tests.conftest import as_role
+from tests.conftest import Writing, as_role
 
 pytestmark = pytest.mark.django_db
 
@@ -49,48 +49,49 @@ def web(role: ScopeRole, *insurers: Insurer, user_id: int | None = None) -> Iter
         yield
 
 
-@pytest.fixture
-def _both() -> None:
+@pytest.fixture(scope="module")
+def _both(beginning: Writing) -> None:
     """The Phare and the Dune each have one row of everything that belongs to an insurer."""
-    for place, person in ((cast.phare(), cast.paule()), (cast.dune(), cast.didier())):
-        Invitation.objects.create(
-            email="nadia@example.fr",
-            insurer=place,
-            role=Role.VIEWER,
-            invited_by=cast.odile(),
-            created_at=cast.NOW,
-            expires_at=cast.NOW,
-        )
-        cast.declaration(place)
-        RememberedColumn.objects.create(
-            insurer=place,
-            key="numero police",
-            header="N° Police",
-            field="member_number",
-            remembered_at=cast.NOW,
-        )
-        Upload.objects.create(
-            id=uuid4(),
-            insurer=place,
-            breach=cast.breach(),
-            population=cast.insured_people(),
-            state=UploadState.RECEIVING,
-            size_bytes=1,
-            created_by=person,
-            created_at=cast.NOW,
-            last_at=cast.NOW,
-        )
-        AffectedList.objects.create(
-            breach=cast.breach(),
-            insurer=place,
-            population=cast.insured_people(),
-            state=ListState.UPLOADED,
-            upload_id=uuid4(),
-            chunk_count=1,
-            size_bytes=1,
-            uploaded_by=person,
-            uploaded_at=cast.NOW,
-        )
+    with beginning():
+        for place, person in ((cast.phare(), cast.paule()), (cast.dune(), cast.didier())):
+            Invitation.objects.create(
+                email="nadia@example.fr",
+                insurer=place,
+                role=Role.VIEWER,
+                invited_by=cast.odile(),
+                created_at=cast.NOW,
+                expires_at=cast.NOW,
+            )
+            cast.declaration(place)
+            RememberedColumn.objects.create(
+                insurer=place,
+                key="numero police",
+                header="N° Police",
+                field="member_number",
+                remembered_at=cast.NOW,
+            )
+            Upload.objects.create(
+                id=uuid4(),
+                insurer=place,
+                breach=cast.breach(),
+                population=cast.insured_people(),
+                state=UploadState.RECEIVING,
+                size_bytes=1,
+                created_by=person,
+                created_at=cast.NOW,
+                last_at=cast.NOW,
+            )
+            AffectedList.objects.create(
+                breach=cast.breach(),
+                insurer=place,
+                population=cast.insured_people(),
+                state=ListState.UPLOADED,
+                upload_id=uuid4(),
+                chunk_count=1,
+                size_bytes=1,
+                uploaded_by=person,
+                uploaded_at=cast.NOW,
+            )
 
 
 @pytest.mark.usefixtures("_both")

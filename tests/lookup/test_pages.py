@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from insurers.models import Advice, Affiliation, ImpactReport, Insurer, InsurerAlias, TimelineEntry
 from lookup import urls, versions
 from tests import cast
+from tests.conftest import Writing
 
 pytestmark = pytest.mark.django_db
 
@@ -30,15 +31,16 @@ def address(name: str, language: str = "fr") -> str:
         return reverse(name, args=[SLUGS[name]] if name in SLUGS else [])
 
 
-@pytest.fixture(autouse=True)
-def _phare() -> None:
-    cast.phare()
-    Advice.objects.create(
-        code="beware",
-        population=cast.insured_people(),
-        text_fr="Méfiez-vous des messages.",
-        text_en="Be wary of messages.",
-    )
+@pytest.fixture(scope="module", autouse=True)
+def _phare(beginning: Writing) -> None:
+    with beginning():
+        cast.phare()
+        Advice.objects.create(
+            code="beware",
+            population=cast.insured_people(),
+            text_fr="Méfiez-vous des messages.",
+            text_en="Be wary of messages.",
+        )
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

@@ -1,5 +1,6 @@
 """Checking a reference and reporting a message: what each answers, and what nobody learns."""
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,15 +14,16 @@ from django.utils import timezone
 from insurers.models import Advice, Insurer
 from lookup import versions
 from lookup.verifying import ADVICE, CHECKS, REPORTS
-from notifications.models import Notification, SuspiciousMessage
+from notifications.models import Channel, Notification, SuspiciousMessage
 from notifications.models.suspicious import AT_MOST
 from notifications.references import derive
 from notifications.verifying.sent import find_message
 from tests import cast
-from tests.conftest import as_role
+from tests.conftest import Writing, as_role
 from tests.insurers.test_throttle import UNREACHABLE
+from tests.notifications.conftest import recorded_mail
 from tests.notifications.story import built, member, send
-from tests.smtp import Recorder, smtp_server
+from tests.smtp import Recorder
 
 pytestmark = pytest.mark.django_db
 OURS = {"Sec-Fetch-Site": "same-origin"}
@@ -35,19 +37,17 @@ def _fresh_counts() -> None:
 
 
 @pytest.fixture
-def mail() -> Any:
-    with (
-        smtp_server() as recorder,
-        override_settings(EMAIL_HOST="127.0.0.1", EMAIL_PORT=recorder.port),
-    ):
+def mail() -> Iterator[Recorder]:
+    with recorded_mail() as recorder:
         yield recorder
 
 
-@pytest.fixture
-def reference(mail: Recorder) -> str:
+@pytest.fixture(scope="module")
+def reference(beginning: Writing) -> str:
     """What Camille Hublot holds."""
-    send(built([member(1, email="camille@example.fr", name="Hublot;Camille")]))
-    return derive(Notification.objects.get().pk)
+    with beginning(), recorded_mail():
+        send(built([member(1, email="camille@example.fr", name="Hublot;Camille")]))
+        return derive(Notification.objects.get().pk)
 
 
 FORM = "application/x-www-form-urlencoded"
@@ -110,8 +110,9 @@ def test_nobody_is_named(client: Client, reference: str) -> None:
 
 
 def test_an_sms_is_shown_first(client: Client, mail: Recorder) -> None:
-    send(built([member(1, mobile="0639980002")]))
-    page = text_of(check(client, derive(Notification.objects.get().pk)))
+    send(built([member(2, mobile="0639980002")]))
+    sms = Notification.objects.get(channel=Channel.SMS)
+    page = text_of(check(client, derive(sms.pk)))
     assert page.index("une violation de données vous concerne") < page.index("CE QUI S’EST PASSÉ")
 
 

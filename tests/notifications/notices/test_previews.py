@@ -17,16 +17,23 @@ from notifications.notices.trials import (
     status_of,
 )
 from tests import cast
-from tests.conftest import as_role
+from tests.conftest import Writing, as_role
 from tests.notifications.story import accepted_list, member, notice_for
 from tests.smtp import Recorder
 
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(scope="module")
+def _written_once(beginning: Writing, standing_cast: None) -> int:
+    with beginning():
+        found = accepted_list([member(1, email="reelle@example.fr", name="Reel;Rose")])
+        return notice_for(found).pk
+
+
 @pytest.fixture
-def version() -> NoticeVersion:
-    return notice_for(accepted_list([member(1, email="reelle@example.fr", name="Reel;Rose")]))
+def version(_written_once: int) -> NoticeVersion:
+    return NoticeVersion.objects.get(pk=_written_once)
 
 
 def ask(version: NoticeVersion) -> Trial:
