@@ -31,3 +31,9 @@ def directory(db: None) -> None:
             InsurerAlias.objects.create(insurer=insurer, name=alias)
     mgp = Insurer.objects.get(slug="mgp")
     AmcNumber.objects.create(insurer=mgp, number="0775685399")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cast_of_a_file_with_a_database(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("django_db"):
+        request.getfixturevalue("standing_cast")

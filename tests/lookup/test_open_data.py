@@ -13,6 +13,11 @@ from tests import cast
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _cast_of_a_file_with_a_database() -> None:
+    """Nobody stands in the directory that these tests begin with."""
+
+
 def rows_of(client: Client) -> list[dict[str, str]]:
     text = client.get("/organismes.csv").content.decode()
     return list(csv.DictReader(io.StringIO(text)))
