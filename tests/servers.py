@@ -26,7 +26,7 @@ from nacl.public import PrivateKey
 TEMPLATE = "template_portal"
 PREFIX = "portal-test-"
 MEMORY = Path("/dev/shm")
-ROOM = 4 * 1024**3  # bytes; a run takes a tenth of it
+ROOM = 3 * 2**29  # bytes; a run takes a quarter of it
 OUTCOME, MIGRATED = "outcome", "migrated"
 PATIENCE = 180.0  # seconds
 
