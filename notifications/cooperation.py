@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Any, TypeVar, cast
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from greenlet import getcurrent, greenlet
 
 T = TypeVar("T")
@@ -43,6 +43,8 @@ class _Loop:
         self._bell, self._rope = os.pipe()
         self._poll.register(self._bell, select.POLLIN)
         self._main = getcurrent()
+        # Of this thread; Django looks it up anew each time it is asked for.
+        self.database = connections[DEFAULT_DB_ALIAS]
 
     def run(self, functions: Sequence[Callable[[], T]]) -> list[T | BaseException]:
         results: list[Any] = [None] * len(functions)
@@ -158,7 +160,7 @@ def _job() -> _Job | None:
     job = getcurrent()
     if not isinstance(job, _Job):
         return None
-    if connection.in_atomic_block:
+    if job.loop.database.in_atomic_block:
         raise AssertionError("others would write within this transaction")
     return job
 

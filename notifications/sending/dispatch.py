@@ -73,7 +73,7 @@ DOWN_DELAY = timedelta(seconds=30)
 GRACE = 5.0  # seconds for the batch in hand; what a slow server leaves goes back
 PATIENCE = 5.0  # seconds; longer waits are left to the sweep
 KEPT = 8  # campaigns whose layouts and keys a worker keeps in hand
-FIRST_BATCH = 100
+FIRST_BATCH, SMALLEST_BATCH = 100, 20
 BATCH_SECONDS = (
     2.0  # that a batch takes, about: what slow servers leave of one is not worth a lease
 )
@@ -130,14 +130,15 @@ class Hand:
 
     recorder: Recorder
     letterheads: Letterheads
-    until: float
-    """When its messages stop, in seconds of a clock that nobody sets."""
-    batch_size: int = FIRST_BATCH
+    end: float
+    """When it leases no more, in seconds of a clock that nobody sets."""
+    pace: float = FIRST_BATCH / BATCH_SECONDS
+    """Messages a second, as its last batch went."""
 
-    def learn(self, *, sent: int, seconds: float) -> None:
-        """Have the next batch take as long as it should, if it goes like this one."""
-        if sent:
-            self.batch_size = max(20, min(BATCH_SIZE, int(sent / seconds * BATCH_SECONDS)))
+    def next_batch(self) -> int:
+        """Return how many messages to lease: all connections of a process end together."""
+        seconds = min(BATCH_SECONDS, self.end - time.monotonic())
+        return max(SMALLEST_BATCH, min(BATCH_SIZE, int(self.pace * seconds)))
 
 
 def dispatch_campaign(*, campaign_id: int, seconds: float) -> bool:
@@ -157,7 +158,7 @@ def dispatch(
 ) -> bool:
     """Send for all campaigns for about `seconds`; return whether messages remain due now."""
     end = time.monotonic() + seconds
-    hand = Hand(recorder, letterheads, until=end + GRACE)
+    hand = Hand(recorder, letterheads, end)
     while True:
         turns = turns_in_order(now=timezone.now(), only=only)
         if not turns or time.monotonic() > end:
@@ -178,8 +179,7 @@ def _one_batch(turns: list[Turn], hand: Hand, waits: list[float]) -> bool:
         campaign = letterhead.campaign
         sender, pace = account_and_pace(insurer_id=campaign.insurer_id, channel=turn.channel)
         now = timezone.now()
-        at_most = min(hand.batch_size, BATCH_SIZE)
-        slots = reserve(sender=sender, pace=pace, at_most=at_most, now=now)
+        slots = reserve(sender=sender, pace=pace, at_most=hand.next_batch(), now=now)
         if not slots.count:
             waits.append((slots.start - now).total_seconds())
             continue
@@ -275,7 +275,7 @@ def _send(
     hand: Hand,
 ) -> bool:
     """Send a batch as far as the campaign and its provider go; return whether that one took it."""
-    gate = _Gate(batch_id=batch_id, slots=slots, until=hand.until)
+    gate = _Gate(batch_id=batch_id, slots=slots, until=hand.end + GRACE)
     watch = _Watch(campaign_id=campaign_id, channel=channel)
     started = time.monotonic()
     try:
@@ -290,7 +290,8 @@ def _send(
     except SenderRefusedError:
         halt_campaign(campaign_id=campaign_id, reason="sender_refused", now=timezone.now())
         return False
-    hand.learn(sent=watch.seen, seconds=time.monotonic() - started)
+    if watch.seen:
+        hand.pace = watch.seen / (time.monotonic() - started)
     return True
 
 

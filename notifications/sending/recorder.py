@@ -6,7 +6,6 @@ of the disk; `acceptances.py` makes events of them. The statement is committed s
 message sent twice (docs/decisions/0019).
 """
 
-import json
 from collections import deque
 from dataclasses import dataclass, field
 from threading import Lock
@@ -22,12 +21,12 @@ KEEP = """
 WITH kept AS (
     INSERT INTO notifications_acceptance (batch_id, notification_id, reason, reference,
         reference_fingerprint, at)
-    SELECT (one->>0)::int, (one->>1)::bigint, one->>2, one->>3, decode(one->>4, 'hex'),
-        $1::timestamptz
-    FROM json_array_elements($2::json) AS one
+    SELECT batch, message, reason, reference, decode(fingerprint, 'hex'), $1::timestamptz
+    FROM unnest($2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[])
+        AS one (batch, message, reason, reference, fingerprint)
 )
 SELECT b.id FROM notifications_dispatchbatch b JOIN notifications_campaign c ON c.id = b.campaign_id
-WHERE b.id = ANY ($3::int[]) AND c.state = 'sending' AND c.interruptions = b.interruptions
+WHERE b.id = ANY ($2::int[]) AND c.state = 'sending' AND c.interruptions = b.interruptions
 """
 
 
@@ -67,7 +66,7 @@ class Recorder:
             batch_id,
             outcome.notification_id,
             outcome.reason,
-            outcome.provider_reference[:120],
+            outcome.provider_reference.replace("\0", "")[:120],
             fingerprint.hex(),
         )
         entry = _Entry(values)
@@ -103,8 +102,13 @@ class Recorder:
             entry.goes_on = entry.values[0] in sending
 
     def _keep(self, entries: list[_Entry]) -> set[int]:
-        content = json.dumps([entry.values for entry in entries])
-        batches = ",".join({str(entry.values[0]) for entry in entries})
+        columns = zip(*(entry.values for entry in entries), strict=True)
         with self.database.wrap_database_errors:
-            rows = self._kept.rows(timezone.now().isoformat(), content, f"{{{batches}}}")
+            rows = self._kept.rows(timezone.now().isoformat(), *map(_array, columns))
         return {int(batch) for (batch,) in rows if batch is not None}
+
+
+def _array(values: tuple[object, ...]) -> str:
+    """Return values as PostgreSQL reads an array (its manual, 8.15.6)."""
+    quoted = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return '{"' + '","'.join(quoted) + '"}'

@@ -12,7 +12,14 @@ from django.utils import timezone
 
 from notifications.models import Channel, DispatchBatch, Notification, SenderPace, State
 from notifications.senders.choosing import PORTAL
-from notifications.sending.dispatch import FIRST_BATCH, Hand, Letterheads, dispatch
+from notifications.sending.dispatch import (
+    BATCH_SECONDS,
+    FIRST_BATCH,
+    SMALLEST_BATCH,
+    Hand,
+    Letterheads,
+    dispatch,
+)
 from notifications.sending.leases import BATCH_SIZE, claim_batch, close_batch
 from notifications.sending.pacing import (
     Pace,
@@ -216,20 +223,18 @@ def test_campaigns_take_turns_batch_by_batch(
 
 
 @pytest.mark.parametrize(
-    ("sent", "seconds", "following"),
+    ("pace", "left", "size"),
     [
-        (100, 0.2, BATCH_SIZE),  # five hundred a second
-        (100, 1.0, 200),
-        (100, 100.0, 20),  # one a second: what is left of it would go back
-        (0, 1.0, FIRST_BATCH),  # nothing learnt
+        (BATCH_SIZE, 3600.0, BATCH_SIZE),
+        (100.0, 3600.0, int(100 * BATCH_SECONDS)),
+        (100.0, 0.5, 50),  # of the slice half a second is left
+        (0.1, 3600.0, SMALLEST_BATCH),  # what is left of a longer one would go back
+        (100.0, -1.0, SMALLEST_BATCH),
     ],
 )
-def test_a_batch_is_as_long_as_its_server_is_quick(
-    sent: int, seconds: float, following: int
-) -> None:
-    hand = Hand(OutcomeRecorder(connection), Letterheads(), until=0.0)
-    hand.learn(sent=sent, seconds=seconds)
-    assert hand.batch_size == following
+def test_a_batch_is_as_long_as_its_server_is_quick(pace: float, left: float, size: int) -> None:
+    hand = Hand(OutcomeRecorder(connection), Letterheads(), end=monotonic() + left, pace=pace)
+    assert size - 1 <= hand.next_batch() <= size
 
 
 def test_a_small_campaign_is_shared_out(mail: Recorder) -> None:

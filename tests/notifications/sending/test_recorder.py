@@ -75,6 +75,18 @@ def test_an_acceptance_becomes_a_state_an_event_and_a_provider_reference() -> No
     assert campaign_figures(campaign).adds_up
 
 
+@pytest.mark.parametrize("name", ['a "name", {of} \\theirs', "é\0NULL", "NULL", "x" * 200])
+def test_a_provider_may_call_a_message_whatever_it_likes(name: str) -> None:
+    _campaign, batch, (first, *_others) = leased()
+    outcome = Outcome(first, State.ACCEPTED, "ovh-200", provider_reference=name)
+    with as_role("worker"):
+        recorder = Recorder(connection)
+        assert recorder.record(batch_id=batch, outcome=outcome, fingerprint=b"f" * 16)
+    kept = Acceptance.objects.get()
+    assert kept.reference == name.replace("\0", "")[:120]
+    assert bytes(kept.reference_fingerprint) == b"f" * 16
+
+
 def test_what_a_lost_worker_had_on_disk_is_not_in_doubt() -> None:
     campaign, batch, (first, second, *_others) = leased()
     with as_role("worker"):
