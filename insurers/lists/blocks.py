@@ -61,7 +61,7 @@ class BlockReader:
         unread = ListBlock.objects.filter(list_id=self._list.pk, is_read=False)
         for block in unread.order_by("attempts", "number")[:LOOKED_AT]:
             with block_lock(block.pk) as held:
-                if held and _is_numbered(block):
+                if held and _number_reading(block):
                     self._read(block)
                     return True
         return False
@@ -123,7 +123,7 @@ def _committed_at_leisure() -> Iterator[None]:
         yield
 
 
-def _is_numbered(block: ListBlock) -> bool:
+def _number_reading(block: ListBlock) -> bool:
     """Give a reading of a block its number; return False where the block is read already.
 
     Each reading has its own nonces. The number is committed before anything is sealed under it,

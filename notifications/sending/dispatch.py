@@ -74,9 +74,7 @@ GRACE = 5.0  # seconds for the batch in hand; what a slow server leaves goes bac
 PATIENCE = 5.0  # seconds; longer waits are left to the sweep
 KEPT = 8  # campaigns whose layouts and keys a worker keeps in hand
 FIRST_BATCH, SMALLEST_BATCH = 100, 20
-BATCH_SECONDS = (
-    2.0  # that a batch takes, about: what slow servers leave of one is not worth a lease
-)
+BATCH_SECONDS = 2.0  # of sending, about: a slow server would leave most of a long batch
 
 
 @dataclass(frozen=True)
