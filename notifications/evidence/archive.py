@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP64_VERSION, ZIP_DEFLATED, ZipFile, ZipInfo
 
 from insurers.lists.spreadsheets import inert_cell
+
+from .verify_evidence import local_header
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP knows
 _PLAIN_FILE = 0o100644 << 16
@@ -39,6 +41,20 @@ class WrittenFile:
         return told if self.rows is None else told | {"rows": self.rows}
 
 
+class PackEntry(ZipInfo):
+    """A file of the ZIP; its header is the checked one with any zipfile (Python 3.11.4 changed)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, date_time=_EPOCH)
+        self.compress_type, self.external_attr = ZIP_DEFLATED, _PLAIN_FILE
+        self.create_system = _UNIX
+        self.create_version = self.extract_version = ZIP64_VERSION
+
+    def FileHeader(self, zip64: bool | None = None) -> bytes:  # noqa: N802 (zipfile's name)
+        """Return what stands before the file: sizes in 64 bits, whatever they are."""
+        return local_header(self)
+
+
 class Archive:
     """Files one after the other, however large (Zip64), in little memory."""
 
@@ -49,13 +65,7 @@ class Archive:
     @contextmanager
     def writing(self, name: str) -> Iterator[WrittenFile]:
         """Write a file piece by piece, and remember its size and hash."""
-        about = ZipInfo(name, date_time=_EPOCH)
-        about.compress_type, about.create_system, about.external_attr = (
-            ZIP_DEFLATED,
-            _UNIX,
-            _PLAIN_FILE,
-        )
-        with self._zip.open(about, "w", force_zip64=True) as into:
+        with self._zip.open(PackEntry(name), "w", force_zip64=True) as into:
             file = WrittenFile(name, into)
             yield file
         self.files.append(file.told())

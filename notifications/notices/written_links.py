@@ -28,7 +28,7 @@ _SURE = re.compile(
 # The domain of an e-mail address is no link; what a path follows is.
 _EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]++@(?:[\w-]++\.)+(?:[^\W\d_]|xn--)[\w-]++(?![/?#:]\w)")
 # Words joined by dots: read once, from the first sign to the last.
-_DOTTED = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++)++")
+_DOTTED = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]++)+")
 _ABBREVIATIONS = frozenset({"p.ex"})
 
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZipFile
 
 import pytest
 from django.test import override_settings
@@ -16,6 +16,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from insurers.lists.purging import purge_contacts, run_purge
 from insurers.models import AffectedList
 from notifications.evidence import verify_evidence
+from notifications.evidence.archive import PackEntry
 from notifications.evidence.keys import published_keys
 from notifications.evidence.making import make_pack
 from notifications.evidence.packs import ask_for_evidence, file_of
@@ -118,21 +119,13 @@ def packed(
         return Packed(kept, bytes(pack.sha256).hex(), published_keys()[0].fingerprint, secrets)
 
 
-def plain_entry(name: str) -> ZipInfo:
-    """Return the entry of a file as packs have them."""
-    about = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-    about.compress_type, about.create_system = ZIP_DEFLATED, 3
-    about.external_attr = 0o100644 << 16
-    return about
-
-
 def repack_without_an_event(path: Path, into: Path, *, rank: int) -> Path:
     """Copy a pack, as a stream, without the event of this rank; nothing else differs."""
     with ZipFile(path) as pack, ZipFile(into, "w") as other:
         for name in pack.namelist():
             with (
                 pack.open(name) as source,
-                other.open(plain_entry(name), "w", force_zip64=True) as copy,
+                other.open(PackEntry(name), "w", force_zip64=True) as copy,
             ):
                 copy.writelines(line for line in source if not line.startswith(b"%d," % rank))
     return into

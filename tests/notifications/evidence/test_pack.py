@@ -13,7 +13,7 @@ from zipfile import ZipFile
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from notifications.evidence.archive import json_bytes
+from notifications.evidence.archive import PackEntry, json_bytes
 from notifications.evidence.keys import public_pem
 from notifications.evidence.verify_evidence import (
     central_header,
@@ -22,7 +22,7 @@ from notifications.evidence.verify_evidence import (
     fingerprint_of,
     local_header,
 )
-from tests.notifications.evidence.conftest import EMAILS, WHY_EXEMPT, Packed, plain_entry, verified
+from tests.notifications.evidence.conftest import EMAILS, WHY_EXEMPT, Packed, verified
 
 Files = dict[str, bytes]
 
@@ -41,7 +41,7 @@ def repacked(files: Files, path: Path) -> Path:
     """Make a ZIP as packs are, so that nothing but the contents differs."""
     with ZipFile(path, "w") as pack:
         for name, content in files.items():
-            with pack.open(plain_entry(name), "w", force_zip64=True) as into:
+            with pack.open(PackEntry(name), "w", force_zip64=True) as into:
                 into.write(content)
     return path
 
