@@ -62,7 +62,7 @@ def letter_of(campaign: "Campaign") -> Letter:
         message_id=message_id(number),
     )
     sender = visible_sender(portal_sender(), outgoing)
-    wire = compose(outgoing, sender=sender, address=to, receipt_token="a" * 26)
+    wire = compose(outgoing, sender=sender, address=to, receipt_token="a" * 32)
     return Letter(message.subject, message.text, message.html, wire.decode("ascii"))
 
 

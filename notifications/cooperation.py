@@ -2,9 +2,9 @@
 
 Threads that send side by side wait for the interpreter's lock twice a message, and for each other's
 writes: that took as long as the messages themselves. Greenlets (https://greenlet.readthedocs.io)
-of one thread wait for nothing but their servers, and what servers answered meanwhile is written
-at once. They share the thread's database connection, so nobody gives way within a transaction.
-Outside `run_together` the same functions simply wait.
+of one thread wait for nothing but their servers, and each can let the others go first, to write
+what all have brought at once. They share the thread's database connection, so nobody gives way
+within a transaction. Outside `run_together` the same functions simply wait.
 """
 
 import os
@@ -12,14 +12,19 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from threading import Thread
-from typing import Any, TypeVar, cast
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Lock, Thread, get_ident
+from typing import Any, ParamSpec, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from greenlet import getcurrent, greenlet
 
 T = TypeVar("T")
-GATHERED = 0.01  # seconds that a write waits for those who can still go on
+P = ParamSpec("P")
+PATIENCE = 0.01  # seconds at most that one lets the others go first
+CLERKS = 2  # threads that wait for PostgreSQL, each with a connection of its own
 
 
 class _Job(greenlet):
@@ -35,14 +40,16 @@ class _Loop:
         self._able: deque[_Job] = deque()
         self._late: dict[_Job, float] = {}  # when each that waits is told that it was for nothing
         self._watching: dict[int, _Job] = {}  # by file descriptor
-        self._writers: dict[Callable[[], None], list[_Job]] = {}
-        self._write_by = 0.0
+        self._last: deque[tuple[_Job, float]] = deque()  # who let others go first, and until when
         self._running = 0
-        self._ended: deque[_Job] = deque()  # whose thread has ended
+        self._woken: deque[_Job] = deque()  # by another thread
         self._poll = select.poll()
         self._bell, self._rope = os.pipe()
+        self._ringing = Lock()  # Nobody rings once it is taken down.
         self._poll.register(self._bell, select.POLLIN)
-        self._main = getcurrent()
+        self._main, self._thread = getcurrent(), get_ident()
+        self._clerks = ThreadPoolExecutor(CLERKS, initializer=self._meet_clerk)
+        self._databases: list[BaseDatabaseWrapper] = []
         # Of this thread; Django looks it up anew each time it is asked for.
         self.database = connections[DEFAULT_DB_ALIAS]
 
@@ -66,36 +73,43 @@ class _Loop:
             while self._running:
                 if self._able:
                     self._able.popleft().switch()
+                elif self._last:
+                    self._let_the_last_go_on()
                 else:
-                    self._write_or_wait()
+                    soonest = min(self._late.values(), default=None)
+                    self._look(None if soonest is None else max(0.0, soonest - time.monotonic()))
         finally:
-            os.close(self._bell)
-            os.close(self._rope)
+            self._clerks.shutdown()
+            for database in self._databases:
+                database.close()
+            with self._ringing:
+                os.close(self._bell)
+                os.close(self._rope)
         return results
 
-    def _write_or_wait(self) -> None:
-        if self._writers:
-            self._look(0)  # What has come meanwhile is written as well, if there is an end to it.
-            if not self._able or time.monotonic() >= self._write_by:
-                waiting, self._writers = self._writers, {}
-                for write, jobs in waiting.items():
-                    write()
-                    self._able += jobs
-            return
-        soonest = min(self._late.values(), default=None)
-        self._look(None if soonest is None else max(0.0, soonest - time.monotonic()))
+    def _meet_clerk(self) -> None:
+        database = connections[DEFAULT_DB_ALIAS]
+        database.inc_thread_sharing()  # Closed with the loop.
+        self._databases.append(database)
+
+    def _let_the_last_go_on(self) -> None:
+        self._look(0)  # Whoever has an answer meanwhile goes first too, if there is an end to it.
+        job, until = self._last[0]
+        if not self._able or time.monotonic() >= until:
+            self._last.popleft()
+            self._able.append(job)
 
     def _look(self, seconds: float | None) -> None:
         """See who can go on, waiting so long for the first."""
         for number, _event in self._poll.poll(None if seconds is None else seconds * 1000):
             if number == self._bell:
                 os.read(self._bell, 4096)
-                while self._ended:
-                    self._able.append(self._ended.popleft())
+                while self._woken:
+                    self._able.append(self._woken.popleft())
             else:
                 self._poll.unregister(number)
                 job = self._watching.pop(number)
-                del self._late[job]
+                self._late.pop(job, None)
                 self._able.append(job)
         now = time.monotonic()
         for job in [job for job, late in self._late.items() if late <= now]:
@@ -105,10 +119,11 @@ class _Loop:
     def give_way(self) -> None:
         self._main.switch()
 
-    def wait_for(self, job: _Job, number: int, event: int, seconds: float) -> None:
+    def wait_for(self, job: _Job, number: int, event: int, seconds: float | None) -> None:
         self._poll.register(number, event)
         self._watching[number] = job
-        self._late[job] = time.monotonic() + seconds
+        if seconds is not None:
+            self._late[job] = time.monotonic() + seconds
         self.give_way()
         if self._watching.pop(number, None) is not None:
             self._poll.unregister(number)
@@ -118,11 +133,23 @@ class _Loop:
         self._late[job] = time.monotonic() + seconds
         self.give_way()
 
-    def write_together(self, job: _Job, write: Callable[[], None]) -> None:
-        if not self._writers:
-            self._write_by = time.monotonic() + GATHERED
-        self._writers.setdefault(write, []).append(job)
+    def go_last(self, job: _Job) -> None:
+        self._last.append((job, time.monotonic() + PATIENCE))
         self.give_way()
+
+    def wake(self, job: _Job) -> None:
+        if get_ident() == self._thread:
+            self._able.append(job)
+            return
+        with self._ringing:
+            self._woken.append(job)
+            os.write(self._rope, b"!")
+
+    def by_a_clerk(self, job: _Job, function: Callable[[], T]) -> T:
+        done = self._clerks.submit(function)
+        done.add_done_callback(lambda _done: self.wake(job))
+        self.give_way()
+        return done.result()
 
     def in_a_thread(self, job: _Job, function: Callable[[], T]) -> T:
         found: list[T] = []
@@ -135,8 +162,7 @@ class _Loop:
                 failed.append(error)
             finally:
                 connection.close()  # This thread's own.
-                self._ended.append(job)
-                os.write(self._rope, b"!")
+                self.wake(job)
 
         Thread(target=run, daemon=True).start()
         self.give_way()
@@ -165,27 +191,27 @@ def _job() -> _Job | None:
     return job
 
 
-def wait_readable(number: int, *, seconds: float) -> None:
+def wait_readable(number: int, *, seconds: float | None = None) -> None:
     """Let others go on until a socket (its file descriptor) has something to read.
 
-    Raises TimeoutError.
+    Raises TimeoutError after so many seconds.
     """
     _wait_for(number, select.POLLIN, seconds)
 
 
-def wait_writable(number: int, *, seconds: float) -> None:
+def wait_writable(number: int, *, seconds: float | None = None) -> None:
     """Let others go on until a socket takes more; raise TimeoutError."""
     _wait_for(number, select.POLLOUT, seconds)
 
 
-def _wait_for(number: int, event: int, seconds: float) -> None:
+def _wait_for(number: int, event: int, seconds: float | None) -> None:
     job = _job()
     if job is not None:
         job.loop.wait_for(job, number, event, seconds)
         return
     alone = select.poll()
     alone.register(number, event)
-    if not alone.poll(max(0.0, seconds) * 1000):
+    if not alone.poll(None if seconds is None else max(0.0, seconds) * 1000):
         raise TimeoutError("no answer in time")
 
 
@@ -204,13 +230,47 @@ def in_a_thread(function: Callable[[], T]) -> T:
     return job.loop.in_a_thread(job, function) if job is not None else function()
 
 
-def write_together(write: Callable[[], None]) -> bool:
-    """Have `write` called once for all who ask for it, when nobody else can go on, but soon.
+def by_a_clerk(function: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """Call what waits for PostgreSQL, in one of a few threads for that, while others go on."""
+    job, work = _job(), partial(function, *given, **named)
+    return job.loop.by_a_clerk(job, work) if job is not None else work()
 
-    It must not raise. Returns False outside `run_together`: nobody called it.
-    """
+
+def let_others_go_first() -> None:
+    """Go on when no other of the loop can, and soon in any case."""
     job = _job()
-    if job is None:
-        return False
-    job.loop.write_together(job, write)
-    return True
+    if job is not None:
+        job.loop.go_last(job)
+
+
+class CooperativeLock:
+    """A lock, had in the order of asking: whoever waits for it in a loop lets the others go on."""
+
+    def __init__(self) -> None:
+        self._guard = Lock()
+        self._is_taken = False
+        self._waiting: deque[Callable[[], None]] = deque()  # How to wake each.
+
+    def __enter__(self) -> None:
+        job = _job()
+        wait, wake = _pause() if job is None else (job.loop.give_way, partial(job.loop.wake, job))
+        with self._guard:
+            if not self._is_taken:
+                self._is_taken = True
+                return
+            self._waiting.append(wake)
+        wait()
+
+    def __exit__(self, *_error: object) -> None:
+        with self._guard:
+            self._is_taken = bool(self._waiting)
+            wake = self._waiting.popleft() if self._waiting else None
+        if wake is not None:
+            wake()  # It is theirs now.
+
+
+def _pause() -> tuple[Callable[[], object], Callable[[], None]]:
+    """Return how a thread waits, and how another ends that."""
+    closed = Lock()
+    closed.acquire()
+    return closed.acquire, closed.release

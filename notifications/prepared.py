@@ -3,7 +3,7 @@
 Planning takes PostgreSQL nearly as long as the statement itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any
 
@@ -11,6 +11,8 @@ import psycopg
 from django.db import connection
 from psycopg import errors, pq
 from psycopg.rows import dict_row
+
+from notifications.cooperation import wait_readable, wait_writable
 
 _numbers = count(1)
 
@@ -38,12 +40,28 @@ class PreparedStatement:
             self._checked(wire.pgconn.prepare(self._name, statement.encode()))
 
     def rows(self, *values: str) -> list[tuple[bytes | None, ...]]:
-        """Run it in the connection's turn; raise psycopg's errors."""
+        """Run it while others go on, but not over this connection; raise psycopg's errors."""
         with self._wire.lock:  # Which psycopg's own cursors take.
             given = [value.encode() for value in values]
-            found = self._checked(self._wire.pgconn.exec_prepared(self._name, given))
+            self._wire.pgconn.send_query_prepared(self._name, given)
+            results = list(self._results())  # All, or the next statement would find the rest.
+            *_empty, found = map(self._checked, results)
         columns = range(found.nfields)
         return [tuple(found.get_value(row, n) for n in columns) for row in range(found.ntuples)]
+
+    def _results(self) -> "Iterator[pq.abc.PGresult]":
+        """Yield all that comes, up to the sign that it is committed (libpq, 32.4)."""
+        wire = self._wire.pgconn
+        while wire.flush():
+            wait_writable(wire.socket)
+        while True:
+            while wire.is_busy():
+                wait_readable(wire.socket)
+                wire.consume_input()
+            result = wire.get_result()
+            if result is None:
+                return
+            yield result
 
     def _checked(self, result: "pq.abc.PGresult") -> "pq.abc.PGresult":
         if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):

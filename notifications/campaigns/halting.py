@@ -25,6 +25,7 @@ from notifications.models import (
 )
 from notifications.register.figures import ended_and_failed
 from notifications.sending.suppression import lift_suppressions
+from notifications.states import FAILURES
 
 NO_ANSWER = "-no-answer"  # how every channel's reason ends
 UNANSWERED = 3
@@ -71,13 +72,14 @@ def halt_if_failing(*, campaign_id: int, now: datetime) -> bool:
     Permanent failures count after the first WATCHED messages; connections that broke before the
     provider's answer after UNANSWERED, since each leaves a message, or a window, in doubt.
     """
+    faults = Tally.objects.filter(campaign=campaign_id, state__in=[*FAILURES, State.UNCERTAIN])
+    if not faults.exists():
+        return False  # As nearly always, and after each batch.
     # Failures count at once, what servers took about once a second: these are not forgotten here.
     taken = _taken_and_not_counted(campaign_id)
     ended, failed = ended_and_failed(campaign_id)
     ended += taken
-    in_doubt = Tally.objects.filter(
-        campaign=campaign_id, state=State.UNCERTAIN, reason__endswith=NO_ANSWER
-    )
+    in_doubt = faults.filter(state=State.UNCERTAIN, reason__endswith=NO_ANSWER)
     messages = in_doubt.values_list("channel").annotate(Sum("messages"))
     unanswered = sum(-(-total // window_of(channel)) for channel, total in messages)
     tolerated = Campaign.objects.values_list("tolerated_failures", flat=True).get(pk=campaign_id)

@@ -16,10 +16,10 @@ from enum import StrEnum
 from flufl.bounce import all_failures
 
 from notifications.channels.mime import RECEIPT_HEADER
-from notifications.receipts.tokens import MAILBOX
+from notifications.receipts.tokens import MAILBOX, TOKEN
 
 LARGEST = 512 * 1024  # bytes that are looked at; the report comes before the returned message
-VERP = re.compile(rf"{MAILBOX}\+([a-z2-7]{{26}})@", re.IGNORECASE)
+VERP = re.compile(rf"{MAILBOX}\+({TOKEN.pattern})@", re.IGNORECASE)
 STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 MESSAGE_ID = re.compile(r"<[0-9a-zA-Z@.-]+>")
 ADDRESSED = ("Delivered-To", "X-Original-To", "Envelope-To", "To")
@@ -116,7 +116,7 @@ def _names(mail: Mail, parts: list[Mail]) -> tuple[tuple[str, ...], tuple[str, .
         ]
     if not tokens and not message_ids:
         text = _text(parts)
-        tokens += re.findall(rf"(?im)^{RECEIPT_HEADER}:\s*([a-z2-7]{{26}})\s*$", text)
+        tokens += re.findall(rf"(?im)^{RECEIPT_HEADER}:\s*({TOKEN.pattern})\s*$", text)
         message_ids += re.findall(r"(?im)^Message-ID:\s*(<[0-9a-z@.-]+>)", text)
     lowered = (token.lower() for token in tokens)
     return tuple(dict.fromkeys(lowered)), tuple(dict.fromkeys(message_ids))

@@ -8,14 +8,14 @@ stored nowhere, and opens for the account it was made for and no other.
 import hashlib
 import hmac
 import re
-from base64 import b32decode, b32encode, b64decode
+from base64 import b64decode
 from collections.abc import Callable
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from django.conf import settings
 
-TOKEN = re.compile(r"[a-z2-7]{26}")
+TOKEN = re.compile(r"[0-9a-f]{32}")
 MAILBOX = "bounce"
 
 
@@ -35,14 +35,13 @@ def token_maker(account: str) -> Callable[[int], str]:
 
     def make(notification_id: int) -> str:
         number = notification_id.to_bytes(8, "big")
-        block = encrypt(number + _tag(key, number, account))
-        return b32encode(block).decode().rstrip("=").lower()
+        return encrypt(number + _tag(key, number, account)).hex()
 
     return make
 
 
 def receipt_token(notification_id: int, *, account: str) -> str:
-    """Return the token of a message sent through an account: 26 letters and digits."""
+    """Return the token of a message sent through an account: 32 hexadecimal digits."""
     return token_maker(account)(notification_id)
 
 
@@ -52,7 +51,7 @@ def read_token(token: str, *, account: str) -> int | None:
         return None
     cipher, key = _keys(settings.REFERENCE_KEY)
     decryptor = cipher.decryptor()
-    block = decryptor.update(b32decode(token.upper() + "======")) + decryptor.finalize()
+    block = decryptor.update(bytes.fromhex(token)) + decryptor.finalize()
     if not hmac.compare_digest(block[8:], _tag(key, block[:8], account)):
         return None
     return int.from_bytes(block[:8], "big")

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from notifications.cooperation import run_together
 from notifications.sending.acceptances import apply_acceptances
-from notifications.sending.dispatch import Letterheads, dispatch
+from notifications.sending.dispatch import dispatch
+from notifications.sending.letterheads import Letterheads
 from notifications.sending.recorder import Recorder
 
 COUNTED_EVERY = 1.0  # seconds

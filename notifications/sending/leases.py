@@ -7,11 +7,12 @@ without an outcome may have left: it is marked uncertain, never sent again silen
 after it were not sent: they go back. (Of a batch with a window, so many messages are in doubt.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F
 
@@ -30,6 +31,9 @@ from notifications.sending.doubts import DOUBT_DELAY
 from notifications.sending.pacing import give_back_slots
 from notifications.sending.retries import ATTEMPTS
 
+Holder = Callable[[], AbstractContextManager[BaseDatabaseWrapper]]
+"""Gives the database connection that holds leases, for a moment."""
+
 BATCH_SIZE = 1000
 ADMISSION_SPACE = 40
 LOCK_SPACE = 34  # first half of the advisory lock's key; the second is the batch
@@ -47,6 +51,10 @@ STILL_LISTED = """CASE WHEN people = 1 THEN (
 ) END = 0"""
 
 
+def _this_connection() -> AbstractContextManager[BaseDatabaseWrapper]:
+    return nullcontext(connections[DEFAULT_DB_ALIAS])
+
+
 def claim_batch(
     *,
     campaign_id: int,
@@ -56,11 +64,11 @@ def claim_batch(
     limit: int = BATCH_SIZE,
     window: int = 1,
     at_once: int | None = None,
-    holder: BaseDatabaseWrapper | None = None,
+    holder: Holder = _this_connection,
 ) -> int | None:
     """Lease up to `limit` due messages to `holder`; return the batch's id, or None.
 
-    The holder is the database connection that records the outcomes: this thread's, or another.
+    That is the database connection that records the outcomes: this thread's, or another.
 
     `window` is how many of them the channel may send before the first is recorded; it is kept
     before anything is sent, for `recover_batches`. Of `at_once` batches that are open on the
@@ -76,7 +84,7 @@ def claim_batch(
             claimed_at=now,
             interruptions=campaign.interruptions,
         )
-        with (holder or connection).cursor() as lease:
+        with holder() as database, database.cursor() as lease:
             lease.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_SPACE, batch.pk])
         if at_once is not None and not _is_admitted(batch, at_once):
             _unclaim(batch, holder)
@@ -119,7 +127,7 @@ def claim_batch(
         return None
 
 
-def _unclaim(batch: DispatchBatch, holder: BaseDatabaseWrapper | None) -> None:
+def _unclaim(batch: DispatchBatch, holder: Holder) -> None:
     number = batch.pk
     batch.delete()
     abandon_batch(batch_id=number, holder=holder)
@@ -177,7 +185,7 @@ def close_batch(
     batch_id: int,
     now: datetime,
     due_at: datetime,
-    holder: BaseDatabaseWrapper | None = None,
+    holder: Holder = _this_connection,
 ) -> None:
     """Give back what was not sent, for `due_at` at the latest, and end the lease.
 
@@ -188,9 +196,9 @@ def close_batch(
     abandon_batch(batch_id=batch_id, holder=holder)
 
 
-def abandon_batch(*, batch_id: int, holder: BaseDatabaseWrapper | None = None) -> None:
+def abandon_batch(*, batch_id: int, holder: Holder = _this_connection) -> None:
     """Let go of a lease as it is; of an open batch, `recover_batches` decides what to mark."""
-    with (holder or connection).cursor() as cursor:
+    with holder() as database, database.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, batch_id])
 
 

@@ -7,6 +7,8 @@ message sent twice (docs/decisions/0019).
 """
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -14,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from notifications.channels import Outcome
-from notifications.cooperation import write_together
+from notifications.cooperation import CooperativeLock, let_others_go_first
 from notifications.prepared import PreparedStatement
 
 KEEP = """
@@ -33,6 +35,7 @@ WHERE b.id = ANY ($2::int[]) AND c.state = 'sending' AND c.interruptions = b.int
 @dataclass
 class _Entry:
     values: tuple[int, int, str, str, str]
+    is_written: bool = False
     goes_on: bool = False
     error: BaseException | None = None
 
@@ -47,8 +50,9 @@ class Recorder:
 
     database: BaseDatabaseWrapper
     _waiting: deque[_Entry] = field(default_factory=deque)
-    _turn: Lock = field(default_factory=Lock)
+    _turn: CooperativeLock = field(default_factory=CooperativeLock)
     _unapplied: set[int] = field(default_factory=set)
+    _noting: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.database.ensure_connection()
@@ -59,8 +63,8 @@ class Recorder:
         """Write what a server took, to disk; return whether its batch is still to be sent.
 
         `fingerprint` is that of the message's reference.
-        What all have brought is written when none of them can go on. Raises the database's error,
-        for each of them.
+        What all have brought is written together, when none of them can go on or what was written
+        before is on disk. Raises the database's error, for each of them.
         """
         values = (
             batch_id,
@@ -71,44 +75,53 @@ class Recorder:
         )
         entry = _Entry(values)
         self._waiting.append(entry)
-        if not write_together(self._write):
-            self._write()
+        with self._turn:
+            if not entry.is_written:  # Another's turn has written it.
+                let_others_go_first()
+                self._write_what_waits()
         if entry.error is not None:
             raise entry.error
         return entry.goes_on
 
     def batches_to_apply(self) -> set[int]:
         """Return the batches that something was written for since this was last asked."""
-        with self._turn:
+        with self._noting:
             found, self._unapplied = self._unapplied, set()
         return found
 
-    def _write(self) -> None:
+    @contextmanager
+    def leasing(self) -> Iterator[BaseDatabaseWrapper]:
+        """Give the connection that holds the leases, for a moment in which nothing is written."""
         with self._turn:
-            self._write_what_waits()
+            yield self.database
 
     def _write_what_waits(self) -> None:
         entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        if not entries:
-            return  # Another thread wrote it.
         try:
             sending = self._keep(entries)
         except BaseException as error:
             for entry in entries:
-                entry.error = error
+                entry.is_written, entry.error = True, error
             return  # Each raises it.
-        self._unapplied |= {entry.values[0] for entry in entries}
+        with self._noting:
+            self._unapplied |= {entry.values[0] for entry in entries}
         for entry in entries:
-            entry.goes_on = entry.values[0] in sending
+            entry.is_written, entry.goes_on = True, entry.values[0] in sending
 
     def _keep(self, entries: list[_Entry]) -> set[int]:
-        columns = zip(*(entry.values for entry in entries), strict=True)
+        numbers, texts = slice(0, 2), slice(2, 5)
+        columns = list(zip(*(entry.values for entry in entries), strict=True))
+        arrays = [*map(_array_of_numbers, columns[numbers]), *map(_array_of_texts, columns[texts])]
         with self.database.wrap_database_errors:
-            rows = self._kept.rows(timezone.now().isoformat(), *map(_array, columns))
+            rows = self._kept.rows(timezone.now().isoformat(), *arrays)
         return {int(batch) for (batch,) in rows if batch is not None}
 
 
-def _array(values: tuple[object, ...]) -> str:
-    """Return values as PostgreSQL reads an array (its manual, 8.15.6)."""
-    quoted = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values)
+def _array_of_numbers(values: tuple[int, ...]) -> str:
+    return f"{{{','.join(map(str, values))}}}"
+
+
+def _array_of_texts(values: tuple[str, ...]) -> str:
+    """Return texts as PostgreSQL reads an array (its manual, 8.15.6)."""
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
     return '{"' + '","'.join(quoted) + '"}'

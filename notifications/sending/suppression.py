@@ -1,7 +1,7 @@
 """Addresses of an insurer's that nothing is sent to for a year: they bounced, or complained.
 
 By fingerprint, for that insurer only. A leased message to such an address is not sent and its
-people go on to their next channel (`dispatch.py`), so that what bounced a minute ago counts too.
+people go on to their next channel (`batches.py`), so that what bounced a minute ago counts too.
 Suppressions go with the contacts, whose key gives the fingerprints their meaning.
 """
 

@@ -17,7 +17,7 @@ from notifications.channels.mime import compose
 from notifications.models import Campaign, CampaignState, Notification, State
 from notifications.outbox.building import build_outbox
 from notifications.sending.dispatchers import dispatch_by_turns
-from notifications.sending.leases import recover_batches
+from notifications.sending.leases import LOCK_SPACE, recover_batches
 from notifications.sending.suppression import suppress_address_of
 from tests import cast
 from tests.faults.test_effects_at_once import at_once, mail  # noqa: F401
@@ -213,9 +213,10 @@ def test_all_end_when_the_connection_that_records_is_lost_and_nobody_is_told_twi
         wait_for(lambda: mail.held == len(FOUR))
         with observer() as watching:
             found = watching.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND query LIKE '%WITH kept AS%'"
-                " AND pid <> pg_backend_pid()"
+                "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d"
+                " ON d.oid = database AND d.datname = current_database()"
+                " WHERE locktype = 'advisory' AND classid = %s GROUP BY pid",
+                [LOCK_SPACE],
             )
             assert len(found.fetchall()) == 1
         mail.holds_from, mail.holding = None, False

@@ -4,6 +4,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -15,11 +16,14 @@ from django.db import transaction
 from notifications.channels import smtp
 from notifications.channels.base import ChannelDownError
 from notifications.cooperation import (
+    CLERKS,
+    CooperativeLock,
+    by_a_clerk,
     in_a_thread,
+    let_others_go_first,
     run_together,
     sleep,
     wait_readable,
-    write_together,
 )
 from notifications.models import Encryption, Transport
 from notifications.senders.choosing import PORTAL, Sender
@@ -103,52 +107,131 @@ def test_what_blocks_is_done_apart_and_its_error_comes_back() -> None:
     assert threads[0] != threads[1] == get_ident()
 
 
-def test_one_write_is_for_all_who_can_go_no_further(pairs: Pairs) -> None:
-    waiting: list[int] = []
-    written: list[list[int]] = []
+def test_few_clerks_work_for_all_and_nobody_is_held_up() -> None:
+    clerks, went_on = set[int](), list[float]()
+
+    def work(number: int, *, seconds: float) -> int:
+        clerks.add(get_ident())
+        time.sleep(seconds)
+        if number == 3:
+            raise ValueError("a clerk's")
+        return number
+
+    def ask(number: int) -> int:
+        return by_a_clerk(work, number, seconds=0.1)
+
+    def go_on() -> int:
+        for _ in range(5):
+            sleep(0.01)
+            went_on.append(time.monotonic())
+        return len(went_on)
+
+    jobs: list[Callable[[], int]] = [partial(ask, 1), partial(ask, 2), go_on, partial(ask, 4)]
+    assert run_together(jobs) == [1, 2, 5, 4]
+    assert len(clerks) == CLERKS
+    assert get_ident() not in clerks
+    with pytest.raises(ValueError, match="a clerk's"):
+        run_together([partial(ask, 3)])
+
+
+def test_who_lets_the_others_go_first_goes_on_when_none_can(pairs: Pairs) -> None:
+    seen: list[int] = []
     first, second = pairs[0]
 
-    def write() -> None:
-        written.append(sorted(waiting))
-        waiting.clear()
+    def go_last() -> None:
+        let_others_go_first()
+        seen.append(0)
 
-    def bring(number: int) -> None:
-        waiting.append(number)
-        assert write_together(write)
-
-    def bring_what_comes(number: int) -> None:
+    def read_what_comes() -> None:
         first.send(b"an answer that is there before anybody looks")
         wait_readable(second.fileno(), seconds=10)
-        bring(number)
+        seen.append(1)
 
     def too_late() -> None:
         sleep(0.2)
-        bring(9)
+        seen.append(2)
 
-    jobs: list[Callable[[], None]] = [partial(bring, 1), partial(bring, 2)]
-    jobs += [partial(bring_what_comes, 3), too_late]
-    run_together(jobs)
-    assert written == [[1, 2, 3], [9]]
+    run_together([go_last, read_what_comes, too_late])
+    assert seen == [1, 0, 2]
 
 
-def test_a_write_does_not_wait_for_those_who_always_have_something_to_read(pairs: Pairs) -> None:
-    is_written: list[float] = []
+def test_who_goes_last_does_not_wait_for_those_who_always_have_something_to_read(
+    pairs: Pairs,
+) -> None:
+    is_over: list[bool] = []
 
     def go_on(wire: socket.socket, peer: socket.socket) -> None:
         limit = time.monotonic() + 1
-        while not is_written and time.monotonic() < limit:
+        while not is_over and time.monotonic() < limit:
             peer.send(b"an answer that is there when it is looked for")
             assert read(wire)
 
-    def bring() -> float:
+    def go_last() -> float:
         begun = time.monotonic()
-        assert write_together(lambda: is_written.append(time.monotonic()))
-        return is_written[0] - begun
+        let_others_go_first()
+        is_over.append(True)
+        return time.monotonic() - begun
 
     jobs: list[Callable[[], float | None]] = [partial(go_on, *pair) for pair in pairs]
-    waited = run_together([*jobs, bring])[-1]
+    waited = run_together([*jobs, go_last])[-1]
     assert waited is not None
     assert waited < 0.5
+
+
+def test_turns_are_had_one_after_the_other_by_loops_and_threads() -> None:
+    turn, inside, seen = CooperativeLock(), list[int](), list[int]()
+
+    def have(number: int) -> None:
+        for _ in range(20):
+            with turn:
+                inside.append(number)
+                sleep(0.001)
+                assert inside == [number]
+                inside.remove(number)
+                seen.append(number)
+
+    jobs: list[Callable[[], None]] = [partial(have, number) for number in range(6)]
+    with ThreadPoolExecutor(2) as pool:
+        loops = [pool.submit(run_together, jobs[:3]), pool.submit(run_together, jobs[3:])]
+        have(6)
+    assert [loop.result() for loop in loops] == [[None] * 3] * 2
+    assert sorted(seen) == sorted(20 * [0, 1, 2, 3, 4, 5, 6])
+
+
+def test_turns_are_had_in_the_order_of_asking_and_waiting_for_one_holds_nobody_up() -> None:
+    turn, seen = CooperativeLock(), list[str]()
+
+    def hold() -> None:
+        with turn:
+            sleep(0.1)
+
+    def ask(name: str) -> None:
+        with turn:
+            seen.append(name)
+
+    def go_on() -> None:
+        sleep(0.01)
+        seen.append("meanwhile")
+
+    jobs: list[Callable[[], None]] = [hold, partial(ask, "first"), partial(ask, "second"), go_on]
+    run_together(jobs)
+    assert seen == ["meanwhile", "first", "second"]
+
+
+def test_a_turn_ends_with_an_error() -> None:
+    turn = CooperativeLock()
+
+    def fail() -> None:
+        with turn:
+            raise ValueError("mine")
+
+    def go_on() -> str:
+        with turn:
+            return "had"
+
+    with pytest.raises(ValueError, match="mine"):
+        fail()
+    assert run_together([go_on]) == ["had"]
 
 
 def test_an_error_comes_back_once_all_have_ended() -> None:
@@ -181,8 +264,10 @@ def test_alone_each_simply_waits(pairs: Pairs) -> None:
     peer.send(b"x")
     wait_readable(wire.fileno(), seconds=1)
     sleep(0)
-    assert in_a_thread(get_ident) == get_ident()
-    assert not write_together(lambda: None)
+    assert in_a_thread(get_ident) == by_a_clerk(get_ident) == get_ident()
+    let_others_go_first()
+    with CooperativeLock():
+        pass
 
 
 def test_a_server_that_does_not_greet_holds_nobody_else_up(

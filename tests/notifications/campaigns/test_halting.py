@@ -215,7 +215,7 @@ def test_what_servers_took_counts_before_it_is_an_event() -> None:
 
 
 def test_bounces_that_come_later_count_too(mail: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notifications.sending.dispatch.BATCH_SIZE", 100)
+    monkeypatch.setattr("notifications.sending.batches.BATCH_SIZE", 100)
     campaign = built([member(n, email=f"p{n}@example.fr") for n in range(220)])
     with override_settings(SENDING_PACE={"email": (None, 110)}):
         send(campaign)

@@ -3,7 +3,7 @@
 from email.message import EmailMessage
 from textwrap import dedent
 
-TOKEN = "mfrggzdfmztwq2lknnwg23tpob"
+TOKEN = "6d66726767a4646d7a74777132c6b6e6"
 MESSAGE_ID = "<0123456789abcdef0123456789abcdef@portail.example.fr>"
 BOUNCES_TO = f"bounce+{TOKEN}@retours.phare.example.fr"
 ADDRESS = "camille@example.fr"

@@ -38,7 +38,7 @@ def made(
         message_id="<abc@portail.example.fr>",
         removal_link=removal_link,
     )
-    return compose(outgoing, sender=sender, address="zoe@example.fr", receipt_token="a" * 26)
+    return compose(outgoing, sender=sender, address="zoe@example.fr", receipt_token="a" * 32)
 
 
 def parsed(content: bytes) -> EmailMessage:

@@ -12,15 +12,10 @@ from django.utils import timezone
 
 from notifications.models import Channel, DispatchBatch, Notification, SenderPace, State
 from notifications.senders.choosing import PORTAL
-from notifications.sending.dispatch import (
-    BATCH_SECONDS,
-    FIRST_BATCH,
-    SMALLEST_BATCH,
-    Hand,
-    Letterheads,
-    dispatch,
-)
+from notifications.sending.batches import BATCH_SECONDS, FIRST_BATCH, SMALLEST_BATCH, Hand
+from notifications.sending.dispatch import dispatch
 from notifications.sending.leases import BATCH_SIZE, claim_batch, close_batch
+from notifications.sending.letterheads import Letterheads
 from notifications.sending.pacing import (
     Pace,
     Slots,
@@ -212,7 +207,7 @@ def test_nothing_leaves_before_the_start(mail: Recorder) -> None:
 def test_campaigns_take_turns_batch_by_batch(
     mail: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifications.sending.dispatch.BATCH_SIZE", 100)
+    monkeypatch.setattr("notifications.sending.batches.BATCH_SIZE", 100)
     first = built([member(n, email=f"a{n}@example.fr") for n in range(250)])
     second = built([member(n, email=f"b{n}@example.fr") for n in range(300, 550)])
     with as_role("worker"):
@@ -234,7 +229,7 @@ def test_campaigns_take_turns_batch_by_batch(
 )
 def test_a_batch_is_as_long_as_its_server_is_quick(pace: float, left: float, size: int) -> None:
     hand = Hand(OutcomeRecorder(connection), Letterheads(), end=monotonic() + left, pace=pace)
-    assert size - 1 <= hand.next_batch() <= size
+    assert size - 1 <= hand.next_size() <= size
 
 
 def test_a_small_campaign_is_shared_out(mail: Recorder) -> None:
@@ -298,7 +293,7 @@ def test_a_clock_set_back_by_an_hour_does_not_slow_the_batch_in_hand(
     mail: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slots = Slots(100, timezone.now() + timedelta(hours=1), timedelta())
-    monkeypatch.setattr("notifications.sending.dispatch.reserve", lambda **_: slots)
+    monkeypatch.setattr("notifications.sending.batches.reserve", lambda **_: slots)
     campaign = built([member(n, email=f"p{n}@example.fr") for n in range(20)])
     started = monotonic()
     send(campaign)
@@ -311,8 +306,8 @@ def test_a_clock_set_back_by_an_hour_does_not_make_a_slice_longer(
 ) -> None:
     ahead = iter([timezone.now() + timedelta(hours=1)])
     clock = SimpleNamespace(now=lambda: next(ahead, None) or timezone.now())
-    monkeypatch.setattr("notifications.sending.dispatch.timezone", clock)
-    monkeypatch.setattr("notifications.sending.dispatch.BATCH_SIZE", 1)
+    monkeypatch.setattr("notifications.sending.batches.timezone", clock)
+    monkeypatch.setattr("notifications.sending.batches.BATCH_SIZE", 1)
     built([member(n, email=f"p{n}@example.fr") for n in range(100)])
     with as_role("worker"):
         assert dispatch(

@@ -1,0 +1,191 @@
+"""Lease a batch for the campaign whose turn it is, lay its messages out, and end it.
+
+Nothing of it waits for a provider: PostgreSQL and the processor do it, in threads beside those
+connections that are sending.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.db import connection
+from django.utils import timezone
+
+from notifications.campaigns.halting import halt_campaign, halt_if_failing
+from notifications.channels import Outcome, Outgoing, connections_of, window_of
+from notifications.models import Channel, State
+from notifications.notices.rendering import EmailText, Message
+from notifications.outbox.settling import settle
+from notifications.sending.leases import BATCH_SIZE, abandon_batch, claim_batch, close_batch
+from notifications.sending.letterheads import Letterhead, Letterheads
+from notifications.sending.outcomes import record_outcome
+from notifications.sending.pacing import Slots, account_and_pace, give_back_slots, reserve, rest
+from notifications.sending.recorder import Recorder
+from notifications.sending.suppression import suppressed_in
+from notifications.sending.turns import Turn, turns_in_order
+
+DOWN_DELAY = timedelta(seconds=30)
+PATIENCE = 5.0  # seconds; longer waits are left to the sweep
+FIRST_BATCH, SMALLEST_BATCH = 100, 20
+BATCH_SECONDS = 2.0  # of sending, about: a slow server would leave most of a long batch
+
+
+@dataclass
+class Hand:
+    """What a connection's sender keeps from one batch to the next."""
+
+    recorder: Recorder
+    letterheads: Letterheads
+    end: float
+    """When it leases no more, in seconds of a clock that nobody sets."""
+    pace: float = FIRST_BATCH / BATCH_SECONDS
+    """Messages a second, as its last batch went."""
+
+    def next_size(self) -> int:
+        """Return how many messages to lease: all connections of a process end together."""
+        seconds = min(BATCH_SECONDS, self.end - time.monotonic())
+        return max(SMALLEST_BATCH, min(BATCH_SIZE, int(self.pace * seconds)))
+
+
+class Addressed(NamedTuple):
+    """A message as it leaves, and the fingerprint of its reference."""
+
+    outgoing: Outgoing
+    fingerprint: bytes
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Messages leased to a connection, laid out."""
+
+    id: int
+    letterhead: Letterhead
+    channel: Channel
+    sender: str
+    slots: Slots
+    messages: list[Addressed]
+
+
+def next_batch(hand: Hand, *, only: int | None) -> Batch | float:
+    """Lease a batch for the first whose turn it is and who may send.
+
+    Returns the batch, or how many seconds to wait before this is asked again.
+    """
+    waits = [PATIENCE]
+    for turn in turns_in_order(now=timezone.now(), only=only):
+        found = _batch_of(turn, hand)
+        if isinstance(found, Batch):
+            return found
+        waits.append(found)
+    return min(waits)
+
+
+def _batch_of(turn: Turn, hand: Hand) -> Batch | float:
+    letterhead = hand.letterheads.of(turn.campaign_id)
+    insurer_id = letterhead.campaign.insurer_id
+    sender, pace = account_and_pace(insurer_id=insurer_id, channel=turn.channel)
+    now = timezone.now()
+    slots = reserve(sender=sender, pace=pace, at_most=hand.next_size(), now=now)
+    if not slots.count:
+        return (slots.start - now).total_seconds()
+    batch_id = claim_batch(
+        campaign_id=turn.campaign_id,
+        channel=turn.channel,
+        now=timezone.now(),
+        sender=sender,
+        limit=slots.count,
+        window=window_of(turn.channel),
+        at_once=connections_of(turn.channel),
+        holder=hand.recorder.leasing,
+    )
+    if batch_id is None:
+        give_back_slots(sender=sender, count=slots.count, slots=slots)
+        return PATIENCE
+    try:
+        _leave_out_suppressed(batch_id)
+        messages = [_address(letterhead, turn.channel, leased) for leased in _leased(batch_id)]
+        give_back_slots(sender=sender, count=slots.count - len(messages), slots=slots)
+    except Exception:
+        # Nothing was sent yet: all go back, and a person looks before anything is tried again.
+        _close(batch_id, hand)
+        halt_campaign(campaign_id=turn.campaign_id, reason="unexpected", now=timezone.now())
+        raise
+    return Batch(batch_id, letterhead, turn.channel, sender, slots, messages)
+
+
+def end_batch(batch: Batch, hand: Hand, *, is_taken: bool) -> None:
+    """Give back what was not sent; leave a provider alone that did not take the batch."""
+    _close(batch.id, hand)
+    campaign, now = batch.letterhead.campaign, timezone.now()
+    if not is_taken:
+        rest(sender=batch.sender, until=now + DOWN_DELAY, now=now)
+    halt_if_failing(campaign_id=campaign.pk, now=now)
+    # What was being sent while its people were withdrawn has an outcome now.
+    settle(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id, now=now)
+
+
+def abandon(batch: Batch, hand: Hand) -> None:
+    """Free the lease where nobody knows what left: the sweep marks the message in hand.
+
+    The campaign stops, so that the next batch does not meet the same fault.
+    """
+    campaign_id = batch.letterhead.campaign.pk
+    halt_campaign(campaign_id=campaign_id, reason="unexpected", now=timezone.now())
+    abandon_batch(batch_id=batch.id, holder=hand.recorder.leasing)
+
+
+def _close(batch_id: int, hand: Hand) -> None:
+    now = timezone.now()
+    close_batch(batch_id=batch_id, now=now, due_at=now, holder=hand.recorder.leasing)
+
+
+def _leave_out_suppressed(batch_id: int) -> None:
+    """Give the people of addresses that bounced, or complained, to their next channel."""
+    for notification_id in suppressed_in(batch_id=batch_id, now=timezone.now()):
+        outcome = Outcome(notification_id, State.SUPPRESSED, "suppressed")
+        record_outcome(batch_id=batch_id, outcome=outcome, now=timezone.now())
+
+
+class _Leased(NamedTuple):
+    """A message of a batch, and the sealed contact to send it to."""
+
+    notification_id: int
+    people: int
+    ordinal: int
+    contact: bytes
+
+
+def _leased(batch_id: int) -> Iterator[_Leased]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n.id, n.people, m.ordinal, m.contact FROM notifications_notification n"
+            " JOIN affected_member m ON m.list_id = n.list_id AND m.ordinal = n.ordinal"
+            " WHERE n.batch_id = %s AND n.state = 'sending' ORDER BY n.id",
+            [batch_id],
+        )
+        rows = cursor.fetchall()
+    return (_Leased(row[0], row[1], row[2], bytes(row[3])) for row in rows)
+
+
+def _address(letterhead: Letterhead, channel: Channel, leased: _Leased) -> Addressed:
+    contact = letterhead.contacts.open(leased.ordinal, leased.contact)
+    names = letterhead.names(leased.notification_id)
+    layout = letterhead.layouts["en" if contact.language == "en" else "fr"]
+    message: EmailText | Message
+    if channel == Channel.EMAIL:
+        message = layout.email(contact=contact, people=leased.people, reference=names.reference)
+    else:
+        message = layout.short_message(reference=names.reference)
+    outgoing = Outgoing(
+        notification_id=leased.notification_id,
+        address=contact.email if channel == Channel.EMAIL else contact.phone,
+        sender_name=(
+            letterhead.sms_sender if channel == Channel.SMS else letterhead.content.controller_name
+        ),
+        reply_to=letterhead.content.contact_email,
+        message=message,
+        message_id=names.message_id,
+    )
+    return Addressed(outgoing, names.fingerprint)
