@@ -97,12 +97,21 @@ WHERE campaign_id = %(campaign)s AND list_id = %(list)s;
 ANALYZE claimed;
 """
 
-COVER = """
-CREATE TEMPORARY TABLE covered ON COMMIT DROP AS
-SELECT p.ordinal, p.channel, p.is_uncounted,
+_COVERED = """
+p.ordinal, p.channel, p.is_uncounted,
     CASE p.channel WHEN 'email' THEN p.email_fingerprint WHEN 'sms' THEN p.phone_fingerprint
         ELSE p.fingerprint END AS address
-FROM planned p JOIN claimed USING (ordinal) WHERE p.channel IS NOT NULL;
+"""
+
+COVER = f"""
+CREATE TEMPORARY TABLE covered ON COMMIT DROP AS
+SELECT {_COVERED} FROM planned p JOIN claimed USING (ordinal) WHERE p.channel IS NOT NULL;
+"""
+
+# Whom those are that will be claimed, if nobody else claims them meanwhile: once, also where it
+# is for several operators.
+COVER_CLAIMABLE = f"""
+CREATE TEMPORARY TABLE covered ON COMMIT DROP AS SELECT DISTINCT {_COVERED} {CLAIMABLE}
 """
 
 DROP = "DROP TABLE planned, claimed, covered"

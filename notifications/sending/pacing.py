@@ -122,10 +122,12 @@ def _tomorrow(now: datetime) -> datetime:
 def _locked(sender: str, now: datetime) -> SenderPace:
     """Return the sender's row, locked, on today's count."""
     today = now.astimezone(PARIS).date()
-    SenderPace.objects.bulk_create(
-        [SenderPace(sender=sender, next_at=now, day_date=today)], ignore_conflicts=True
-    )
-    row = SenderPace.objects.select_for_update().get(pk=sender)
+    mine = SenderPace.objects.select_for_update().filter(pk=sender)
+    row = mine.first()
+    if row is None:
+        first = SenderPace(sender=sender, next_at=now, day_date=today)
+        SenderPace.objects.bulk_create([first], ignore_conflicts=True)
+        row = mine.get()
     if row.day_date < today:
         row.day_date, row.sent_today = today, 0
     return row
