@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEntry
-from insurers.lists.problems import Field, Refusal, explain_refusal
+from insurers.lists.problems import Field, Problem, Refusal, explain_refusal
 from insurers.models import ListEffect, PurgeKind, Role
 from insurers.numbers import spaced
 
@@ -275,7 +275,13 @@ def detail_words(entry: AuditEntry) -> list[Detail]:
 
 def _refusal(found: Mapping[str, Any]) -> Detail:
     """Return why a list was refused; entries of earlier releases name no place."""
-    said = explain_refusal(found["code"], row=found.get("row"), column=found.get("column", ""))
+    problem = found.get("problem")
+    said = explain_refusal(
+        found["code"],
+        row=found.get("row"),
+        column=found.get("column", ""),
+        problem=problem if problem in Problem.values else "",
+    )
     return Detail(str(DETAILS["code"]), said.what, is_code=False)
 
 

@@ -337,7 +337,9 @@ def _judge(affected_list: AffectedList) -> None:
         raise FileRefusedError(Refusal.NO_ROWS)
     if affected_list.rows == affected_list.rows_rejected:
         first = affected_list.problems.filter(severity=Severity.REJECTED).order_by("row", "pk")[0]
-        raise FileRefusedError(Refusal.NO_VALID_ROW, row=first.row, column=first.column)
+        raise FileRefusedError(
+            Refusal.NO_VALID_ROW, row=first.row, column=first.column, problem=first.code
+        )
 
 
 def _complete(affected_list: AffectedList) -> None:
@@ -395,6 +397,7 @@ def _refuse(affected_list: AffectedList, refusal: FileRefusedError, now: datetim
         now=now,
         row=refusal.row,
         column=refusal.column,
+        problem=refusal.problem,
     )
 
 

@@ -242,7 +242,10 @@ class Refusal(models.TextChoices):
     NO_ROWS = "no_rows", _("Le fichier n’a qu’une ligne d’en-tête.")
     NO_VALID_ROW = (
         "no_valid_row",
-        _("Aucune ligne n’est utilisable. La première en cause est la ligne {row} ({column})."),
+        _(
+            "Aucune ligne n’est utilisable. La première en cause est la ligne {row} "
+            "({column}){problem}."
+        ),
     )
     ALREADY_UPLOADED = (
         "already_uploaded",
@@ -326,13 +329,22 @@ def explain_problem(code: str) -> Explanation:
 
 
 def explain_refusal(
-    code: str, *, row: int | None = None, column: str = "", earlier: str = ""
+    code: str, *, row: int | None = None, column: str = "", problem: str = "", earlier: str = ""
 ) -> Explanation:
-    """Return the texts of a `Refusal`; `earlier` names the list that came first, if any."""
+    """Return the texts of a `Refusal`.
+
+    `problem` is the code of what is wrong at the place, if any: its way on, where it has one of
+    its own, goes before that of the refusal. `earlier` names the list that came first, if any.
+    """
     refusal = Refusal(code)
     place = {"row": "?" if row is None else row, "column": column_name(column) or "?"}
-    what = str(refusal.label).format(**place, earlier=earlier)
-    return Explanation(what, str(HOW_TO_GO_ON[refusal]))
+    to_do, reason = HOW_TO_GO_ON[refusal], ""
+    if problem:
+        reason = str(_(" : {problem}")).format(problem=Problem(problem).label)
+        own_way = WHAT_TO_DO[Problem(problem)]
+        to_do = to_do if own_way is _LOST else own_way
+    what = str(refusal.label).format(**place, problem=reason, earlier=earlier)
+    return Explanation(what, str(to_do))
 
 
 def column_name(column: str) -> str:

@@ -4,10 +4,16 @@ from insurers.lists.problems import Refusal
 
 
 class FileRefusedError(Exception):
-    """The whole file is refused; the place is a row (header = 1) and a column's code."""
+    """The whole file is refused; the place is a row (header = 1) and a column's code.
 
-    def __init__(self, code: Refusal, *, row: int | None = None, column: str = "") -> None:
+    `problem` is the code of what is wrong there, where `code` does not say it.
+    """
+
+    def __init__(
+        self, code: Refusal, *, row: int | None = None, column: str = "", problem: str = ""
+    ) -> None:
         super().__init__(code.value)
         self.code = code
         self.row = row
         self.column = column
+        self.problem = problem

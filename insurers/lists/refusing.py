@@ -27,6 +27,7 @@ def refuse_list(
     decided_by: AbstractBaseUser | None = None,
     row: int | None = None,
     column: str = "",
+    problem: str = "",
 ) -> None:
     """Refuse a list, or raise WrongStateError; a worker then erases what it left.
 
@@ -40,6 +41,7 @@ def refuse_list(
             refusal_code=code.value,
             refusal_row=row,
             refusal_column=column,
+            refusal_problem=problem,
             sha256=affected_list.sha256,
             decided_by_id=decided_by.pk if decided_by else None,
             decided_at=now,
@@ -49,7 +51,7 @@ def refuse_list(
             scope=insurer_scope(affected_list.insurer_id),
             actor=account(decided_by.pk) if decided_by else SYSTEM,
             subject=f"list:{affected_list.pk}",
-            detail={"code": code.value, "row": row, "column": column},
+            detail={"code": code.value, "row": row, "column": column, "problem": problem},
         )
 
 
@@ -95,6 +97,7 @@ def why_refused(affected_list: AffectedList) -> Explanation | None:
         code,
         row=affected_list.refusal_row,
         column=affected_list.refusal_column,
+        problem=affected_list.refusal_problem,
         earlier=_earlier(affected_list) if code == Refusal.ALREADY_UPLOADED else "",
     )
 

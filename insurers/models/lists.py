@@ -107,6 +107,7 @@ class AffectedList(models.Model):
     refusal_code = models.CharField(_("motif du refus"), max_length=40, blank=True)
     refusal_row = models.PositiveBigIntegerField(_("ligne du refus"), null=True)
     refusal_column = models.CharField(_("colonne du refus"), max_length=60, blank=True)
+    refusal_problem = models.CharField(_("problème à cet endroit"), max_length=40, blank=True)
     ingest_seconds = models.FloatField(_("durée de lecture en secondes"), null=True)
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"

@@ -120,6 +120,15 @@ def test_codes_of_lists_are_said_in_words(
             {"code": "nir_column", "row": None, "column": "email"},
             "Une colonne contient des numéros de sécurité sociale\u00a0: courriel.",
         ),
+        (
+            {"code": "no_valid_row", "row": 2, "column": "phone", "problem": "phone_format"},
+            "Aucune ligne n’est utilisable. La première en cause est la ligne 2"
+            " (téléphone mobile)\u00a0: le numéro de mobile n’est pas valable.",
+        ),
+        (
+            {"code": "no_valid_row", "row": 2, "column": "phone", "problem": "a_later_problem"},
+            "Aucune ligne n’est utilisable. La première en cause est la ligne 2",
+        ),
         ({"code": "broken_quotes", "row": 7}, "Un guillemet est mal placé à la ligne 7."),
         ({"code": "broken_quotes"}, "Un guillemet est mal placé à la ligne ?."),
         ({"code": "a_later_code"}, "a_later_code"),

@@ -138,6 +138,24 @@ def test_a_file_that_cannot_be_read_is_refused_whole(
     assert said_of(affected_list)
 
 
+@pytest.mark.parametrize(
+    ("row", "reason", "to_do"),
+    [
+        ("1,23457E+11;31/12/1980;;;;", "du type 1E+11", "\u00a0Texte\u00a0»"),
+        ("A1;31/12/80;;;;", "l’année de naissance n’a que deux chiffres", "quatre chiffres"),
+        ("A1;31/02/1980;;;;", "la date de naissance n’existe pas", "fichier d’exemple"),
+    ],
+)
+def test_a_file_without_a_usable_row_says_what_is_wrong_with_the_first(
+    row: str, reason: str, to_do: str
+) -> None:
+    said = why_refused(read(csv_file(row, row)))
+    assert said is not None
+    assert "ligne 2" in said.what
+    assert reason in said.what
+    assert to_do in said.to_do
+
+
 def test_member_numbers_that_are_nirs_refuse_the_file() -> None:
     rows = [f"185037511600{n};1985-03-01;;;a@example.fr;" for n in range(3)]
     affected_list = read(csv_file(*rows))

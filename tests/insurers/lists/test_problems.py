@@ -30,6 +30,16 @@ def test_every_refusal_says_where_and_how_to_go_on(code: str, language: str) -> 
     assert said.to_do
 
 
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("problem", Problem.values)
+def test_a_refusal_says_what_is_wrong_at_its_place(problem: str, language: str) -> None:
+    with translation.override(language):
+        said = explain_refusal(Refusal.NO_VALID_ROW, row=7, column="email", problem=problem)
+        assert explain_problem(problem).what in said.what
+    assert "{" not in said.what
+    assert said.to_do.endswith(".")
+
+
 def test_every_refusal_has_a_way_on() -> None:
     assert set(HOW_TO_GO_ON) == set(Refusal)
 

@@ -1,6 +1,7 @@
 """Workbooks give the same people as a CSV with the same cells."""
 
 import gzip
+from collections.abc import Callable
 from datetime import date
 
 import openpyxl
@@ -8,6 +9,7 @@ import pytest
 
 from insurers.lists.contacts import open_contacts
 from insurers.lists.problems import Problem, Refusal
+from insurers.lists.refusing import why_refused
 from insurers.models import AffectedList, ListState
 from tests.insurers.lists.files import accepted, csv_file, members_of, read
 from tests.insurers.lists.workbooks import HEADER, LISE, OMAR, ods, piped_zip, xls, xlsx, zipped
@@ -89,6 +91,20 @@ def test_a_header_of_two_rows_is_read() -> None:
 def test_a_member_number_in_scientific_notation_is_refused(text: str) -> None:
     affected_list = read(xlsx(HEADER, (text, *LISE[1:]), OMAR))
     assert problems(affected_list) == [(2, Problem.MEMBER_NUMBER_SPREADSHEET)]
+
+
+@pytest.mark.parametrize("write", [xlsx, xls, ods])
+def test_a_whole_column_that_a_spreadsheet_made_numbers_is_refused_with_the_reason(
+    write: Callable[..., bytes],
+) -> None:
+    """Nothing is left of a refused file but this sentence: no report, no error file."""
+    rows = [(123_456_789_012 + n, "31/12/1980", *OMAR[2:]) for n in range(3)]
+    affected_list = read(write(HEADER, *rows))
+    said = why_refused(affected_list)
+    assert (affected_list.refusal_code, affected_list.refusal_row) == (Refusal.NO_VALID_ROW, 2)
+    assert said is not None
+    assert "le tableur a transformé le numéro d’adhérent en nombre" in said.what
+    assert "format «\u00a0Texte\u00a0»" in said.to_do
 
 
 def test_a_workbook_in_a_piped_zip_is_read() -> None:
