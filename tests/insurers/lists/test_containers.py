@@ -6,7 +6,7 @@ import io
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,16 @@ from insurers.lists.containers import unpack
 from insurers.lists.problems import Refusal
 from insurers.lists.refusal import FileRefusedError
 from tests.insurers.lists.files import LISE, csv_file, read
-from tests.insurers.lists.workbooks import HEADER, OMAR, Pipe, piped_zip, xls, xlsx, zipped
+from tests.insurers.lists.workbooks import (
+    HEADER,
+    OMAR,
+    Pipe,
+    compressible,
+    piped_zip,
+    xls,
+    xlsx,
+    zipped,
+)
 
 FILE = csv_file(LISE)
 SHEET = xlsx(HEADER, OMAR)
@@ -194,6 +203,17 @@ def test_a_gigabyte_of_zeros_in_gzip_is_refused() -> None:
 @pytest.mark.parametrize("name", ["liste.csv", "xl/workbook.xml"])
 def test_a_zip_that_expands_too_much_is_refused(name: str) -> None:
     assert refusal_of(in_pieces(zip_of(name, 300 * MEGABYTE))) == Refusal.EXPANDS_TOO_MUCH
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda text: zipped({"liste.csv": text})])
+def test_what_grows_over_200_times_is_refused_and_what_stays_under_is_read(
+    pack: Callable[[bytes], bytes],
+) -> None:
+    over, under = (compressible(20 * MEGABYTE, noise=noise) for noise in (220, 250))
+    assert 200 < len(over) / len(pack(over)) < 215
+    assert refusal_of(in_pieces(pack(over))) == Refusal.EXPANDS_TOO_MUCH
+    assert 185 < len(under) / len(pack(under)) < 200
+    assert text_of(pack(under)) == under
 
 
 def test_a_zip_that_lies_about_its_size_is_refused() -> None:

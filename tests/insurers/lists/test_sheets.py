@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -26,7 +27,15 @@ from insurers.lists.containers import unpack
 from insurers.lists.problems import Refusal
 from insurers.lists.refusal import FileRefusedError
 from insurers.lists.sheets import SheetNotes, header_row
-from tests.insurers.lists.workbooks import Cell, changed_parts, ods, xls, xlsx, zipped
+from tests.insurers.lists.workbooks import (
+    Cell,
+    changed_parts,
+    compressible,
+    ods,
+    xls,
+    xlsx,
+    zipped,
+)
 
 HEADER = ("N° adhérent", "Né(e) le", "Nom", "Courriel")
 LISE = ("A00123", "31/12/1980", "Marin", "lise@courrier.example.fr")
@@ -293,6 +302,25 @@ def huge_sheet(name: str, part: bytes) -> bytes:
 @pytest.mark.parametrize("swell", [huge_styles, huge_sheet])
 def test_a_workbook_that_expands_too_much_is_refused(swell: Callable[[str, bytes], bytes]) -> None:
     assert refusal_of(changed_parts(xlsx(*ROWS), swell)) == Refusal.EXPANDS_TOO_MUCH
+
+
+def with_media(workbook: bytes, media: bytes) -> bytes:
+    file = io.BytesIO(workbook)
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/media/logo.bmp", media)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("write", [xlsx, ods])
+def test_a_workbook_of_more_than_200_times_its_size_is_refused_and_one_of_less_is_read(
+    write: Callable[..., bytes],
+) -> None:
+    size = 40 * 2**20
+    over, under = (with_media(write(*ROWS), compressible(size, noise=n)) for n in (210, 250))
+    assert 200 < size / len(over) < 225
+    assert refusal_of(over) == Refusal.EXPANDS_TOO_MUCH
+    assert 160 < size / len(under) < 199
+    assert read(under)[0] == CSV
 
 
 def test_a_workbook_that_hides_how_much_it_expands_is_refused() -> None:

@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
+from random import Random
 from xml.sax.saxutils import escape, quoteattr
 
 import openpyxl
@@ -134,6 +135,13 @@ def piped_zip(name: str, content: bytes, *, is_zip64: bool = False) -> bytes:
     ):
         entry.write(content)
     return pipe.taken()
+
+
+def compressible(size: int, *, noise: int) -> bytes:
+    """Return bytes of which so many in 64 KiB do not compress: 200 of them make a ratio of 220."""
+    random = Random(1)
+    block = 64 * 1024
+    return b"".join(random.randbytes(noise) + b" " * (block - noise) for _ in range(size // block))
 
 
 def changed_parts(workbook: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
