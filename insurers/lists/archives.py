@@ -79,21 +79,22 @@ def damaged() -> FileRefusedError:
     return FileRefusedError(Refusal.ARCHIVE_DAMAGED)
 
 
-class _Growth:
-    """Refuses an archive once too much comes out of it."""
+class Growth:
+    """Refuses an archive or a workbook once too much comes out of what was `taken`."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._given = 0
 
     def add(self, count: int) -> None:
+        """Count bytes that came out, or raise FileRefusedError."""
         self._given += count
         most = max(RATIO_FROM_BYTES, HIGHEST_RATIO * self._source.taken)
         if self._given > min(most, settings.EXPANDED_MAX_BYTES):
             raise FileRefusedError(Refusal.EXPANDS_TOO_MUCH)
 
 
-def _inflated(source: Source, window: int, growth: _Growth) -> Iterator[bytes]:
+def _inflated(source: Source, window: int, growth: Growth) -> Iterator[bytes]:
     """Yield what one deflated stream holds; what follows it stays in the source."""
     inflater = zlib.decompressobj(window)
     content = piece = b""
@@ -116,7 +117,7 @@ def _inflated(source: Source, window: int, growth: _Growth) -> Iterator[bytes]:
 
 def gunzipped(source: Source) -> Iterator[bytes]:
     """Yield what a gzip file holds (RFC 1952: it may have several members)."""
-    growth = _Growth(source)
+    growth = Growth(source)
     members = 0
     while source.peek(2) == GZIP:
         members += 1
@@ -162,7 +163,7 @@ def first_name(start: bytes) -> bytes:
 
 def unzipped(source: Source) -> Iterator[bytes]:
     """Yield what the only file of a zip holds; the directory is checked after the last byte."""
-    growth = _Growth(source)
+    growth = Growth(source)
     entries = files = 0
     while source.peek(4) == ZIP:
         entry = _read_entry(source)
@@ -208,7 +209,7 @@ def _zip64_sizes(extra: bytes) -> tuple[int, int]:
     raise damaged()
 
 
-def _content(source: Source, entry: _Entry, growth: _Growth) -> Iterator[bytes]:
+def _content(source: Source, entry: _Entry, growth: Growth) -> Iterator[bytes]:
     if entry.method == _DEFLATED:
         pieces = _inflated(source, -zlib.MAX_WBITS, growth)
     else:
@@ -224,7 +225,7 @@ def _content(source: Source, entry: _Entry, growth: _Growth) -> Iterator[bytes]:
         raise damaged()
 
 
-def _stored(source: Source, size: int, growth: _Growth) -> Iterator[bytes]:
+def _stored(source: Source, size: int, growth: Growth) -> Iterator[bytes]:
     while size:
         content = source.some()
         if not content:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from insurers.lists import archives
-from insurers.lists.archives import Source
+from insurers.lists.archives import Growth, Source
 from insurers.lists.problems import Refusal
 from insurers.lists.refusal import FileRefusedError
 from insurers.lists.sheets import SheetNotes, sheet_csv
@@ -38,15 +38,18 @@ class Unpacked:
     `notes` on the sheet are complete after the iteration.
     """
 
-    def __init__(self, content: Source, *, is_original: bool, notes: SheetNotes | None) -> None:
+    def __init__(
+        self, content: Source, *, is_original: bool, notes: SheetNotes | None, growth: Growth
+    ) -> None:
         self.is_original = is_original
         """Whether the text is the file as it is."""
         self.notes = notes
         self._content = content
+        self._growth = growth
 
     def __iter__(self) -> Iterator[bytes]:
         if self.notes is not None:
-            return sheet_csv(iter(self._content), self.notes)
+            return sheet_csv(iter(self._content), self.notes, self._growth)
         return iter(self._content)
 
 
@@ -55,7 +58,7 @@ def unpack(chunks: Iterator[bytes]) -> Unpacked:
 
     One wrapping, no more. `chunks` is never closed, so that whoever needs the rest can take it.
     """
-    source = Source(chunks)
+    source = uploaded = Source(chunks)
     start = source.peek(_START_BYTES)
     unwrap = _wrapping(start)
     if unwrap is not None:
@@ -70,6 +73,7 @@ def unpack(chunks: Iterator[bytes]) -> Unpacked:
         source,
         is_original=unwrap is None and not is_workbook,
         notes=SheetNotes() if is_workbook else None,
+        growth=Growth(uploaded),
     )
 
 

@@ -46,6 +46,7 @@ HIGHEST_RATIO = 200
 RATIO_FROM_BYTES = 10 * 1024**2
 FIRST_ROWS = 20
 CELLS_AT_ONCE = 50_000
+PIECE_BYTES = 1024**2  # of CSV at once: the parent holds one, however long the cells are.
 HIDDEN_NAMED = 20
 
 # Python opens a file for each codec that it meets, and for none behind the walls.
@@ -104,7 +105,7 @@ def _read(count: int) -> bytes:
     return content
 
 
-def send(letter: bytes, content: bytes) -> None:
+def send(letter: bytes, content: bytes | memoryview) -> None:
     """Send one message."""
     message = memoryview(_HEAD.pack(letter, len(content)) + content)
     with _SENDING:
@@ -492,7 +493,9 @@ def send_csv(rows: list[Any], days: Collection[int] = ()) -> None:
         csv.writer(text, lineterminator="\n").writerows(rows)
         # Returns stand inside cells alone, and these between quotes.
         lines = text.getvalue().replace("\r\n", "\n").replace("\r", "\n")
-    send(b"C", lines.encode("utf-8", "replace"))
+    content = memoryview(lines.encode("utf-8", "replace"))
+    for start in range(0, len(content), PIECE_BYTES):
+        send(b"C", content[start : start + PIECE_BYTES])
 
 
 def _joined(rows: list[Any]) -> str:

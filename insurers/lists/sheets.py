@@ -21,6 +21,7 @@ from typing import Any
 
 from django.conf import settings
 
+from insurers.lists.archives import Growth
 from insurers.lists.headers import SURE_HEADERS, field_of, recognised
 from insurers.lists.problems import Field, Refusal
 from insurers.lists.refusal import FileRefusedError
@@ -30,7 +31,7 @@ MOST_MEMORY = 1_200_000_000
 
 _CHILD = Path(__file__).with_name("sheet_child.py")
 _HEAD = struct.Struct(">cI")
-_LONGEST_MESSAGE = 256 * 1024**2
+_LONGEST_MESSAGE = 32 * 1024**2  # The first rows of a sheet, in JSON.
 _WATCHED_EVERY_MS = 50
 _PIPE_BYTES = 1024**2
 _SET_PIPE_SIZE = 1031  # Linux's F_SETPIPE_SZ.
@@ -56,21 +57,21 @@ class SheetNotes:
     first_hidden_rows: list[int] = field(default_factory=list)
 
 
-def sheet_csv(chunks: Iterator[bytes], notes: SheetNotes) -> Iterator[bytes]:
+def sheet_csv(chunks: Iterator[bytes], notes: SheetNotes, growth: Growth) -> Iterator[bytes]:
     """Yield the CSV of a workbook's sheet, and fill in `notes`; or raise FileRefusedError.
 
-    The sheet is the first that people see with recognised headers, else the first not empty.
+    `growth` bounds the CSV, whatever the workbook says of its parts. The sheet is the first that
+    people see with recognised headers, else the first not empty.
     """
     child = _Child()
     try:
         child.give(chunks)
-        yield from _sheet(child, notes)
+        yield from _sheet(child, notes, growth)
     finally:
         child.stop()
 
 
-def _sheet(child: "_Child", notes: SheetNotes) -> Iterator[bytes]:
-    given = 0
+def _sheet(child: "_Child", notes: SheetNotes, growth: Growth) -> Iterator[bytes]:
     while True:
         letter, content = child.receive()
         if letter == b"H":
@@ -82,10 +83,7 @@ def _sheet(child: "_Child", notes: SheetNotes) -> Iterator[bytes]:
                 days = _days(rows[number - 1])
                 child.send(b"T", json.dumps({"header_row": number, "days": days}).encode())
         elif letter == b"C":
-            # A sheet may repeat one long text in every cell.
-            given += len(content)
-            if given > settings.EXPANDED_MAX_BYTES:
-                raise FileRefusedError(Refusal.EXPANDS_TOO_MUCH)
+            growth.add(len(content))  # A sheet may repeat one long text in every cell.
             yield content
         elif letter == b"S":
             known = _parsed(content)

@@ -2,6 +2,7 @@
 
 import csv
 import datetime
+import gzip
 import io
 import os
 import resource
@@ -321,6 +322,42 @@ def test_a_workbook_of_more_than_200_times_its_size_is_refused_and_one_of_less_i
     assert refusal_of(over) == Refusal.EXPANDS_TOO_MUCH
     assert 160 < size / len(under) < 199
     assert read(under)[0] == CSV
+
+
+def with_one_text_in_every_row(rows: int, length: int) -> bytes:
+    """Return a workbook whose parts are small, and whose cells repeat a long text."""
+    cells = "".join(
+        f'<row r="{n}"><c r="A{n}"><v>{n * 7919}</v></c><c r="C{n}" t="s"><v>0</v></c></row>'
+        for n in range(3, rows + 3)
+    )
+
+    def repeat(name: str, part: bytes) -> bytes:
+        if "worksheets/" in name:
+            return part.replace(b"</sheetData>", cells.encode() + b"</sheetData>")
+        return part
+
+    with zipfile.ZipFile(io.BytesIO(changed_parts(xlsx(HEADER, LISE), repeat))) as parts:
+        files = {name: parts.read(name) for name in parts.namelist()}
+    namespace = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    text = f"<si><t>{'x' * length}</t></si>"
+    files["xl/sharedStrings.xml"] = f'<sst xmlns="{namespace}">{text}</sst>'.encode()
+    return zipped(files)
+
+
+def test_a_text_repeated_in_every_cell_counts_each_time() -> None:
+    bomb = with_one_text_in_every_row(2000, 32_767)
+    assert len(bomb) < 100_000
+    with zipfile.ZipFile(io.BytesIO(bomb)) as parts:
+        assert sum(part.file_size for part in parts.infolist()) < 200 * len(bomb)
+    assert refusal_of(bomb) == Refusal.EXPANDS_TOO_MUCH
+    assert refusal_of(gzip.compress(bomb)) == Refusal.EXPANDS_TOO_MUCH
+
+
+def test_long_texts_come_to_the_worker_in_small_pieces() -> None:
+    content = with_one_text_in_every_row(300, 32_767)
+    pieces = list(map(len, unpack(iter([content]))))
+    assert 300 * 32_767 < sum(pieces) < 10 * 2**20
+    assert max(pieces) <= 2**20
 
 
 def test_a_workbook_that_hides_how_much_it_expands_is_refused() -> None:
