@@ -10,9 +10,11 @@ from pytest_django.fixtures import Settings
 
 from insurers.lists.keystore import (
     FolderKeyStore,
+    KeyDestroyedError,
     KeyExistsError,
     KeyNotFoundError,
     KeyStore,
+    StoreUnreachableError,
     WrappedKeyStore,
     WrongKeyError,
     key_store,
@@ -52,7 +54,33 @@ def test_a_destroyed_key_is_gone_and_can_be_destroyed_again(store: KeyStore) -> 
     store.put(NAME, KEY)
     store.destroy(NAME)
     store.destroy(NAME)
+    assert not store.exists(NAME)
     with pytest.raises(KeyNotFoundError):
+        store.get(NAME)
+
+
+def test_a_destroyed_key_is_told_from_one_that_never_was(store: KeyStore) -> None:
+    """Of the first a restored database may speak; of the second it may not."""
+    store.put("list/8/1", KEY)
+    store.destroy("list/8/1")
+    store.destroy(NAME)
+    with pytest.raises(KeyDestroyedError, match="list/8/1"):
+        store.get("list/8/1")
+    with pytest.raises(KeyNotFoundError, match=NAME) as never:
+        store.get(NAME)
+    assert not isinstance(never.value, KeyDestroyedError)
+
+
+def test_the_name_of_a_destroyed_key_can_be_given_anew(store: KeyStore) -> None:
+    store.put(NAME, KEY)
+    store.destroy(NAME)
+    store.put(NAME, bytes(32))
+    assert (store.get(NAME), list(store.names())) == (bytes(32), [NAME])
+
+
+def test_a_store_that_cannot_be_read_is_no_lost_key(store: KeyStore, tmp_path: Path) -> None:
+    (tmp_path / "the store" / NAME).mkdir(parents=True)
+    with pytest.raises(StoreUnreachableError):
         store.get(NAME)
 
 

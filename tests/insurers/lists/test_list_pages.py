@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 
 from audit.models import AuditEntry
 from insurers.lists.acceptance import publish_list
+from insurers.lists.error_file import LINES_AT_ONCE
 from insurers.lists.problems import Refusal
 from insurers.models import AffectedList, ListState, Operator
 from tests import cast
@@ -143,6 +144,16 @@ def test_a_reading_is_followed_with_and_without_javascript(paule: Client) -> Non
     assert "hx-trigger" in part.content.decode()
 
 
+def test_a_reading_shows_its_bytes_and_counts_its_rows(paule: Client) -> None:
+    affected_list = received(csv_file(LISE))
+    AffectedList.objects.filter(pk=affected_list.pk).update(
+        state=ListState.INGESTING, rows=1234, rows_rejected=5, bytes_read=7
+    )
+    part = paule.get(reverse("list_progress", args=[affected_list.pk])).content.decode()
+    assert "1\u202f234 lignes lues, 5 rejetées" in part
+    assert f'max="{affected_list.size_bytes}" value="7"' in part
+
+
 def test_the_page_is_renewed_once_the_reading_ends(paule: Client) -> None:
     affected_list = read(csv_file(LISE))
     part = paule.get(reverse("list_progress", args=[affected_list.pk]))
@@ -218,6 +229,15 @@ def test_the_error_file_names_places_and_never_values(paule: Client) -> None:
     assert header == ["ligne", "colonne", "gravité", "problème", "que faire"]
     assert line[:3] == ["3", "date de naissance", "ligne rejetée"]
     assert "1980" not in text.replace("31/12/1980 ou 1980-12-31", "")
+
+
+def test_the_error_file_holds_every_line_of_a_file_of_errors(paule: Client) -> None:
+    bad = 2 * LINES_AT_ONCE + 1
+    affected_list = read(csv_file(LISE, *["A9;31/02/1980;;;;"] * bad))
+    response: Any = paule.get(reverse("list_errors", args=[affected_list.pk]))
+    text = b"".join(response.streaming_content).decode("utf-8-sig")
+    _header, *lines = csv.reader(text.splitlines(), delimiter=";")
+    assert [line[0] for line in lines] == [str(3 + place) for place in range(bad)]
 
 
 @pytest.mark.parametrize(

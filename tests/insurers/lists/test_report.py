@@ -102,6 +102,40 @@ def test_the_page_warns_when_far_from_the_declaration(expected: int, warned: boo
     assert FAR == 0.10
 
 
+def test_the_page_says_what_was_declared_where_the_list_is_far_from_it(paule: Client) -> None:
+    declared = Declaration.objects.filter(pk=cast.declaration().pk)
+    found = read(csv_file(LISE, OMAR))
+    warning = "2 personnes seraient listées\u202f; votre déclaration en annonce 3."
+    declared.update(expected_people=3)
+    assert warning in page(paule, found)
+    declared.update(expected_people=2)
+    assert "votre déclaration en annonce" not in page(paule, found)
+
+
+def test_the_page_says_all_that_was_counted(paule: Client) -> None:
+    """A family of three, somebody with a mobile only, and one row twice; another list before."""
+    accepted(csv_file(OMAR, INES, BAD.replace("31/02", "01/02")))
+    family = [LISE.replace("A00123", f"A{n}").replace("06 39 98 00 01", "") for n in range(3)]
+    mobile = "A7;31/12/1980;Marin;Noé;;06 39 98 00 02"
+    html = page(
+        paule, read(csv_file(*family, family[0], mobile, OMAR.replace("omar@", "o@"), INES))
+    )
+    for said in (
+        "<strong>6</strong> personnes",
+        "<strong>4</strong> nouvelles",
+        "<strong>1</strong> au contact changé",
+        "<strong>1</strong> déjà listées, sans changement",
+        "\u00a0: 1 de leurs personnes ne sont pas dans ce fichier.",
+        "<dt>Courriel seul</dt><dd>5</dd>",
+        "<dt>Mobile seul</dt><dd>1</dd>",
+        "<dt>Courriel et mobile</dt><dd>0</dd>",
+        "<dd>1, pour 3 personnes</dd>",
+        "<td>La même personne figure plus loin avec le même contact</td>"
+        '<td>personne gardée</td><td class="number">1</td>',
+    ):
+        assert said in html, said
+
+
 def test_listed_after_counts_nobody_twice() -> None:
     accepted(csv_file(LISE, OMAR))
     assert report_on(LISE_ELSEWHERE, INES).listed_after == 3

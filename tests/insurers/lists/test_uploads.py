@@ -77,6 +77,10 @@ def test_an_upload_that_is_too_large_leaves_nothing(tmp_path: Path, settings: Se
     assert stored(tmp_path) == []
 
 
+def test_a_file_of_4_gb_may_come_unless_a_setting_says_otherwise(settings: Settings) -> None:
+    assert settings.UPLOAD_MAX_BYTES == settings.EXPANDED_MAX_BYTES == 4 * 1024**3
+
+
 def test_a_disk_that_is_full_is_said_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
