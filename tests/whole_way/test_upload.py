@@ -73,10 +73,14 @@ def test_a_large_file_goes_in_parts_to_its_list(paule: Page, tmp_path: Path) -> 
 
 def test_a_lost_connection_is_said_and_the_upload_goes_on(paule: Page, tmp_path: Path) -> None:
     cut_parts(paule, after=1)
-    send(paule, large_file(tmp_path, "B"))
+    path = large_file(tmp_path, "B")
+    size = path.stat().st_size
+    send(paule, path)
     expect(paule.get_by_role("alert")).to_contain_text("La connexion est coupée", timeout=30_000)
     assert Axe().run(paule).response["violations"] == []
     assert paule.evaluate("document.documentElement.scrollWidth") <= 320
+    bar = paule.get_by_role("progressbar")
+    assert bar.evaluate("bar => [bar.value, bar.max]") == [8 * 1024**2, size]
     paule.unroute(PARTS)
     paule.wait_for_url(LIST_PAGE, timeout=60_000)
 
