@@ -94,6 +94,11 @@ class Stack:
         self.worker.wait()
         self.log.write_bytes(b"")
 
+    def restart_worker(self) -> None:
+        """SIGKILL the worker and its children, and start another."""
+        self.kill_worker()
+        self.start_worker()
+
     def kill_beat(self) -> None:
         """SIGKILL beat."""
         assert self._beat is not None

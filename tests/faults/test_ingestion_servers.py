@@ -1,4 +1,4 @@
-"""PostgreSQL or Redis killed, restarted or emptied under real workers that take a list in.
+"""Workers, PostgreSQL or Redis killed, restarted or emptied while a list is taken in.
 
 Each fault strikes in each phase of the same list, and what it ends as equals, row by row,
 what a reading without any fault makes of the same file.
@@ -41,6 +41,7 @@ FAULTS = (
     pytest.param("restart_postgres", marks=FULL),
     pytest.param("flush_redis", marks=FULL),
     "kill_redis",
+    "kill_worker",
 )
 PEOPLE = 50_000
 
@@ -164,7 +165,8 @@ def strike_in_each(
 def test_a_list_struck_in_each_phase_ends_whole_and_exact(
     fault: str, people: int, servers: OwnServers, stack: Stack, gates: Gates
 ) -> None:
-    strike, rows = getattr(servers, fault), ManyRows(people)
+    strike = stack.restart_worker if fault == "kill_worker" else getattr(servers, fault)
+    rows = ManyRows(people)
     content = gzipped(rows)
     expected = uninterrupted(content)
     assert expected["counts"] == rows.counts
