@@ -32,6 +32,7 @@ MOST_MEMORY = 1_200_000_000
 _CHILD = Path(__file__).with_name("sheet_child.py")
 _HEAD = struct.Struct(">cI")
 _LONGEST_MESSAGE = 32 * 1024**2  # The first rows of a sheet, in JSON.
+_MOST_BORDERS = 100_000_000  # twice the cells that fit in the child's memory
 _WATCHED_EVERY_MS = 50
 _PIPE_BYTES = 1024**2
 _SET_PIPE_SIZE = 1031  # Linux's F_SETPIPE_SZ.
@@ -72,6 +73,7 @@ def sheet_csv(chunks: Iterator[bytes], notes: SheetNotes, growth: Growth) -> Ite
 
 
 def _sheet(child: "_Child", notes: SheetNotes, growth: Growth) -> Iterator[bytes]:
+    borders = 0
     while True:
         letter, content = child.receive()
         if letter == b"H":
@@ -83,7 +85,13 @@ def _sheet(child: "_Child", notes: SheetNotes, growth: Growth) -> Iterator[bytes
                 days = _days(rows[number - 1])
                 child.send(b"T", json.dumps({"header_row": number, "days": days}).encode())
         elif letter == b"C":
-            growth.add(len(content))  # A sheet may repeat one long text in every cell.
+            # One long text may stand in every cell; and one cell far down makes a million blank
+            # rows, which are borders alone.
+            texts = len(content.translate(None, b",\n"))
+            growth.add(texts)
+            borders += len(content) - texts
+            if borders > _MOST_BORDERS:
+                raise FileRefusedError(Refusal.TOO_MANY_CELLS)
             yield content
         elif letter == b"S":
             known = _parsed(content)

@@ -324,7 +324,7 @@ def test_a_workbook_of_more_than_200_times_its_size_is_refused_and_one_of_less_i
     assert read(under)[0] == CSV
 
 
-def with_one_text_in_every_row(rows: int, length: int) -> bytes:
+def with_one_text_in_every_row(rows: int, length: int, letter: str = "x") -> bytes:
     """Return a workbook whose parts are small, and whose cells repeat a long text."""
     cells = "".join(
         f'<row r="{n}"><c r="A{n}"><v>{n * 7919}</v></c><c r="C{n}" t="s"><v>0</v></c></row>'
@@ -339,7 +339,7 @@ def with_one_text_in_every_row(rows: int, length: int) -> bytes:
     with zipfile.ZipFile(io.BytesIO(changed_parts(xlsx(HEADER, LISE), repeat))) as parts:
         files = {name: parts.read(name) for name in parts.namelist()}
     namespace = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    text = f"<si><t>{'x' * length}</t></si>"
+    text = f"<si><t>{letter * length}</t></si>"
     files["xl/sharedStrings.xml"] = f'<sst xmlns="{namespace}">{text}</sst>'.encode()
     return zipped(files)
 
@@ -351,6 +351,24 @@ def test_a_text_repeated_in_every_cell_counts_each_time() -> None:
         assert sum(part.file_size for part in parts.infolist()) < 200 * len(bomb)
     assert refusal_of(bomb) == Refusal.EXPANDS_TOO_MUCH
     assert refusal_of(gzip.compress(bomb)) == Refusal.EXPANDS_TOO_MUCH
+
+
+def test_a_text_of_nothing_but_commas_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "_MOST_BORDERS", 1_000_000)
+    bomb = with_one_text_in_every_row(300, 32_767, letter=",")
+    assert refusal_of(bomb) == Refusal.TOO_MANY_CELLS
+
+
+def test_a_stray_cell_at_the_end_of_a_sheet_is_no_bomb() -> None:
+    """Of the million blank rows above it each cell is a comma: 11 MB out of 5 KB."""
+
+    def stray(_name: str, part: bytes) -> bytes:
+        last = b'<row r="1048576"><c r="K1048576"><v>1</v></c></row></sheetData>'
+        return part.replace(b"</sheetData>", last)
+
+    text, _notes = read(changed_parts(xlsx(*ROWS), stray))
+    assert len(text) > 11_000_000
+    assert text.splitlines()[1] == ",".join(LISE) + "," * 7
 
 
 def test_long_texts_come_to_the_worker_in_small_pieces() -> None:
