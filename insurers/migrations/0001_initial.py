@@ -257,6 +257,7 @@ class Migration(migrations.Migration):
                     ('refusal_code', models.CharField(blank=True, max_length=40, verbose_name='motif du refus')),
                     ('refusal_row', models.PositiveBigIntegerField(null=True, verbose_name='ligne du refus')),
                     ('refusal_column', models.CharField(blank=True, max_length=60, verbose_name='colonne du refus')),
+                    ('refusal_problem', models.CharField(blank=True, max_length=40, verbose_name='problème à cet endroit')),
                     ('ingest_seconds', models.FloatField(null=True, verbose_name='durée de lecture en secondes')),
                     ('uploaded_at', models.DateTimeField(verbose_name='reçue le')),
                     ('decided_at', models.DateTimeField(null=True, verbose_name='décidée le')),
