@@ -17,7 +17,7 @@ from functools import partial
 from threading import Lock, Thread, get_ident
 from typing import Any, ParamSpec, TypeVar, cast
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, Error, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from greenlet import getcurrent, greenlet
 
@@ -146,7 +146,7 @@ class _Loop:
             os.write(self._rope, b"!")
 
     def by_a_clerk(self, job: _Job, function: Callable[[], T]) -> T:
-        done = self._clerks.submit(function)
+        done = self._clerks.submit(_at_work, function)
         done.add_done_callback(lambda _done: self.wake(job))
         self.give_way()
         return done.result()
@@ -169,6 +169,15 @@ class _Loop:
         if failed:
             raise failed[0]
         return found[0]
+
+
+def _at_work(function: Callable[[], T]) -> T:
+    try:
+        return function()
+    except Error:
+        # PostgreSQL may have ended it: whose work this clerk does next is to have another.
+        connection.close()
+        raise
 
 
 def run_together(functions: Sequence[Callable[[], T]]) -> list[T]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from notifications.campaigns.halting import halt_campaign, halt_if_failing
@@ -107,8 +107,13 @@ def _batch_of(turn: Turn, hand: Hand) -> Batch | float:
         _leave_out_suppressed(batch_id)
         messages = [_address(letterhead, turn.channel, leased) for leased in _leased(batch_id)]
         give_back_slots(sender=sender, count=slots.count - len(messages), slots=slots)
+    except (OperationalError, InterfaceError):
+        # Nothing was sent yet: all go back, if PostgreSQL ended no more than this connection.
+        connection.close_if_unusable_or_obsolete()
+        _close(batch_id, hand)
+        raise
     except Exception:
-        # Nothing was sent yet: all go back, and a person looks before anything is tried again.
+        # All go back too, and a person looks before anything is tried again.
         _close(batch_id, hand)
         halt_campaign(campaign_id=turn.campaign_id, reason="unexpected", now=timezone.now())
         raise

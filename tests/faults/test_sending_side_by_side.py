@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import psycopg
 import pytest
@@ -228,4 +229,46 @@ def test_all_end_when_the_connection_that_records_is_lost_and_nobody_is_told_twi
     assert recover_batches(now=timezone.now()) == len(FOUR)
     at_once(partial(dispatch_by_turns, seconds=5, connections=len(FOUR)))
     assert sorted(mail.recipients) == everybody()
+    check_figures()
+
+
+WAITING = """
+SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+@pytest.mark.parametrize("left_out", [True, False])
+def test_a_batch_whose_laying_out_is_cut_goes_back_whole_and_its_campaign_goes_on(
+    mail: Recorder,  # noqa: F811
+    left_out: bool,
+) -> None:
+    """Within a transaction, where an address is to be left out, and without one."""
+    found = campaign("a")
+    if left_out:
+        message = Notification.objects.filter(campaign=found).earliest("pk")
+        suppress_address_of(notification_id=message.pk, reason="smtp-550", now=timezone.now())
+    begun, at_work = Event(), Event()
+
+    def cut() -> None:
+        with observer() as holding, observer() as watching, holding.transaction():
+            # Read where messages are laid out.
+            holding.execute("LOCK TABLE members.affected_member")
+            begun.set()
+            wait_for(lambda: watching.execute(WAITING).fetchone() is not None)
+            watching.execute(f"SELECT pg_terminate_backend(pid) FROM ({WAITING}) AS one")
+            assert at_work.wait(30)
+
+    def send() -> None:
+        assert begun.wait(30)
+        try:
+            dispatch_by_turns(seconds=5, connections=1)
+        finally:
+            at_work.set()
+
+    with pytest.raises(OperationalError):
+        at_once(send, cut)
+    assert set(Notification.objects.values_list("state", flat=True)) == {State.PENDING}
+    assert recover_batches(now=timezone.now()) == 0
+    at_once(partial(dispatch_by_turns, seconds=5, connections=1))
+    assert len(mail.recipients) == len(set(mail.recipients)) == MANY - left_out
     check_figures()

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread, get_ident
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 
 from notifications.channels import smtp
 from notifications.channels.base import ChannelDownError
@@ -132,6 +132,22 @@ def test_few_clerks_work_for_all_and_nobody_is_held_up() -> None:
     assert get_ident() not in clerks
     with pytest.raises(ValueError, match="a clerk's"):
         run_together([partial(ask, 3)])
+
+
+@pytest.mark.django_db
+def test_a_clerk_whose_connection_is_cut_does_the_next_work_over_another() -> None:
+    def ask(statement: str) -> object:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchone()
+
+    def one() -> object:
+        with pytest.raises(OperationalError):
+            by_a_clerk(ask, "SELECT pg_terminate_backend(pg_backend_pid())")
+        return by_a_clerk(ask, "SELECT 1")
+
+    with ThreadPoolExecutor(1) as pool:  # This thread is within the test's transaction.
+        assert pool.submit(run_together, [one]).result() == [(1,)]
 
 
 def test_who_lets_the_others_go_first_goes_on_when_none_can(pairs: Pairs) -> None:
