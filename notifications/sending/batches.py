@@ -6,7 +6,7 @@ connections that are sending.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from notifications.campaigns.halting import halt_campaign, halt_if_failing
 from notifications.channels import Outcome, Outgoing, connections_of, window_of
+from notifications.cooperation import by_a_clerk
 from notifications.models import Channel, State
 from notifications.notices.rendering import EmailText, Message
 from notifications.outbox.settling import settle
@@ -58,7 +59,7 @@ class Addressed(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """Messages leased to a connection, laid out."""
+    """Messages leased to a connection."""
 
     id: int
     letterhead: Letterhead
@@ -73,16 +74,22 @@ def next_batch(hand: Hand, *, only: int | None) -> Batch | float:
 
     Returns the batch, or how many seconds to wait before this is asked again.
     """
+    found = by_a_clerk(_lease_in_turn, hand, only=only)
+    return _ready(found, hand) if isinstance(found, Batch) else found
+
+
+def _lease_in_turn(hand: Hand, *, only: int | None) -> Batch | float:
+    """Return a batch whose messages are not laid out yet, or how many seconds to wait."""
     waits = [PATIENCE]
     for turn in turns_in_order(now=timezone.now(), only=only):
-        found = _batch_of(turn, hand)
+        found = _lease(turn, hand)
         if isinstance(found, Batch):
             return found
         waits.append(found)
     return min(waits)
 
 
-def _batch_of(turn: Turn, hand: Hand) -> Batch | float:
+def _lease(turn: Turn, hand: Hand) -> Batch | float:
     letterhead = hand.letterheads.of(turn.campaign_id)
     insurer_id = letterhead.campaign.insurer_id
     sender, pace = account_and_pace(insurer_id=insurer_id, channel=turn.channel)
@@ -103,21 +110,35 @@ def _batch_of(turn: Turn, hand: Hand) -> Batch | float:
     if batch_id is None:
         give_back_slots(sender=sender, count=slots.count, slots=slots)
         return PATIENCE
+    return Batch(batch_id, letterhead, turn.channel, sender, slots, [])
+
+
+def _ready(batch: Batch, hand: Hand) -> Batch:
+    """Give the people of addresses that bounced, or complained, to their next channel; lay out
+    the messages of the others."""
     try:
-        _leave_out_suppressed(batch_id)
-        messages = [_address(letterhead, turn.channel, leased) for leased in _leased(batch_id)]
-        give_back_slots(sender=sender, count=slots.count - len(messages), slots=slots)
+        # One by one: there may be hundreds, and others have work for the clerks meanwhile.
+        for number in by_a_clerk(suppressed_in, batch_id=batch.id, now=timezone.now()):
+            outcome = Outcome(number, State.SUPPRESSED, "suppressed")
+            by_a_clerk(record_outcome, batch_id=batch.id, outcome=outcome, now=timezone.now())
+        return by_a_clerk(_laid_out, batch)
     except (OperationalError, InterfaceError):
-        # Nothing was sent yet: all go back, if PostgreSQL ended no more than this connection.
-        connection.close_if_unusable_or_obsolete()
-        _close(batch_id, hand)
+        # Nothing was sent yet: all go back, if PostgreSQL ended no more than that connection.
+        by_a_clerk(_close, batch.id, hand)
         raise
     except Exception:
         # All go back too, and a person looks before anything is tried again.
-        _close(batch_id, hand)
-        halt_campaign(campaign_id=turn.campaign_id, reason="unexpected", now=timezone.now())
+        by_a_clerk(_close, batch.id, hand)
+        campaign_id = batch.letterhead.campaign.pk
+        by_a_clerk(halt_campaign, campaign_id=campaign_id, reason="unexpected", now=timezone.now())
         raise
-    return Batch(batch_id, letterhead, turn.channel, sender, slots, messages)
+
+
+def _laid_out(batch: Batch) -> Batch:
+    messages = [_address(batch.letterhead, batch.channel, leased) for leased in _leased(batch.id)]
+    unused = batch.slots.count - len(messages)
+    give_back_slots(sender=batch.sender, count=unused, slots=batch.slots)
+    return replace(batch, messages=messages)
 
 
 def end_batch(batch: Batch, hand: Hand, *, is_taken: bool) -> None:
@@ -144,13 +165,6 @@ def abandon(batch: Batch, hand: Hand) -> None:
 def _close(batch_id: int, hand: Hand) -> None:
     now = timezone.now()
     close_batch(batch_id=batch_id, now=now, due_at=now, holder=hand.recorder.leasing)
-
-
-def _leave_out_suppressed(batch_id: int) -> None:
-    """Give the people of addresses that bounced, or complained, to their next channel."""
-    for notification_id in suppressed_in(batch_id=batch_id, now=timezone.now()):
-        outcome = Outcome(notification_id, State.SUPPRESSED, "suppressed")
-        record_outcome(batch_id=batch_id, outcome=outcome, now=timezone.now())
 
 
 class _Leased(NamedTuple):

@@ -67,7 +67,7 @@ def dispatch(
     """Send for all campaigns for about `seconds`; return whether messages remain due now."""
     hand = Hand(recorder, letterheads, end=time.monotonic() + seconds)
     while time.monotonic() <= hand.end:
-        found = by_a_clerk(next_batch, hand, only=only)
+        found = next_batch(hand, only=only)
         if isinstance(found, Batch):
             _send(found, hand)
         elif found >= min(hand.end - time.monotonic(), PATIENCE):

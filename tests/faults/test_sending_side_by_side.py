@@ -15,6 +15,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from notifications.channels.mime import compose
+from notifications.cooperation import CLERKS
 from notifications.models import Campaign, CampaignState, Notification, State
 from notifications.outbox.building import build_outbox
 from notifications.sending.dispatchers import dispatch_by_turns
@@ -180,6 +181,32 @@ def test_addresses_that_are_left_out_hold_no_other_connection_up(
     assert left_out[0] < MANY
     other.refresh_from_db()
     assert not other.halt_reason
+    check_figures()
+
+
+def test_addresses_that_are_left_out_do_not_keep_all_clerks(
+    mail: Recorder,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More connections than clerks lease nothing but such addresses; one has messages to send."""
+    for letter in FOUR[:-1]:
+        for message in Notification.objects.filter(campaign=campaign(letter)):
+            suppress_address_of(notification_id=message.pk, reason="smtp-550", now=timezone.now())
+    campaign(FOUR[-1])
+    take, left_out = mail.handle_DATA, list[int]()
+
+    with observer() as watching:
+
+        async def look_first(server: SMTP, session: Session, envelope: Envelope) -> str:
+            found = watching.execute(LEFT_OUT).fetchone()
+            assert found is not None
+            left_out.append(found[0])
+            return await take(server, session, envelope)
+
+        monkeypatch.setattr(mail, "handle_DATA", look_first)
+        at_once(partial(dispatch_by_turns, seconds=5, connections=len(FOUR)))
+    assert sorted(mail.recipients) == sorted(addresses(FOUR[-1]))
+    assert left_out[0] < CLERKS * MANY
     check_figures()
 
 
