@@ -40,7 +40,12 @@ from notifications.sending.batches import (
 )
 from notifications.sending.leases import is_still_sent
 from notifications.sending.letterheads import Letterheads
-from notifications.sending.outcomes import finish_if_done, note_sending, record_outcome
+from notifications.sending.outcomes import (
+    LeaseLostError,
+    finish_if_done,
+    note_sending,
+    record_outcome,
+)
 from notifications.sending.pacing import AHEAD, Slots
 from notifications.sending.recorder import Recorder
 from notifications.sending.turns import turns_in_order
@@ -80,8 +85,8 @@ def dispatch(
 def _send(batch: Batch, hand: Hand) -> None:
     try:
         is_taken = _is_taken(batch, hand)
-    except (OperationalError, InterfaceError):
-        raise  # PostgreSQL is gone, and the lease with it: the sweep recovers the batch.
+    except (OperationalError, InterfaceError, LeaseLostError):
+        raise  # PostgreSQL is gone, and the lease with it: the sweep recovers the batch, or has.
     except Exception:
         by_a_clerk(abandon, batch, hand)
         raise

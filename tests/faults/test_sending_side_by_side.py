@@ -20,6 +20,7 @@ from notifications.models import Campaign, CampaignState, Notification, State
 from notifications.outbox.building import build_outbox
 from notifications.sending.dispatchers import dispatch_by_turns
 from notifications.sending.leases import LOCK_SPACE, recover_batches
+from notifications.sending.outcomes import LeaseLostError
 from notifications.sending.suppression import suppress_address_of
 from tests import cast
 from tests.faults.test_effects_at_once import at_once, mail  # noqa: F401
@@ -131,6 +132,17 @@ def observer() -> "psycopg.Connection[tuple[int]]":
     return psycopg.connect(host=host, user="postgres", dbname=name, autocommit=True)
 
 
+def cut_the_leases() -> None:
+    with observer() as watching:
+        found = watching.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d"
+            " ON d.oid = database AND d.datname = current_database()"
+            " WHERE locktype = 'advisory' AND classid = %s GROUP BY pid",
+            [LOCK_SPACE],
+        )
+        assert len(found.fetchall()) == 1
+
+
 def everybody() -> list[str]:
     return sorted(address for letter in FOUR for address in addresses(letter))
 
@@ -239,14 +251,7 @@ def test_all_end_when_the_connection_that_records_is_lost_and_nobody_is_told_twi
 
     def cut() -> None:
         wait_for(lambda: mail.held == len(FOUR))
-        with observer() as watching:
-            found = watching.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d"
-                " ON d.oid = database AND d.datname = current_database()"
-                " WHERE locktype = 'advisory' AND classid = %s GROUP BY pid",
-                [LOCK_SPACE],
-            )
-            assert len(found.fetchall()) == 1
+        cut_the_leases()
         mail.holds_from, mail.holding = None, False
 
     begun = time.monotonic()
@@ -256,6 +261,39 @@ def test_all_end_when_the_connection_that_records_is_lost_and_nobody_is_told_twi
     assert recover_batches(now=timezone.now()) == len(FOUR)
     at_once(partial(dispatch_by_turns, seconds=5, connections=len(FOUR)))
     assert sorted(mail.recipients) == everybody()
+    check_figures()
+
+
+def test_a_refusal_that_comes_once_its_batch_was_recovered_stops_no_campaign(
+    mail: Recorder,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = campaign("a")
+    mail.slow = set(addresses("a"))
+    mail.answers = dict.fromkeys(addresses("a"), "550 5.1.1 nobody")
+    answer, asked = mail.handle_RCPT, list[str]()
+
+    async def ask(
+        server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        asked.append(address)
+        return await answer(server, session, envelope, address, options)
+
+    monkeypatch.setattr(mail, "handle_RCPT", ask)
+
+    def recover() -> None:
+        wait_for(lambda: bool(asked))
+        cut_the_leases()
+        wait_for(lambda: recover_batches(now=timezone.now()) == 1)
+        mail.slow = set()
+
+    with pytest.raises(LeaseLostError):
+        at_once(partial(dispatch_by_turns, seconds=5, connections=1), recover)
+    found.refresh_from_db()
+    assert not found.halt_reason
+    mail.answers = {}
+    at_once(partial(dispatch_by_turns, seconds=5, connections=1))
+    assert sorted(mail.recipients) == sorted({*addresses("a")} - {asked[0]})
     check_figures()
 
 
