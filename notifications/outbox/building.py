@@ -27,13 +27,13 @@ from notifications.outbox.message_rows import (
 )
 from notifications.outbox.planning import (
     CLAIM,
-    CLAIMED,
     COVER,
-    DROP,
     MEMBERS,
+    NOT_OURS,
     SAME_PERSON,
     TOLD_FOR,
     UNLESS_CLAIMED,
+    plan,
     run,
     values_of,
 )
@@ -151,17 +151,20 @@ def build_outbox(*, campaign_id: int, now: datetime) -> bool:
         if campaign.kind == CampaignKind.NOTICE:
             values |= {"left_state": "told_already", "left_reason": "earlier_campaign"}
             with nullcontext() if is_within else messages_beside(values) as beside:
-                run((MEMBERS, CHOICES), values)
+                plan(values)
+                run((CHOICES,), values)
                 _claim(values)
-                run((CLAIMED, COVER), values)
                 made = make_messages(values) if beside is None else _shared_out(values, beside)
-            run((EVENTS, NOW_TOLD_HERE, DROP), values | _columns(made))
+            run(
+                (EVENTS, NOW_TOLD_HERE, "DROP TABLE planned, claims CASCADE"),
+                values | _columns(made),
+            )
         else:
             values |= {"left_state": "cancelled", "left_reason": "not_told_before"}
             values |= {"others": _other_lists(campaign)}
             run((MEMBERS, TELL_AGAIN, COVER), values)
             made = make_messages(values)
-            run((EVENTS, DROP), values | _columns(made))
+            run((EVENTS, "DROP TABLE planned, claimed, covered"), values | _columns(made))
         Campaign.objects.filter(pk=campaign.pk).update(state=CampaignState.SENDING)
         settle(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id, now=now)
     return True
@@ -225,7 +228,7 @@ def _claim(values: dict[str, Any]) -> None:
         with transaction.atomic():
             run((CLAIM,), values)
     except IntegrityError:
-        run((CLAIM + UNLESS_CLAIMED,), values)
+        run((CLAIM + UNLESS_CLAIMED, NOT_OURS), values)
 
 
 # Whoever an earlier list's campaign told, for all the operators, is not written to again.

@@ -1,4 +1,4 @@
-"""The rows of an outbox's messages, seven in eight of them made beside the claims.
+"""The rows of an outbox's messages, five in six of them made beside the claims.
 
 Claims cost PostgreSQL more than half of what messages do, so a second connection makes most of
 the messages while the first one claims people, and then makes the others. The second one plans
@@ -15,10 +15,10 @@ from uuid import UUID
 
 from django.db import Error, connection, transaction
 
-from notifications.outbox.planning import COVER_CLAIMABLE, MEMBERS, run
+from notifications.outbox.planning import plan
 
-# Fingerprints are spread evenly: with seven in eight below, both connections end together.
-BOUND = UUID(int=7 << 125)
+# Fingerprints are spread evenly: with five in six below, both connections end together.
+BOUND = UUID(int=5 * 2**128 // 6)
 
 LEFT_OVER = """
 DELETE FROM notifications_notificationmember l USING notifications_notification n
@@ -98,7 +98,7 @@ class Beside:
                 with connection.cursor() as cursor:
                     # Whoever it waits for may wait for the other connection.
                     cursor.execute("SET LOCAL lock_timeout = '30s'")
-                run((MEMBERS, COVER_CLAIMABLE), values)
+                plan(values)
                 counts = make_messages(values, is_beside=True)
                 self._made.set_result((_digest(), counts))
                 transaction.set_rollback(not self._is_right.result())

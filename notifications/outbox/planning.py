@@ -14,6 +14,7 @@ from insurers.lists.contacts import (
     PHONE_INVALID,
     PHONE_SHARED,
 )
+from insurers.models import AffectedList
 from notifications.models import Campaign
 
 # Members of campaigns' lists, with the first channel of the plan that reaches each, or what
@@ -70,25 +71,46 @@ TOLD_FOR = f"""
 t.breach_id = %(breach)s AND t.insurer_id = %(insurer)s AND {SAME_PERSON.format(other="t")}
 """
 
-# Whom no campaign is seen to have claimed.
-CLAIMABLE = f"""
+_ADDRESS = """CASE p.channel WHEN 'email' THEN p.email_fingerprint
+    WHEN 'sms' THEN p.phone_fingerprint ELSE p.fingerprint END AS address"""
+
+# Whom no campaign is seen to have claimed, for each operator.
+CLAIMS = f"""
+CREATE TEMPORARY TABLE claims ON COMMIT DROP AS
+SELECT o.operator_id, p.ordinal, p.fingerprint, p.name_tag, p.key_version, p.channel,
+    p.is_uncounted, {_ADDRESS}
 FROM planned p CROSS JOIN insurers_affectedlist_operators o
 WHERE p.channel IS NOT NULL AND o.affectedlist_id = %(list)s AND NOT EXISTS (
     SELECT FROM notifications_told t WHERE t.operator_id = o.operator_id AND {TOLD_FOR}
 )
 """
 
+# Once, also where somebody is claimed for several operators.
+COVERED = """
+CREATE TEMPORARY VIEW covered AS
+SELECT {distinct} ordinal, channel, is_uncounted, address FROM claims;
+CREATE TEMPORARY VIEW claimed AS SELECT ordinal FROM covered;
+"""
+
 # The constraint decides who is told already, also between campaigns built at the same time.
-CLAIM = f"""
+CLAIM = """
 INSERT INTO notifications_told
     (breach_id, insurer_id, operator_id, fingerprint, name_tag, campaign_id, list_id, ordinal,
      key_version)
-SELECT %(breach)s, %(insurer)s, o.operator_id, p.fingerprint, p.name_tag, %(campaign)s, %(list)s,
-    p.ordinal, p.key_version
-{CLAIMABLE}
-ORDER BY p.fingerprint, p.name_tag, o.operator_id
+SELECT %(breach)s, %(insurer)s, operator_id, fingerprint, name_tag, %(campaign)s, %(list)s, ordinal,
+    key_version
+FROM claims ORDER BY fingerprint, name_tag, operator_id
 """
 UNLESS_CLAIMED = "ON CONFLICT DO NOTHING"
+
+# Whom somebody else has claimed meanwhile, or another row of the list.
+NOT_OURS = """
+DELETE FROM claims c WHERE NOT EXISTS (
+    SELECT FROM notifications_told t WHERE t.breach_id = %(breach)s AND t.insurer_id = %(insurer)s
+        AND t.operator_id = c.operator_id AND t.fingerprint = c.fingerprint
+        AND t.name_tag = c.name_tag AND t.campaign_id = %(campaign)s AND t.ordinal = c.ordinal
+)
+"""
 
 CLAIMED = """
 CREATE TEMPORARY TABLE claimed ON COMMIT DROP AS
@@ -97,24 +119,19 @@ WHERE campaign_id = %(campaign)s AND list_id = %(list)s;
 ANALYZE claimed;
 """
 
-_COVERED = """
-p.ordinal, p.channel, p.is_uncounted,
-    CASE p.channel WHEN 'email' THEN p.email_fingerprint WHEN 'sms' THEN p.phone_fingerprint
-        ELSE p.fingerprint END AS address
-"""
-
 COVER = f"""
 CREATE TEMPORARY TABLE covered ON COMMIT DROP AS
-SELECT {_COVERED} FROM planned p JOIN claimed USING (ordinal) WHERE p.channel IS NOT NULL;
+SELECT p.ordinal, p.channel, p.is_uncounted, {_ADDRESS}
+FROM planned p JOIN claimed USING (ordinal) WHERE p.channel IS NOT NULL;
 """
 
-# Whom those are that will be claimed, if nobody else claims them meanwhile: once, also where it
-# is for several operators.
-COVER_CLAIMABLE = f"""
-CREATE TEMPORARY TABLE covered ON COMMIT DROP AS SELECT DISTINCT {_COVERED} {CLAIMABLE}
-"""
 
-DROP = "DROP TABLE planned, claimed, covered"
+def plan(values: dict[str, Any]) -> None:
+    """Make the tables `planned`, of a list's members, and `claims`, with `covered` of these."""
+    run((MEMBERS, CLAIMS), values)
+    operators = AffectedList.operators.through.objects.filter(affectedlist=values["list"])
+    distinct = "DISTINCT" if operators.count() > 1 else ""
+    run((COVERED.format(distinct=distinct),), values)
 
 
 def values_of(campaign: Campaign, now: datetime) -> dict[str, Any]:

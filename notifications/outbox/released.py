@@ -9,8 +9,8 @@ from notifications.models import Campaign
 from notifications.outbox.planning import (
     CLAIM,
     CLAIMED,
+    CLAIMS,
     COVER,
-    DROP,
     MEMBERS,
     UNLESS_CLAIMED,
     run,
@@ -82,12 +82,12 @@ def tell_released(
     """
     only = " WHERE ordinal IN (SELECT ordinal FROM released WHERE campaign_id = %(campaign)s)"
     values = values_of(campaign, now) | dict(stood)
-    run((MEMBERS + only, CLAIM + UNLESS_CLAIMED, CLAIMED, COVER, JOIN_MESSAGES), values)
+    run((MEMBERS + only, CLAIMS, CLAIM + UNLESS_CLAIMED, CLAIMED, COVER, JOIN_MESSAGES), values)
     if stood is not STOOD_TOLD_ALREADY:
         run((TOLD_ELSEWHERE,), values)
     with connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM joined WHERE state = 'pending')")
         (has_work,) = cursor.fetchone() or (False,)
-    run((DROP + ", joined",), {})
+    run(("DROP TABLE planned, claims, claimed, covered, joined",), {})
     if has_work:
         reopen(campaign_id=campaign.pk)
