@@ -26,7 +26,8 @@ WHERE n.campaign_id = %(campaign)s AND n.state = 'pending' AND l.notification_id
 DELETE FROM notifications_notification WHERE campaign_id = %(campaign)s AND state = 'pending';
 """
 
-# Numbered in the order of the list, so that a batch reads neighbours.
+# Numbered in the order of the list, so that a batch reads neighbours. Sorted and joined by the
+# address: by the channel first, which two in three share, texts were compared a third of the time.
 MESSAGES = """
 WITH made AS (
     INSERT INTO notifications_notification
@@ -35,13 +36,13 @@ WITH made AS (
     SELECT %(campaign)s, channel, address, %(list)s, min(ordinal), count(*),
         count(*) FILTER (WHERE is_uncounted), 'pending', '', 0, %(now)s
     FROM covered WHERE coalesce(coalesce(address < %(bound)s, false) = %(is_beside)s, true)
-    GROUP BY channel, address ORDER BY min(ordinal)
+    GROUP BY address, channel ORDER BY min(ordinal)
     RETURNING id, channel, address_fingerprint, ordinal, people, uncounted
 ), linked AS (
     INSERT INTO notifications_notificationmember (notification_id, list_id, ordinal)
     SELECT made.id, %(list)s, covered.ordinal
-    FROM made JOIN covered ON made.people > 1 AND made.channel = covered.channel
-        AND made.address_fingerprint = covered.address AND made.ordinal <> covered.ordinal
+    FROM made JOIN covered ON made.people > 1 AND made.address_fingerprint = covered.address
+        AND made.channel IS NOT DISTINCT FROM covered.channel AND made.ordinal <> covered.ordinal
     ORDER BY made.id, covered.ordinal
 )
 SELECT channel, sum(people), count(*), sum(uncounted) FROM made GROUP BY channel
