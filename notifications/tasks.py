@@ -55,6 +55,7 @@ from notifications.replies.staff_questions import answer_staff_questions, forget
 from notifications.retention.closing import close_what_is_due
 from notifications.retention.erasing import erase_what_is_due
 from notifications.samples.drawing import draw_what_waits
+from notifications.sending.batches import Speeds
 from notifications.sending.dispatchers import dispatch_by_turns
 from notifications.sending.doubts import resolve_doubts
 from notifications.sending.fallback import reopen_what_waits
@@ -71,6 +72,8 @@ logger = logging.getLogger(__name__)
 SLICE_SECONDS = 5.0  # then other tasks have their turn
 SWEPT_FOR = 30.0  # seconds that what a sweep queues is worth; the next one queues it again
 
+_speeds: Speeds = {}  # A worker process sends for the same campaigns slice after slice.
+
 
 @shared_task
 def start_campaign(*, campaign_id: int) -> None:
@@ -84,7 +87,7 @@ def dispatch(*, slot: int, ticket: int) -> None:
     """Send for a while, then queue again, so that other tasks share the workers."""
     with slot_held(slot=slot, ticket=ticket) as is_ours:
         if not is_ours or not dispatch_by_turns(
-            seconds=SLICE_SECONDS, connections=settings.SENDING_CONNECTIONS
+            seconds=SLICE_SECONDS, connections=settings.SENDING_CONNECTIONS, speeds=_speeds
         ):
             return
         again = next_ticket(slot=slot)

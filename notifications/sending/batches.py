@@ -32,6 +32,9 @@ PATIENCE = 5.0  # seconds; longer waits are left to the sweep
 FIRST_BATCH, SMALLEST_BATCH = 100, 20
 BATCH_SECONDS = 2.0  # of sending, about: a slow server would leave most of a long batch
 
+Speeds = dict[tuple[int, Channel], float]
+"""Messages a second over a connection, as the last batch of a campaign on a channel went."""
+
 
 @dataclass
 class Hand:
@@ -41,13 +44,13 @@ class Hand:
     letterheads: Letterheads
     end: float
     """When it leases no more, in seconds of a clock that nobody sets."""
-    pace: float = FIRST_BATCH / BATCH_SECONDS
-    """Messages a second, as its last batch went."""
+    speeds: Speeds
 
-    def next_size(self) -> int:
+    def next_size(self, turn: Turn) -> int:
         """Return how many messages to lease: all connections of a process end together."""
+        speed = self.speeds.get((turn.campaign_id, turn.channel), FIRST_BATCH / BATCH_SECONDS)
         seconds = min(BATCH_SECONDS, self.end - time.monotonic())
-        return max(SMALLEST_BATCH, min(BATCH_SIZE, int(self.pace * seconds)))
+        return max(SMALLEST_BATCH, min(BATCH_SIZE, int(speed * seconds)))
 
 
 class Addressed(NamedTuple):
@@ -94,7 +97,7 @@ def _lease(turn: Turn, hand: Hand) -> Batch | float:
     insurer_id = letterhead.campaign.insurer_id
     sender, pace = account_and_pace(insurer_id=insurer_id, channel=turn.channel)
     now = timezone.now()
-    slots = reserve(sender=sender, pace=pace, at_most=hand.next_size(), now=now)
+    slots = reserve(sender=sender, pace=pace, at_most=hand.next_size(turn), now=now)
     if not slots.count:
         return (slots.start - now).total_seconds()
     batch_id = claim_batch(

@@ -34,6 +34,7 @@ from notifications.sending.batches import (
     PATIENCE,
     Batch,
     Hand,
+    Speeds,
     abandon,
     end_batch,
     next_batch,
@@ -60,6 +61,7 @@ def dispatch_campaign(*, campaign_id: int, seconds: float) -> bool:
         seconds=seconds,
         recorder=Recorder(connection),
         letterheads=Letterheads(),
+        speeds={},
         only=campaign_id,
     )
     finish_if_done(campaign_id=campaign_id, now=timezone.now())
@@ -67,10 +69,15 @@ def dispatch_campaign(*, campaign_id: int, seconds: float) -> bool:
 
 
 def dispatch(
-    *, seconds: float, recorder: Recorder, letterheads: Letterheads, only: int | None = None
+    *,
+    seconds: float,
+    recorder: Recorder,
+    letterheads: Letterheads,
+    speeds: Speeds,
+    only: int | None = None,
 ) -> bool:
     """Send for all campaigns for about `seconds`; return whether messages remain due now."""
-    hand = Hand(recorder, letterheads, end=time.monotonic() + seconds)
+    hand = Hand(recorder, letterheads, time.monotonic() + seconds, speeds)
     while time.monotonic() <= hand.end:
         found = next_batch(hand, only=only)
         if isinstance(found, Batch):
@@ -113,7 +120,7 @@ def _is_taken(batch: Batch, hand: Hand) -> bool:
         )
         return False
     if watch.seen:
-        hand.pace = watch.seen / (time.monotonic() - started)
+        hand.speeds[campaign.pk, batch.channel] = watch.seen / (time.monotonic() - started)
     return True
 
 

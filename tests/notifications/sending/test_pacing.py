@@ -27,7 +27,7 @@ from notifications.sending.pacing import (
 from notifications.sending.quiet_hours import QuietHours, QuietHoursError, read_quiet_hours
 from notifications.sending.recorder import Recorder as OutcomeRecorder
 from notifications.sending.tickets import issue_tickets, slot_held
-from notifications.sending.turns import turns_in_order
+from notifications.sending.turns import Turn, turns_in_order
 from tests import cast
 from tests.conftest import as_role
 from tests.notifications.email.senders import identity
@@ -42,7 +42,7 @@ SECOND = timedelta(seconds=1)
 
 def dispatched(*, seconds: float) -> bool:
     recorder = OutcomeRecorder(connection)
-    return dispatch(seconds=seconds, recorder=recorder, letterheads=Letterheads())
+    return dispatch(seconds=seconds, recorder=recorder, letterheads=Letterheads(), speeds={})
 
 
 def count(now: datetime, pace: Pace, *, at_most: int = 100) -> int:
@@ -228,8 +228,11 @@ def test_campaigns_take_turns_batch_by_batch(
     ],
 )
 def test_a_batch_is_as_long_as_its_server_is_quick(pace: float, left: float, size: int) -> None:
-    hand = Hand(OutcomeRecorder(connection), Letterheads(), end=monotonic() + left, pace=pace)
-    assert size - 1 <= hand.next_size() <= size
+    turn = Turn(7, Channel.EMAIL)
+    hand = Hand(
+        OutcomeRecorder(connection), Letterheads(), monotonic() + left, {(7, Channel.EMAIL): pace}
+    )
+    assert size - 1 <= hand.next_size(turn) <= size
 
 
 def test_a_small_campaign_is_shared_out(mail: Recorder) -> None:
@@ -248,7 +251,7 @@ def test_what_a_slow_server_leaves_of_a_batch_goes_back(
     built([member(n, email=f"a{n}@example.fr") for n in range(3)])
     with as_role("worker"):
         assert dispatch(
-            seconds=0.5, recorder=OutcomeRecorder(connection), letterheads=Letterheads()
+            seconds=0.5, recorder=OutcomeRecorder(connection), letterheads=Letterheads(), speeds={}
         )
     assert mail.recipients == []
     assert set(Notification.objects.values_list("state", flat=True)) == {State.PENDING}
@@ -311,6 +314,6 @@ def test_a_clock_set_back_by_an_hour_does_not_make_a_slice_longer(
     built([member(n, email=f"p{n}@example.fr") for n in range(100)])
     with as_role("worker"):
         assert dispatch(
-            seconds=0.1, recorder=OutcomeRecorder(connection), letterheads=Letterheads()
+            seconds=0.1, recorder=OutcomeRecorder(connection), letterheads=Letterheads(), speeds={}
         )
     assert len(mail.received) < 100
