@@ -6,7 +6,7 @@ connections that are sending.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from notifications.campaigns.halting import halt_campaign, halt_if_failing
 from notifications.channels import Outcome, Outgoing, connections_of, window_of
-from notifications.cooperation import by_a_clerk
+from notifications.cooperation import CooperativeLock, by_a_clerk
 from notifications.models import Channel, State
 from notifications.notices.rendering import EmailText, Message
 from notifications.outbox.settling import settle
@@ -37,18 +37,26 @@ Speeds = dict[tuple[int, Channel], float]
 
 
 @dataclass
-class Hand:
-    """What a connection's sender keeps from one batch to the next."""
+class Crew:
+    """What all connections of a process share."""
 
     recorder: Recorder
-    letterheads: Letterheads
+    speeds: Speeds = field(default_factory=dict)
+    letterheads: Letterheads = field(default_factory=Letterheads)
+    choosing: CooperativeLock = field(default_factory=CooperativeLock)
+    """Who looks whose turn it is has it until the batch is leased: two would take one campaign."""
+
+
+@dataclass
+class Hand:
+    """A connection of a crew, which leases until `end` (seconds of a clock that nobody sets)."""
+
+    crew: Crew
     end: float
-    """When it leases no more, in seconds of a clock that nobody sets."""
-    speeds: Speeds
 
     def next_size(self, turn: Turn) -> int:
         """Return how many messages to lease: all connections of a process end together."""
-        speed = self.speeds.get((turn.campaign_id, turn.channel), FIRST_BATCH / BATCH_SECONDS)
+        speed = self.crew.speeds.get((turn.campaign_id, turn.channel), FIRST_BATCH / BATCH_SECONDS)
         seconds = min(BATCH_SECONDS, self.end - time.monotonic())
         return max(SMALLEST_BATCH, min(BATCH_SIZE, int(speed * seconds)))
 
@@ -77,7 +85,8 @@ def next_batch(hand: Hand, *, only: int | None) -> Batch | float:
 
     Returns the batch, or how many seconds to wait before this is asked again.
     """
-    found = by_a_clerk(_lease_in_turn, hand, only=only)
+    with hand.crew.choosing:
+        found = by_a_clerk(_lease_in_turn, hand, only=only)
     return _ready(found, hand) if isinstance(found, Batch) else found
 
 
@@ -93,7 +102,7 @@ def _lease_in_turn(hand: Hand, *, only: int | None) -> Batch | float:
 
 
 def _lease(turn: Turn, hand: Hand) -> Batch | float:
-    letterhead = hand.letterheads.of(turn.campaign_id)
+    letterhead = hand.crew.letterheads.of(turn.campaign_id)
     insurer_id = letterhead.campaign.insurer_id
     sender, pace = account_and_pace(insurer_id=insurer_id, channel=turn.channel)
     now = timezone.now()
@@ -108,7 +117,7 @@ def _lease(turn: Turn, hand: Hand) -> Batch | float:
         limit=slots.count,
         window=window_of(turn.channel),
         at_once=connections_of(turn.channel),
-        holder=hand.recorder.leasing,
+        holder=hand.crew.recorder.leasing,
     )
     if batch_id is None:
         give_back_slots(sender=sender, count=slots.count, slots=slots)
@@ -162,12 +171,12 @@ def abandon(batch: Batch, hand: Hand) -> None:
     """
     campaign_id = batch.letterhead.campaign.pk
     halt_campaign(campaign_id=campaign_id, reason="unexpected", now=timezone.now())
-    abandon_batch(batch_id=batch.id, holder=hand.recorder.leasing)
+    abandon_batch(batch_id=batch.id, holder=hand.crew.recorder.leasing)
 
 
 def _close(batch_id: int, hand: Hand) -> None:
     now = timezone.now()
-    close_batch(batch_id=batch_id, now=now, due_at=now, holder=hand.recorder.leasing)
+    close_batch(batch_id=batch_id, now=now, due_at=now, holder=hand.crew.recorder.leasing)
 
 
 class _Leased(NamedTuple):

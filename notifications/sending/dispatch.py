@@ -33,14 +33,13 @@ from notifications.models import Channel, State
 from notifications.sending.batches import (
     PATIENCE,
     Batch,
+    Crew,
     Hand,
-    Speeds,
     abandon,
     end_batch,
     next_batch,
 )
 from notifications.sending.leases import is_still_sent
-from notifications.sending.letterheads import Letterheads
 from notifications.sending.outcomes import (
     LeaseLostError,
     finish_if_done,
@@ -57,27 +56,14 @@ GRACE = 5.0  # seconds for the batch in hand; what a slow server leaves goes bac
 
 def dispatch_campaign(*, campaign_id: int, seconds: float) -> bool:
     """Send for one campaign, over one connection, as `dispatch` does for all."""
-    remains = dispatch(
-        seconds=seconds,
-        recorder=Recorder(connection),
-        letterheads=Letterheads(),
-        speeds={},
-        only=campaign_id,
-    )
+    remains = dispatch(seconds=seconds, crew=Crew(Recorder(connection)), only=campaign_id)
     finish_if_done(campaign_id=campaign_id, now=timezone.now())
     return remains
 
 
-def dispatch(
-    *,
-    seconds: float,
-    recorder: Recorder,
-    letterheads: Letterheads,
-    speeds: Speeds,
-    only: int | None = None,
-) -> bool:
+def dispatch(*, seconds: float, crew: Crew, only: int | None = None) -> bool:
     """Send for all campaigns for about `seconds`; return whether messages remain due now."""
-    hand = Hand(recorder, letterheads, time.monotonic() + seconds, speeds)
+    hand = Hand(crew, end=time.monotonic() + seconds)
     while time.monotonic() <= hand.end:
         found = next_batch(hand, only=only)
         if isinstance(found, Batch):
@@ -120,7 +106,7 @@ def _is_taken(batch: Batch, hand: Hand) -> bool:
         )
         return False
     if watch.seen:
-        hand.speeds[campaign.pk, batch.channel] = watch.seen / (time.monotonic() - started)
+        hand.crew.speeds[campaign.pk, batch.channel] = watch.seen / (time.monotonic() - started)
     return True
 
 
@@ -134,7 +120,7 @@ def _send_through(via: Via, batch: Batch, watch: "_Watch", hand: Hand) -> None:
         now = timezone.now()
         if outcome.state == State.ACCEPTED:
             known = fingerprints[outcome.notification_id]
-            gate.is_open = hand.recorder.record(
+            gate.is_open = hand.crew.recorder.record(
                 batch_id=batch.id, outcome=outcome, fingerprint=known
             )
         else:

@@ -15,9 +15,8 @@ from django.utils import timezone
 
 from notifications.cooperation import run_together
 from notifications.sending.acceptances import apply_acceptances
-from notifications.sending.batches import Speeds
+from notifications.sending.batches import Crew, Speeds
 from notifications.sending.dispatch import dispatch
-from notifications.sending.letterheads import Letterheads
 from notifications.sending.recorder import Recorder
 
 COUNTED_EVERY = 1.0  # seconds
@@ -28,9 +27,9 @@ def dispatch_by_turns(*, seconds: float, connections: int, speeds: Speeds | None
 
     `speeds` are what earlier calls of this process have seen: batches are as long from the start.
     """
-    speeds = {} if speeds is None else speeds
     with _recorder() as recorder, ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(_dispatch_beside, seconds, recorder, connections, speeds)
+        crew = Crew(recorder, {} if speeds is None else speeds)
+        sending = pool.submit(_dispatch_beside, seconds, connections, crew)
         while wait([sending], timeout=COUNTED_EVERY).not_done:
             # A server that makes the next message wait does not hide what became of this one.
             for batch_id in recorder.batches_to_apply():
@@ -38,10 +37,8 @@ def dispatch_by_turns(*, seconds: float, connections: int, speeds: Speeds | None
         return sending.result()
 
 
-def _dispatch_beside(seconds: float, recorder: Recorder, connections: int, speeds: Speeds) -> bool:
-    one = partial(
-        dispatch, seconds=seconds, recorder=recorder, letterheads=Letterheads(), speeds=speeds
-    )
+def _dispatch_beside(seconds: float, connections: int, crew: Crew) -> bool:
+    one = partial(dispatch, seconds=seconds, crew=crew)
     try:
         return any(run_together([one] * connections))
     finally:

@@ -18,6 +18,7 @@ from notifications.channels.mime import compose
 from notifications.cooperation import CLERKS
 from notifications.models import Campaign, CampaignState, Notification, State
 from notifications.outbox.building import build_outbox
+from notifications.sending.batches import FIRST_BATCH
 from notifications.sending.dispatchers import dispatch_by_turns
 from notifications.sending.leases import LOCK_SPACE, recover_batches
 from notifications.sending.outcomes import LeaseLostError
@@ -31,13 +32,13 @@ from tests.smtp import Recorder
 MANY = 40
 
 
-def addresses(letter: str) -> list[str]:
-    return [f"{letter}{n}@example.fr" for n in range(MANY)]
+def addresses(letter: str, count: int = MANY) -> list[str]:
+    return [f"{letter}{n}@example.fr" for n in range(count)]
 
 
-def campaign(letter: str) -> Campaign:
-    start = 100 * ord(letter)
-    rows = [member(start + n, email=address) for n, address in enumerate(addresses(letter))]
+def campaign(letter: str, count: int = MANY) -> Campaign:
+    start = 1000 * ord(letter)
+    rows = [member(start + n, email=address) for n, address in enumerate(addresses(letter, count))]
     return prepare(add(*rows))
 
 
@@ -174,7 +175,7 @@ def test_addresses_that_are_left_out_hold_no_other_connection_up(
     mail: Recorder,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    suppressed, other = campaign("a"), campaign("b")
+    suppressed, other = campaign("a", FIRST_BATCH), campaign("b")
     for message in Notification.objects.filter(campaign=suppressed):
         suppress_address_of(notification_id=message.pk, reason="smtp-550", now=timezone.now())
     take, left_out = mail.handle_DATA, list[int]()
@@ -190,7 +191,7 @@ def test_addresses_that_are_left_out_hold_no_other_connection_up(
         monkeypatch.setattr(mail, "handle_DATA", look_first)
         at_once(partial(dispatch_by_turns, seconds=5, connections=2))
     assert sorted(mail.recipients) == sorted(addresses("b"))
-    assert left_out[0] < MANY
+    assert left_out[0] < FIRST_BATCH
     other.refresh_from_db()
     assert not other.halt_reason
     check_figures()
@@ -202,7 +203,7 @@ def test_addresses_that_are_left_out_do_not_keep_all_clerks(
 ) -> None:
     """More connections than clerks lease nothing but such addresses; one has messages to send."""
     for letter in FOUR[:-1]:
-        for message in Notification.objects.filter(campaign=campaign(letter)):
+        for message in Notification.objects.filter(campaign=campaign(letter, FIRST_BATCH)):
             suppress_address_of(notification_id=message.pk, reason="smtp-550", now=timezone.now())
     campaign(FOUR[-1])
     take, left_out = mail.handle_DATA, list[int]()
@@ -218,7 +219,7 @@ def test_addresses_that_are_left_out_do_not_keep_all_clerks(
         monkeypatch.setattr(mail, "handle_DATA", look_first)
         at_once(partial(dispatch_by_turns, seconds=5, connections=len(FOUR)))
     assert sorted(mail.recipients) == sorted(addresses(FOUR[-1]))
-    assert left_out[0] < CLERKS * MANY
+    assert left_out[0] < CLERKS * FIRST_BATCH
     check_figures()
 
 

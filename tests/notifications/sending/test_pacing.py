@@ -12,10 +12,9 @@ from django.utils import timezone
 
 from notifications.models import Channel, DispatchBatch, Notification, SenderPace, State
 from notifications.senders.choosing import PORTAL
-from notifications.sending.batches import BATCH_SECONDS, FIRST_BATCH, SMALLEST_BATCH, Hand
+from notifications.sending.batches import BATCH_SECONDS, FIRST_BATCH, SMALLEST_BATCH, Crew, Hand
 from notifications.sending.dispatch import dispatch
 from notifications.sending.leases import BATCH_SIZE, claim_batch, close_batch
-from notifications.sending.letterheads import Letterheads
 from notifications.sending.pacing import (
     Pace,
     Slots,
@@ -42,7 +41,7 @@ SECOND = timedelta(seconds=1)
 
 def dispatched(*, seconds: float) -> bool:
     recorder = OutcomeRecorder(connection)
-    return dispatch(seconds=seconds, recorder=recorder, letterheads=Letterheads(), speeds={})
+    return dispatch(seconds=seconds, crew=Crew(recorder))
 
 
 def count(now: datetime, pace: Pace, *, at_most: int = 100) -> int:
@@ -229,9 +228,8 @@ def test_campaigns_take_turns_batch_by_batch(
 )
 def test_a_batch_is_as_long_as_its_server_is_quick(pace: float, left: float, size: int) -> None:
     turn = Turn(7, Channel.EMAIL)
-    hand = Hand(
-        OutcomeRecorder(connection), Letterheads(), monotonic() + left, {(7, Channel.EMAIL): pace}
-    )
+    crew = Crew(OutcomeRecorder(connection), {(7, Channel.EMAIL): pace})
+    hand = Hand(crew, end=monotonic() + left)
     assert size - 1 <= hand.next_size(turn) <= size
 
 
@@ -250,9 +248,7 @@ def test_what_a_slow_server_leaves_of_a_batch_goes_back(
     monkeypatch.setattr("notifications.sending.dispatch.GRACE", -3600.0)
     built([member(n, email=f"a{n}@example.fr") for n in range(3)])
     with as_role("worker"):
-        assert dispatch(
-            seconds=0.5, recorder=OutcomeRecorder(connection), letterheads=Letterheads(), speeds={}
-        )
+        assert dispatch(seconds=0.5, crew=Crew(OutcomeRecorder(connection)))
     assert mail.recipients == []
     assert set(Notification.objects.values_list("state", flat=True)) == {State.PENDING}
     assert not DispatchBatch.objects.filter(closed_at=None).exists()
@@ -313,7 +309,5 @@ def test_a_clock_set_back_by_an_hour_does_not_make_a_slice_longer(
     monkeypatch.setattr("notifications.sending.batches.BATCH_SIZE", 1)
     built([member(n, email=f"p{n}@example.fr") for n in range(100)])
     with as_role("worker"):
-        assert dispatch(
-            seconds=0.1, recorder=OutcomeRecorder(connection), letterheads=Letterheads(), speeds={}
-        )
+        assert dispatch(seconds=0.1, crew=Crew(OutcomeRecorder(connection)))
     assert len(mail.received) < 100
