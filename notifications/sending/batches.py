@@ -6,8 +6,10 @@ connections that are sending.
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from threading import Lock
 from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, connection
@@ -15,7 +17,7 @@ from django.utils import timezone
 
 from notifications.campaigns.halting import halt_campaign, halt_if_failing
 from notifications.channels import Outcome, Outgoing, connections_of, window_of
-from notifications.cooperation import CooperativeLock, by_a_clerk
+from notifications.cooperation import by_a_clerk
 from notifications.models import Channel, State
 from notifications.notices.rendering import EmailText, Message
 from notifications.outbox.settling import settle
@@ -43,8 +45,19 @@ class Crew:
     recorder: Recorder
     speeds: Speeds = field(default_factory=dict)
     letterheads: Letterheads = field(default_factory=Letterheads)
-    choosing: CooperativeLock = field(default_factory=CooperativeLock)
-    """Who looks whose turn it is has it until the batch is leased: two would take one campaign."""
+    _looking: int = 0
+    _guard: Lock = field(default_factory=Lock)
+
+    @contextmanager
+    def looking(self) -> Iterator[int]:
+        """Give how many others are looking whose turn it is, and count as one for the block."""
+        with self._guard:
+            others, self._looking = self._looking, self._looking + 1
+        try:
+            yield others
+        finally:
+            with self._guard:
+                self._looking -= 1
 
 
 @dataclass
@@ -85,19 +98,21 @@ def next_batch(hand: Hand, *, only: int | None) -> Batch | float:
 
     Returns the batch, or how many seconds to wait before this is asked again.
     """
-    with hand.crew.choosing:
-        found = by_a_clerk(_lease_in_turn, hand, only=only)
+    found = by_a_clerk(_lease_in_turn, hand, only=only)
     return _ready(found, hand) if isinstance(found, Batch) else found
 
 
 def _lease_in_turn(hand: Hand, *, only: int | None) -> Batch | float:
     """Return a batch whose messages are not laid out yet, or how many seconds to wait."""
     waits = [PATIENCE]
-    for turn in turns_in_order(now=timezone.now(), only=only):
-        found = _lease(turn, hand)
-        if isinstance(found, Batch):
-            return found
-        waits.append(found)
+    with hand.crew.looking() as others:
+        turns = turns_in_order(now=timezone.now(), only=only)
+        first = others % max(1, len(turns))  # They see the same, and take those before.
+        for turn in turns[first:] + turns[:first]:
+            found = _lease(turn, hand)
+            if isinstance(found, Batch):
+                return found
+            waits.append(found)
     return min(waits)
 
 
