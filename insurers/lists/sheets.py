@@ -28,12 +28,13 @@ from insurers.lists.refusal import FileRefusedError
 
 MOST_MEMORY = 1_200_000_000
 """Bytes of resident memory of the process: over a million rows of ten cells."""
+_MARGIN = 30_000_000  # bytes: what it may take between two looks
 
 _CHILD = Path(__file__).with_name("sheet_child.py")
 _HEAD = struct.Struct(">cI")
 _LONGEST_MESSAGE = 32 * 1024**2  # The first rows of a sheet, in JSON.
 _MOST_BORDERS = 100_000_000  # twice the cells that fit in the child's memory
-_WATCHED_EVERY_MS = 50
+_WATCHED_EVERY_MS = 10
 _PIPE_BYTES = 1024**2
 _SET_PIPE_SIZE = 1031  # Linux's F_SETPIPE_SZ.
 
@@ -186,7 +187,7 @@ class _Child:
     def _watch_memory(self) -> None:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
-            if pages * resource.getpagesize() > MOST_MEMORY:
+            if pages * resource.getpagesize() > MOST_MEMORY - _MARGIN:
                 self._is_too_large = True
                 self._process.kill()
 
