@@ -4,7 +4,7 @@ Only providers that carry our token back in their receipts are offered, so that 
 finds its message and no other account's.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import formataddr
 from typing import Any
@@ -34,7 +34,9 @@ class Provider:
     """A provider: what it asks of us, and how it proves that a webhook is its own.
 
     `signing_key` is the anymail option of its signing key; without one the provider presents a
-    password that we made. `switches_tracking_off` is false where only its account can.
+    password that we made. `switches_tracking_off` is false where only its account can. `is_soft`
+    reads in a bounce as the provider wrote it whether it gave up for a temporary reason, which
+    anymail does not say.
     """
 
     name: str
@@ -42,6 +44,15 @@ class Provider:
     webhook: str
     signing_key: str = ""
     switches_tracking_off: bool = True
+    is_soft: Callable[[Any], bool] = lambda _event: False
+
+
+# SparkPost's bounce classes of the category "soft".
+SOFT_CLASSES = frozenset({"20", "21", "22", "23", "24", "40", "70"})
+
+
+def _is_soft_of_sparkpost(event: Any) -> bool:
+    return any(str(said.get("bounce_class")) in SOFT_CLASSES for said in event["msys"].values())
 
 
 PROVIDERS: dict[str, Provider] = {
@@ -50,6 +61,7 @@ PROVIDERS: dict[str, Provider] = {
         ("api_key",),
         "anymail.webhooks.brevo.BrevoTrackingWebhookView",
         switches_tracking_off=False,
+        is_soft=lambda event: event.get("event") == "soft_bounce",
     ),
     Transport.MAILGUN: Provider(
         "mailgun",
@@ -61,16 +73,19 @@ PROVIDERS: dict[str, Provider] = {
         "mailjet",
         ("api_key", "secret_key"),
         "anymail.webhooks.mailjet.MailjetTrackingWebhookView",
+        is_soft=lambda event: event.get("hard_bounce") is False,
     ),
     Transport.POSTMARK: Provider(
         "postmark",
         ("server_token",),
         "anymail.webhooks.postmark.PostmarkTrackingWebhookView",
+        is_soft=lambda event: event.get("Type") == "SoftBounce",
     ),
     Transport.SPARKPOST: Provider(
         "sparkpost",
         ("api_key",),
         "anymail.webhooks.sparkpost.SparkPostTrackingWebhookView",
+        is_soft=_is_soft_of_sparkpost,
     ),
 }
 

@@ -27,7 +27,7 @@ from insurers.lists.fingerprints import FINGERPRINT_BYTES, address_fingerprints
 from insurers.lists.sealing import DamagedError, open_sealed
 from insurers.models import AddressKey
 from notifications.campaigns.answers import without_addresses
-from notifications.channels.providers import METADATA, PROVIDERS
+from notifications.channels.providers import METADATA, PROVIDERS, Provider
 from notifications.models import Campaign, Channel, Notification, ReceiptKind, SealedReceipt
 from notifications.receipts.applying import record_receipt
 from notifications.receipts.bounces import Report, read_report
@@ -152,7 +152,7 @@ def _told_by(receipt: SealedReceipt) -> Iterator[_Told]:
         logger.warning("a webhook of sending identity %s could not be read", receipt.identity_id)
         return
     for number, event in enumerate(events):
-        kind = _kind(event)
+        kind = _kind(event, PROVIDERS[receipt.identity.transport])
         token = str((event.metadata or {}).get(METADATA, ""))
         notification_id = read_token(token, account=account)
         if kind is not None and notification_id is not None:
@@ -183,7 +183,9 @@ def _events(receipt: SealedReceipt) -> list[AnymailTrackingEvent]:
     return list(view.parse_events(request))
 
 
-def _kind(event: AnymailTrackingEvent) -> ReceiptKind | None:
+def _kind(event: AnymailTrackingEvent, provider: Provider) -> ReceiptKind | None:
     if event.event_type == EventType.BOUNCED:
+        if provider.is_soft(event.esp_event):
+            return ReceiptKind.SOFT
         return ReceiptKind.HARD if event.reject_reason in OF_THE_ADDRESS else ReceiptKind.FAILED
     return KINDS.get(event.event_type)

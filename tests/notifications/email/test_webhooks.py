@@ -11,6 +11,7 @@ from django.db import ProgrammingError, connection
 from django.test import Client
 from django.urls import reverse
 
+from notifications.channels.providers import PROVIDERS
 from notifications.models import Notification, SealedReceipt, SendingIdentity, State, Suppression
 from notifications.receipts.reports import apply_sealed_receipts
 from notifications.receipts.tokens import receipt_token
@@ -57,6 +58,16 @@ def post(client: Client, identity: SendingIdentity, body: object) -> int:
     url = reverse("provider_webhook", args=[identity.pk])
     answer = client.post(url, json.dumps(body), content_type="application/json")
     return answer.status_code
+
+
+def by_password(client: Client, identity: SendingIdentity, body: object, *, secret: str) -> int:
+    login = base64.b64encode(f"{USER}:{secret}".encode()).decode()
+    return client.post(
+        reverse("provider_webhook", args=[identity.pk]),
+        json.dumps(body),
+        content_type="application/json",
+        HTTP_AUTHORIZATION=f"Basic {login}",
+    ).status_code
 
 
 def apply() -> int:
@@ -133,20 +144,59 @@ def test_a_provider_that_does_not_sign_presents_its_password(
         "BouncedAt": "2026-03-02T10:00:00Z",
         "Metadata": {"receipt": token},
     }
-    url = reverse("provider_webhook", args=[mine.pk])
-    answers = []
-    for secret in ("wrong", SIGNING_KEY):
-        login = base64.b64encode(f"{USER}:{secret}".encode()).decode()
-        answer = client.post(
-            url,
-            json.dumps(body),
-            content_type="application/json",
-            HTTP_AUTHORIZATION=f"Basic {login}",
-        )
-        answers.append(answer.status_code)
+    answers = [by_password(client, mine, body, secret=one) for one in ("wrong", SIGNING_KEY)]
     apply()
     sent.refresh_from_db()
     assert (answers, sent.state) == ([403, 200], State.BOUNCED)
+
+
+def said_by(transport: str, what: str, token: str) -> object:
+    """A provider's webhook as it documents it: `hard`, `soft`, `delivered` or `complained`."""
+    custom = json.dumps({"receipt": token})
+    if transport == "brevo":
+        names = {"hard": "hard_bounce", "soft": "soft_bounce", "complained": "spam"}
+        return {
+            "event": names.get(what, what),
+            "X-Mailin-custom": custom,
+            "ts_epoch": 1772445600000,
+        }
+    if transport == "mailjet":
+        bounce = {"event": "bounce", "hard_bounce": what == "hard", "error": "user unknown"}
+        if what == "soft":
+            bounce["error"] = "quota exceeded"
+        others = {"delivered": {"event": "sent"}, "complained": {"event": "spam"}}
+        return [{"time": 1772445600, "MessageID": 7, "Payload": custom} | others.get(what, bounce)]
+    if transport == "postmark":
+        kinds = {"hard": "HardBounce", "soft": "SoftBounce", "complained": "SpamComplaint"}
+        record = {"delivered": "Delivery", "complained": "SpamComplaint"}.get(what, "Bounce")
+        return {"RecordType": record, "Type": kinds.get(what, ""), "Metadata": {"receipt": token}}
+    names = {"delivered": "delivery", "complained": "spam_complaint"}
+    event: dict[str, object] = {"type": names.get(what, "bounce"), "rcpt_meta": {"receipt": token}}
+    if what in ("hard", "soft"):
+        event["bounce_class"] = "10" if what == "hard" else "22"
+    return [{"msys": {"message_event": event}}]
+
+
+@pytest.mark.parametrize(
+    ("what", "state", "suppressed"),
+    [
+        ("delivered", State.DELIVERED, 0),
+        ("hard", State.BOUNCED, 1),
+        ("soft", State.DEFERRED, 0),
+        ("complained", State.COMPLAINED, 1),
+    ],
+)
+@pytest.mark.parametrize("transport", [n for n, one in PROVIDERS.items() if not one.signing_key])
+def test_what_each_provider_says_moves_its_message_and_a_soft_bounce_suppresses_nobody(
+    client: WebClient, sent: Notification, transport: str, what: str, state: State, suppressed: int
+) -> None:
+    mine = identity(transport=transport)
+    body = said_by(transport, what, receipt_token(sent.pk, account=account_of(mine)))
+    assert by_password(client, mine, body, secret="wrong") == 403
+    assert by_password(client, mine, body, secret=SIGNING_KEY) == 200
+    assert apply() == 1
+    sent.refresh_from_db()
+    assert (sent.state, Suppression.objects.count()) == (state, suppressed)
 
 
 def test_what_is_kept_shows_no_address_and_the_web_role_cannot_read_it(
