@@ -80,6 +80,7 @@ def server_refuses(answer: str, step: Step) -> Callable[[Run], None]:
     def strike(run: Run) -> None:
         with run.works.mail.behaving(refuses), run.strike():
             run.finish()
+        assert len(run.works.mail.refused) == len(range(7, run.count, 20))
 
     return strike
 
@@ -199,9 +200,18 @@ def disk_of_logs_full(run: Run) -> None:
 
 
 def _misbehave(run: Run, behave: Behaviour) -> None:
+    met: list[Moment] = []
+
+    def noted(moment: Moment) -> bytes | float | Act | None:
+        found = behave(moment)
+        if found is not None:
+            met.append(moment)
+        return found
+
     run.until_taken(0.3)
-    with run.strike(), run.works.mail.behaving(behave):
+    with run.strike(), run.works.mail.behaving(noted):
         run.let_pass(0.5 if run.is_small else 3.0)
+        run.wait_for(lambda: met, "a message that the server treats so")
 
 
 def _is_ahead(run: Run) -> bool:

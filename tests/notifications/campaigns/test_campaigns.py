@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -108,6 +109,23 @@ def test_an_incomplete_notice_cannot_be_submitted(client: Client, listed: Affect
         {"version": draft.number, "affected_list": listed.pk, "channels": ["email"]},
     )
     assert not Campaign.objects.exists()
+
+
+def test_the_start_asked_for_on_the_page_is_in_the_plan_by_the_clock_of_paris(
+    client: Client, listed: AffectedList
+) -> None:
+    version = notice_for(listed)
+    cast.sign_in(client, cast.paule())
+    client.post(
+        f"/espace/avis/{version.notice_id}/soumettre/",
+        {
+            "version": version.number,
+            "affected_list": listed.pk,
+            "channels": ["email"],
+            "starts_at": "2099-07-01T08:30",
+        },
+    )
+    assert Campaign.objects.get().starts_at == datetime(2099, 7, 1, 6, 30, tzinfo=UTC)
 
 
 def test_a_preparer_does_not_reach_approval(campaign: Campaign, client: Client) -> None:

@@ -1,12 +1,16 @@
 """A campaign's page says its rate, its end, its course and its failures, from tallies."""
 
+import re
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from notifications.campaigns.course import course_of, failures_with_examples, speed_of, take_samples
 from notifications.models import AnswerExample, Campaign, CampaignSample, CampaignState
@@ -120,6 +124,48 @@ def test_a_refusal_is_shown_in_the_servers_words_without_the_address(
     cast.sign_in(client, cast.vera())
     page = client.get(f"/espace/campagnes/{campaign.pk}/").content.decode()
     assert "unknown here" in page
+
+
+def under_way(mail: Recorder) -> Campaign:
+    """Six messages in the last thirty seconds, and one to come."""
+    mail.answers["p3@example.fr"] = "450 later"
+    campaign = built(ten())
+    send(campaign)
+    now = timezone.now()
+    Campaign.objects.update(first_message_at=now - timedelta(minutes=30))
+    CampaignSample.objects.create(
+        campaign=campaign, at=now - timedelta(seconds=30), people={}, messages_done=3
+    )
+    return campaign
+
+
+def test_the_page_says_rate_end_and_states_and_is_renewed_while_it_sends(
+    mail: Recorder, client: Client
+) -> None:
+    campaign = under_way(mail)
+    cast.sign_in(client, cast.vera())
+    address = f"/espace/campagnes/{campaign.pk}/"
+    page = client.get(address).content.decode()
+    assert "En ce moment : 0,2 messages par seconde." in page
+    assert "À ce rythme, fin vers le" in page
+    assert 'class="bar bar-told"' in page
+    for part in ("avancement", "evolution"):
+        assert f'hx-get="{address}{part}/"' in page
+        assert f'hx-get="{address}{part}/"' in client.get(f"{address}{part}/").content.decode()
+    Campaign.objects.update(state=CampaignState.FINISHED, finished_at=timezone.now())
+    for part in ("", "avancement/", "evolution/"):
+        ended = client.get(f"{address}{part}").content.decode()
+        assert "hx-get" not in ended
+        assert "messages par seconde" not in ended
+
+
+def test_a_terminal_says_rate_and_end_too(mail: Recorder) -> None:
+    under_way(mail)
+    out = StringIO()
+    call_command("campaigns", stdout=out)
+    assert re.search(
+        r"en ce moment : 0\.2 messages par seconde, fin vers le \d\d/\d\d/\d{4} à", out.getvalue()
+    )
 
 
 def test_the_chart_and_its_table_say_the_same(mail: Recorder, client: Client) -> None:

@@ -4,12 +4,15 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 from django.test import override_settings
 
+from notifications import channels
 from notifications.channels import (
     Channel,
     ChannelDownError,
@@ -150,6 +153,21 @@ def rig(request: pytest.FixtureRequest) -> Rig:
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Rig)
     return found
+
+
+def test_every_channel_has_its_rig(request: pytest.FixtureRequest) -> None:
+    modules = [
+        import_module(f"{channels.__name__}.{found.name}")
+        for found in iter_modules(channels.__path__)
+    ]
+    made = {
+        one
+        for module in modules
+        for one in vars(module).values()
+        if isinstance(one, type) and one.__module__ == module.__name__ and one is not Channel
+        if hasattr(one, "send") and hasattr(one, "gives_way")
+    }
+    assert made == {type(request.getfixturevalue(name).channel) for name in RIGS}
 
 
 def batch(rig: Rig, count: int = 5) -> list[Outgoing]:

@@ -140,3 +140,19 @@ def test_a_provider_that_does_not_let_us_in_is_asked_again_later(smsc: Controls)
         smsc.behave(status={"bind": 5})
         collect()
     assert sms_states() == [State.ACCEPTED]
+
+
+@pytest.mark.django_db
+def test_a_receipt_of_another_account_says_nothing_of_a_message_with_the_same_name(
+    smsc: Controls,
+) -> None:
+    with smpp(smsc):
+        told("0639980001")
+        names = list(SmsPart.objects.values_list("provider_id", flat=True))
+    for username, expected in (("dune", State.ACCEPTED), ("phare", State.FAILED)):
+        with smpp(smsc, username=username):
+            account = sms_account()
+        assert account is not None
+        for name in names:
+            take_receipt(account, SmsReceipt(name, State.FAILED, "sms-undeliv"), now=timezone.now())
+        assert sms_states() == [expected]

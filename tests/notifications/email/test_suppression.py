@@ -30,7 +30,7 @@ def bounced(mail: Recorder) -> Recorder:
 def test_a_refusal_suppresses_the_address_for_a_year(bounced: Recorder) -> None:
     found = Suppression.objects.get()
     assert found.insurer == cast.phare()
-    assert found.until_at - found.since_at == LASTS
+    assert found.until_at - found.since_at == timedelta(days=365)
 
 
 def test_nothing_is_sent_to_a_suppressed_address_and_the_reason_is_told(bounced: Recorder) -> None:

@@ -55,6 +55,11 @@ def test_a_crowded_address_waits_for_the_approvers_word() -> None:
     assert campaign_figures(campaign).unreachable_by_reason == {"shared_address": 9}
 
 
+def test_eight_on_one_address_are_a_family_and_wait_for_nobody() -> None:
+    built([member(number, email="famille@example.fr") for number in range(8)])
+    assert Notification.objects.get().people == 8
+
+
 def test_a_confirmed_crowded_address_is_written_to() -> None:
     rows = [member(number, email="ehpad@example.fr") for number in range(9)]
     built(rows, shared_addresses_confirmed=True)

@@ -1,5 +1,7 @@
 """Sending over a real SMTP socket: each outcome recorded, what is in doubt marked."""
 
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.test import override_settings
@@ -7,6 +9,7 @@ from django.utils import timezone
 
 from notifications.channels import Outcome
 from notifications.models import CampaignState, Channel, Notification, State, Told
+from notifications.notices.rendering import LANGUAGES, MessageLayout, lay_out
 from notifications.references import derive, fingerprint
 from notifications.register.figures import campaign_figures
 from notifications.sending.leases import LOCK_SPACE, claim_batch, recover_batches
@@ -42,6 +45,21 @@ def test_the_message_is_what_was_approved(mail: Recorder) -> None:
     assert "Bonjour Camille Phare" in body.get_content() or "Phare" in body.get_content()
     assert reference in body.get_content()
     assert not any(name in message for name in ("List-Unsubscribe", "Precedence"))
+
+
+def test_what_all_messages_share_is_laid_out_once_a_language(
+    mail: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifications.sending.batches.BATCH_SIZE", 2)
+    made = []
+
+    def counted(*args: Any, **options: Any) -> MessageLayout:
+        made.append(options["language"])
+        return lay_out(*args, **options)
+
+    monkeypatch.setattr("notifications.sending.letterheads.lay_out", counted)
+    send(built([member(n, email=f"p{n}@example.fr") for n in range(7)]))
+    assert (len(mail.recipients), sorted(made)) == (7, sorted(LANGUAGES))
 
 
 def test_text_and_html_hold_the_same_reference_and_no_link(mail: Recorder) -> None:
