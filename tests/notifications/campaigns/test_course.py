@@ -146,7 +146,7 @@ def test_the_page_says_rate_end_and_states_and_is_renewed_while_it_sends(
     cast.sign_in(client, cast.vera())
     address = f"/espace/campagnes/{campaign.pk}/"
     page = client.get(address).content.decode()
-    assert "En ce moment : 0,2 messages par seconde." in page
+    assert "En ce moment\xa0: 0,2 messages par seconde." in page
     assert "À ce rythme, fin vers le" in page
     assert 'class="bar bar-told"' in page
     for part in ("avancement", "evolution"):
