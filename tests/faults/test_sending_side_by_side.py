@@ -171,13 +171,13 @@ def test_of_each_connection_one_message_at_most_is_not_on_disk(
     check_figures()
 
 
-def test_addresses_that_are_left_out_hold_no_other_connection_up(
+def left_out_by_the_first(
     mail: Recorder,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    suppressed, other = campaign("a", FIRST_BATCH), campaign("b")
-    for message in Notification.objects.filter(campaign=suppressed):
-        suppress_address_of(notification_id=message.pk, reason="smtp-550", now=timezone.now())
+    *,
+    connections: int,
+) -> int:
+    """Send; return how many messages had been left out when the first one came."""
     take, left_out = mail.handle_DATA, list[int]()
 
     with observer() as watching:
@@ -189,9 +189,20 @@ def test_addresses_that_are_left_out_hold_no_other_connection_up(
             return await take(server, session, envelope)
 
         monkeypatch.setattr(mail, "handle_DATA", look_first)
-        at_once(partial(dispatch_by_turns, seconds=5, connections=2))
+        at_once(partial(dispatch_by_turns, seconds=5, connections=connections))
+    return left_out[0]
+
+
+def test_addresses_that_are_left_out_hold_no_other_connection_up(
+    mail: Recorder,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    suppressed, other = campaign("a", FIRST_BATCH), campaign("b")
+    for message in Notification.objects.filter(campaign=suppressed):
+        suppress_address_of(notification_id=message.pk, reason="smtp-550", now=timezone.now())
+    left_out = left_out_by_the_first(mail, monkeypatch, connections=2)
     assert sorted(mail.recipients) == sorted(addresses("b"))
-    assert left_out[0] < FIRST_BATCH
+    assert left_out < FIRST_BATCH
     other.refresh_from_db()
     assert not other.halt_reason
     check_figures()
@@ -206,20 +217,9 @@ def test_addresses_that_are_left_out_do_not_keep_all_clerks(
         for message in Notification.objects.filter(campaign=campaign(letter, FIRST_BATCH)):
             suppress_address_of(notification_id=message.pk, reason="smtp-550", now=timezone.now())
     campaign(FOUR[-1])
-    take, left_out = mail.handle_DATA, list[int]()
-
-    with observer() as watching:
-
-        async def look_first(server: SMTP, session: Session, envelope: Envelope) -> str:
-            found = watching.execute(LEFT_OUT).fetchone()
-            assert found is not None
-            left_out.append(found[0])
-            return await take(server, session, envelope)
-
-        monkeypatch.setattr(mail, "handle_DATA", look_first)
-        at_once(partial(dispatch_by_turns, seconds=5, connections=len(FOUR)))
+    left_out = left_out_by_the_first(mail, monkeypatch, connections=len(FOUR))
     assert sorted(mail.recipients) == sorted(addresses(FOUR[-1]))
-    assert left_out[0] < CLERKS * FIRST_BATCH
+    assert left_out < CLERKS * FIRST_BATCH
     check_figures()
 
 
