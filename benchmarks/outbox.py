@@ -32,7 +32,7 @@ INSERT INTO {table} (list_id, ordinal, key_version, contact_flags, name_tag, fin
 SELECT %(list)s, n, 1, CASE WHEN n %% 97 = 0 THEN 1 ELSE 0 END, n,
     md5('member' || %(list)s || ':' || n)::uuid,
     CASE WHEN n %% 12 = 0 OR n %% 97 = 0 THEN NULL
-         WHEN n %% 10000 < 9 THEN md5('crowd' || n / 10000)::uuid
+         WHEN n %% 10000 < 12 THEN md5('crowd' || n / 10000)::uuid
          WHEN n %% 10 < 3 THEN md5('family' || n / 10)::uuid
          ELSE md5('email' || n)::uuid END,
     CASE WHEN n %% 3 = 0 THEN md5('phone' || n)::uuid END,
@@ -45,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-n", type=int, default=1_000_000, help="members")
     parser.add_argument("--profile", action="store_true", help="time of each statement, on stderr")
+    parser.add_argument("--new-server", action="store_true", help="PostgreSQL's log has no files")
     options = parser.parse_args()
     say_machine()
     with servers() as stage:
@@ -56,6 +57,8 @@ def main() -> None:
 
         note(f"writing {options.n} members")
         campaign = approved_campaign(options.n)
+        if not options.new_server:
+            stage.fill_log()
         with profiled() if options.profile else nullcontext():
             before, started = stage.processor_seconds(), time.monotonic()
             assert build_outbox(campaign_id=campaign.pk, now=timezone.now())

@@ -36,6 +36,16 @@ class Stage:
         """Connect as the cluster's superuser, with autocommit."""
         return self.cluster.connect(DATABASE)
 
+    def fill_log(self) -> None:
+        """Make the files of log that PostgreSQL keeps to use again, as where it has run before."""
+        with self.superuser() as conn:
+            conn.execute("""
+                SELECT pg_logical_emit_message(false, 'benchmark', repeat('.', 16000000))
+                FROM generate_series(1, (SELECT setting::int / 16 FROM pg_settings
+                    WHERE name = 'min_wal_size'))
+            """)
+            conn.execute("CHECKPOINT")
+
     def processor_seconds(self) -> float:
         """Return what all of PostgreSQL has used of the processors so far."""
         postmaster = self.cluster.process.pid

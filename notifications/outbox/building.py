@@ -100,22 +100,28 @@ SELECT ordinal FROM planned p WHERE p.channel IS NOT NULL AND EXISTS (
 )
 """
 
+# Whoever has a channel is in the messages or left out, as each member is covered once.
 EVENTS = """
+WITH made AS (
+    SELECT channel, sum(people) AS people, sum(messages) AS messages, sum(uncounted) AS uncounted
+    FROM unnest(%(channels)s::text[], %(people)s::bigint[], %(messages)s::bigint[],
+        %(uncounted)s::bigint[]) AS made (channel, people, messages, uncounted) GROUP BY channel
+), left_over AS (
+    SELECT count(*) - (SELECT coalesce(sum(people), 0) FROM made) AS people,
+        count(*) FILTER (WHERE is_uncounted)
+            - (SELECT coalesce(sum(uncounted), 0) FROM made) AS uncounted
+    FROM planned WHERE channel IS NOT NULL
+)
 INSERT INTO notifications_deliveryevent (campaign_id, channel, state, previous_state, reason,
     previous_reason, people, messages, uncounted, at)
-SELECT %(campaign)s, channel, 'pending', '', '', '', sum(people), sum(messages), sum(uncounted),
-    %(now)s
-FROM unnest(%(channels)s::text[], %(people)s::bigint[], %(messages)s::bigint[],
-    %(uncounted)s::bigint[]) AS made (channel, people, messages, uncounted) GROUP BY channel
+SELECT %(campaign)s, channel, 'pending', '', '', '', people, messages, uncounted, %(now)s FROM made
 UNION ALL
 SELECT %(campaign)s, '', left_out, '', lack, '', count(*), 0,
     count(*) FILTER (WHERE is_uncounted), %(now)s
 FROM planned WHERE channel IS NULL GROUP BY left_out, lack
 UNION ALL
-SELECT %(campaign)s, '', %(left_state)s, '', %(left_reason)s, '', count(*), 0,
-    count(*) FILTER (WHERE is_uncounted), %(now)s
-FROM planned LEFT JOIN claimed USING (ordinal)
-WHERE channel IS NOT NULL AND claimed.ordinal IS NULL HAVING count(*) > 0
+SELECT %(campaign)s, '', %(left_state)s, '', %(left_reason)s, '', people, 0, uncounted, %(now)s
+FROM left_over WHERE people <> 0
 """
 
 # Claimed here, while the list on which they count tells them nothing.
