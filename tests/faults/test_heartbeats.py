@@ -1,9 +1,13 @@
 """Beat and workers show that they live, each by itself: the one's end is not the other's."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -35,6 +39,19 @@ def lives(process: str) -> bool:
     return Heartbeat.objects.filter(process=process).exists()
 
 
+@contextmanager
+def listener(environment: dict[str, str]) -> Iterator[httpx.URL]:
+    """Run `manage.py metrics`, and stop it."""
+    command = [sys.executable, "manage.py", "metrics"]
+    environment = environment | {"METRICS_PORT": "0"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield httpx.URL(process.stdout.readline().strip())
+        finally:
+            process.terminate()
+
+
 def test_beat_lives_without_workers_and_a_worker_when_it_serves(
     stacks: tuple[Stack, Stack],
 ) -> None:
@@ -42,5 +59,12 @@ def test_beat_lives_without_workers_and_a_worker_when_it_serves(
     beat.start_beat()
     beat.wait_for(lambda: lives("beat"), what="the sign of beat")
     assert not lives("worker")
-    workers.start_worker()
-    workers.wait_for(lambda: lives("worker"), what="the sign of a worker")
+    with listener(workers.environment) as metrics:
+
+        def answer(process: str) -> int:
+            return httpx.get(metrics.join(f"/sante/{process}"), timeout=20).status_code
+
+        assert (answer("beat"), answer("worker")) == (200, 503)
+        workers.start_worker()
+        workers.wait_for(lambda: lives("worker"), what="the sign of a worker")
+        assert (answer("beat"), answer("worker")) == (200, 200)

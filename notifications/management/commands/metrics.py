@@ -4,13 +4,17 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app, start_http_server
 
+from notifications.watching.health_pages import with_health
 from notifications.watching.metrics import PortalCollector
 
 
 class Command(BaseCommand):
-    help = "Serve Prometheus at METRICS_ADDRESS:METRICS_PORT, for an internal network only."
+    help = (
+        "Serve Prometheus, and the health of workers and beat, at METRICS_ADDRESS:METRICS_PORT, "
+        "for an internal network only."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.ROLE != "worker":
@@ -28,6 +32,7 @@ class Command(BaseCommand):
                 f"METRICS_ADDRESS, METRICS_PORT : {address}:{port} ne s’ouvre pas "
                 f"({error.strerror})."
             ) from error
+        server.set_app(with_health(make_wsgi_app(registry)))
         self.stdout.write(f"http://{address}:{server.server_port}/metrics")
         self.stdout.flush()
         stop.wait()
