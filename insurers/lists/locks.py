@@ -106,14 +106,17 @@ def held_lists() -> set[int]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def take_turn(insurer_id: UUID) -> None:
+def take_turn(insurer_id: UUID, *, wait: bool = True) -> bool:
     """Let one worker at a time change who is listed and told of an insurer's people.
 
-    Held until the transaction ends; taken before any row is locked. What follows joins millions
-    of rows, so it gets the memory for that.
+    Held until the transaction ends; taken before any row is locked. Returns False where another
+    one has it, which may be for minutes (never if `wait`). What follows joins millions of rows,
+    so it gets the memory for that.
     """
+    try_or_wait = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
     with connection.cursor() as cursor:
         take_memory_to_join(cursor)
         cursor.execute(
-            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [PUBLICATION_CLASS, str(insurer_id)]
+            f"SELECT {try_or_wait}(%s, hashtext(%s))", [PUBLICATION_CLASS, str(insurer_id)]
         )
+        return wait or (cursor.fetchone() or (False,))[0]

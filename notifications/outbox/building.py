@@ -8,6 +8,7 @@ one transaction of the worker; the messages are committed just before (`message_
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
@@ -138,15 +139,18 @@ WHERE k.list_id = %(list)s AND k.ordinal = p.ordinal AND NOT k.is_counted AND NO
 def build_outbox(*, campaign_id: int, now: datetime) -> bool:
     """Make the messages of an approved campaign; return False where it is not its moment.
 
-    That is: it starts later, it was done before, it is being done, or the insurer's fingerprints
-    are of two key versions.
+    That is: it starts later, it was done before, it is being done, another worker changes who is
+    told of that insurer's people, or their fingerprints are of two key versions. The sweep tries
+    again; workers that waited would send nothing meanwhile.
     """
     is_within = connection.in_atomic_block  # Of what it holds, no other connection sees anything.
-    if not _note_crowded(campaign_id, now):
+    insurer_id = Campaign.objects.values_list("insurer_id", flat=True).get(pk=campaign_id)
+    if not _note_crowded(campaign_id, insurer_id, now):
         return False
     with transaction.atomic():
-        # Before any row is locked; a list that is published meanwhile waits, or comes first.
-        take_turn(Campaign.objects.values_list("insurer_id", flat=True).get(pk=campaign_id))
+        # Before any row is locked; a list that is published meanwhile waits.
+        if not take_turn(insurer_id, wait=False):
+            return False
         campaign = _approved(campaign_id, now)
         if campaign is None:
             return False  # Built, or another worker is at it.
@@ -193,11 +197,13 @@ def _other_lists(campaign: Campaign) -> list[int]:
 
 
 @transaction.atomic
-def _note_crowded(campaign_id: int, now: datetime) -> bool:
+def _note_crowded(campaign_id: int, insurer_id: UUID, now: datetime) -> bool:
     """Note the crowded addresses of the list, for all who plan; return whether it is the moment.
 
     Nothing of an attempt that was killed remains then.
     """
+    if not take_turn(insurer_id, wait=False):
+        return False
     campaign = _approved(campaign_id, now)
     if campaign is None:
         return False

@@ -101,8 +101,11 @@ def confirmed_and_waiting() -> list[int]:
 @transaction.atomic
 def tell_confirmed(*, campaign_id: int, now: datetime) -> None:
     """Make the messages of the addresses that were confirmed (worker)."""
-    take_turn(Campaign.objects.values_list("insurer_id", flat=True).get(pk=campaign_id))
-    campaign = Campaign.objects.select_for_update().get(pk=campaign_id)
+    insurer_id = Campaign.objects.values_list("insurer_id", flat=True).get(pk=campaign_id)
+    if not take_turn(insurer_id, wait=False):
+        return  # The sweep tries again; a worker that waited would send nothing.
+    # Its key does not change: others go on leasing its messages.
+    campaign = Campaign.objects.select_for_update(no_key=True).get(pk=campaign_id)
     if not fingerprints_agree(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id):
         return  # The key is being rotated: the sweep tries again.
     choices = CrowdedChoice.objects.filter(

@@ -201,11 +201,19 @@ DROP = "DROP TABLE listing, happened, cancelled, released, flipped, linked, unli
 
 
 @transaction.atomic
-def settle(*, breach_id: int, insurer_id: UUID, now: datetime, gone: Sequence[int] = ()) -> None:
+def settle(
+    *,
+    breach_id: int,
+    insurer_id: UUID,
+    now: datetime,
+    gone: Sequence[int] = (),
+    wait: bool = True,
+) -> None:
     """Settle the stale people of an insurer in a breach (worker only).
 
-    Does nothing where there are none, or while their fingerprints are being wrapped: the sweep
-    comes back. Can run again at any moment. Of `gone`, lists that just left whole, all is ended.
+    Does nothing where there are none, or while their fingerprints are being wrapped, or (without
+    `wait`) while another worker changes who is told: the sweep comes back. Can run again at any
+    moment. Of `gone`, lists that just left whole, all is ended.
     """
     stale = ListingMark.objects.filter(is_stale=True)
     if not stale.exists():
@@ -214,7 +222,8 @@ def settle(*, breach_id: int, insurer_id: UUID, now: datetime, gone: Sequence[in
         return
     if not fingerprints_agree(breach_id=breach_id, insurer_id=insurer_id):
         return
-    take_turn(insurer_id)
+    if not take_turn(insurer_id, wait=wait):
+        return
     lists = _lists(breach_id, insurer_id)
     theirs = AffectedList.objects.filter(breach_id=breach_id, insurer_id=insurer_id)
     values = {
@@ -241,7 +250,7 @@ def settle_stale(*, now: datetime) -> None:
     stale = ListingMark.objects.filter(is_stale=True).values_list("list_id", flat=True).distinct()
     places = AffectedList.objects.filter(pk__in=list(stale)).values_list("breach_id", "insurer_id")
     for breach_id, insurer_id in set(places.order_by()):
-        settle(breach_id=breach_id, insurer_id=insurer_id, now=now)
+        settle(breach_id=breach_id, insurer_id=insurer_id, now=now, wait=False)
 
 
 def _lists(breach_id: int, insurer_id: UUID) -> list[int]:

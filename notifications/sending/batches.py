@@ -175,8 +175,9 @@ def end_batch(batch: Batch, hand: Hand, *, is_taken: bool) -> None:
     if not is_taken:
         rest(sender=batch.sender, until=now + DOWN_DELAY, now=now)
     halt_if_failing(campaign_id=campaign.pk, now=now)
-    # What was being sent while its people were withdrawn has an outcome now.
-    settle(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id, now=now)
+    # What was being sent while its people were withdrawn has an outcome now. An outbox of millions
+    # that is being made is not waited for: nobody would lease meanwhile.
+    settle(breach_id=campaign.breach_id, insurer_id=campaign.insurer_id, now=now, wait=False)
 
 
 def abandon(batch: Batch, hand: Hand) -> None:

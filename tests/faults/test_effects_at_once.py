@@ -69,6 +69,18 @@ def publish(found: AffectedList) -> Callable[[], object]:
     return partial(publish_list, list_id=found.pk)
 
 
+def until_built(campaign: Campaign) -> Callable[[], object]:
+    """Make its outbox as the sweeps do: again, where another worker has the insurer's turn."""
+
+    def build() -> None:
+        limit = time.monotonic() + 60
+        while not build_outbox(campaign_id=campaign.pk, now=cast.NOW):
+            assert time.monotonic() < limit, "no turn came"
+            time.sleep(0.05)
+
+    return build
+
+
 def test_lists_published_at_once_list_each_person_once(mail: Recorder) -> None:
     lists = [decided(*range(start, start + 100)) for start in (0, 50, 80)]
     at_once(*(publish(found) for found in lists))
@@ -91,10 +103,7 @@ def test_an_outbox_built_while_its_people_are_withdrawn_writes_to_nobody_else(
 ) -> None:
     campaign = approved(add(*(member(n, email=f"p{n}@example.fr") for n in range(200))))
     leaving = decided(*range(100), effect=ListEffect.WITHDRAW)
-    at_once(
-        partial(build_outbox, campaign_id=campaign.pk, now=cast.NOW),
-        publish(leaving),
-    )
+    at_once(until_built(campaign), publish(leaving))
     check_figures()
     assert campaign_figures(campaign).cancelled_by_reason in ({}, {"withdrawn": 100})
     at_once(partial(dispatch_campaign, campaign_id=campaign.pk, seconds=60))
@@ -115,6 +124,7 @@ def test_a_withdrawal_while_workers_send_leaves_nobody_in_between(mail: Recorder
     send = partial(dispatch_campaign, campaign_id=campaign.pk, seconds=120)
     at_once(send, send, withdraw_in_the_middle)
     at_once(send, partial(settle_stale, now=timezone.now()))
+    at_once(partial(settle_stale, now=timezone.now()))  # Either may have had the other's turn.
     figures = check_figures()
     sent = set(mail.recipients)
     assert told_twice(mail.recipients) == []

@@ -8,15 +8,17 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection, connections
 
-from notifications.models import Campaign, Notification, Tally, Told
+from insurers.lists.locks import PUBLICATION_CLASS
+from insurers.models import AffectedMember, ListingMark
+from notifications.models import Campaign, CampaignState, Notification, Tally, Told
 from notifications.outbox.building import build_outbox
 from notifications.outbox.settling import settle_stale
 from notifications.register.figures import campaign_figures
 from notifications.sending.dispatch import dispatch_campaign
 from notifications.states import Standing
 from tests import cast
-from tests.faults.test_effects_at_once import at_once, mail  # noqa: F401 (a fixture)
-from tests.notifications.effects import add, check_figures, withdraw
+from tests.faults.test_effects_at_once import at_once, mail, until_built  # noqa: F401 (a fixture)
+from tests.notifications.effects import add, check_figures, prepare, withdraw
 from tests.notifications.story import approved, member
 from tests.smtp import Recorder
 
@@ -46,18 +48,45 @@ def test_two_campaigns_over_the_same_people_tell_each_once(mail: Recorder) -> No
     first, second = campaign_over(*range(300)), campaign_over(*range(1000, 1300))
     with connection.cursor() as cursor:
         cursor.execute(COPY_PEOPLE, [second.affected_list_id, first.affected_list_id])
-    at_once(build(first), build(second))
+    at_once(until_built(first), until_built(second))
     assert (Told.objects.count(), Notification.objects.count()) == (300, 300)
     for campaign in Campaign.objects.all():
         assert campaign_figures(campaign).adds_up
 
 
+def test_nobody_waits_for_an_outbox_that_is_being_made(mail: Recorder) -> None:  # noqa: F811
+    running = prepare(add(*(member(n, email=f"p{n}@example.fr") for n in range(30))))
+    approved_now = campaign_over(*range(100, 110))
+    somebody = AffectedMember.objects.filter(list_id=running.affected_list_id).first()
+    assert somebody is not None
+    ListingMark.objects.create(
+        list_id=somebody.list_id, ordinal=somebody.ordinal, is_counted=True, is_stale=True
+    )
+    sweep = partial(settle_stale, now=cast.NOW)
+    as_superuser(f"ALTER DATABASE {connection.settings_dict['NAME']} SET lock_timeout = '5s'")
+    with as_another_worker() as other:
+        turn = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
+        other.execute(turn, [PUBLICATION_CLASS, str(running.insurer_id)])
+        at_once(sweep, partial(dispatch_campaign, campaign_id=running.pk, seconds=20))
+        at_once(build(approved_now))
+        assert len(mail.recipients) == 30
+        assert ListingMark.objects.filter(is_stale=True).exists()
+        assert Campaign.objects.get(pk=approved_now.pk).state == CampaignState.APPROVED
+    at_once(sweep)
+    at_once(until_built(approved_now))
+    assert not ListingMark.objects.filter(is_stale=True).exists()
+    assert Notification.objects.filter(campaign=approved_now).count() == 10
+
+
+def as_another_worker() -> psycopg.Connection[tuple[object, ...]]:
+    name = connections["default"].settings_dict["NAME"]
+    return psycopg.connect(host=os.environ["PORTAL_TEST_FOLDER"], user="postgres", dbname=name)
+
+
 def test_claims_that_nobody_can_see_yet_are_respected(mail: Recorder) -> None:  # noqa: F811
     campaign = campaign_over(*range(50))
     place = (campaign.breach_id, campaign.insurer_id, cast.operator().pk)
-    name = connections["default"].settings_dict["NAME"]
-    host = os.environ["PORTAL_TEST_FOLDER"]
-    with psycopg.connect(host=host, user="postgres", dbname=name) as other:
+    with as_another_worker() as other:
         other.execute(CLAIM, [*place, campaign.affected_list_id])
 
         def commit_once_the_outbox_waits() -> None:
