@@ -163,7 +163,12 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_ROUTES = {
+    # Whatever reads or writes a whole list, for minutes: sending does not wait behind it.
     "insurers.tasks.*": {"queue": "ingest"},
+    "notifications.tasks.start_campaign": {"queue": "ingest"},
+    "notifications.tasks.tell_crowded": {"queue": "ingest"},
+    "notifications.tasks.reach": {"queue": "ingest"},
+    "notifications.tasks.make_evidence": {"queue": "ingest"},
     # The sweep never waits behind what it is there to look after.
     "notifications.tasks.resume_campaigns": {"queue": "default"},
     "notifications.tasks.watch": {"queue": "default"},
@@ -187,7 +192,6 @@ CELERY_TASK_ROUTES = {
     "notifications.tasks.check_senders": {"queue": "default"},
     "notifications.tasks.check_sender_domain": {"queue": "default"},
     "notifications.tasks.let_heads_leave": {"queue": "default"},
-    "notifications.tasks.make_evidence": {"queue": "default"},
     "notifications.tasks.*": {"queue": "dispatch"},
 }
 CELERY_BEAT_SCHEDULE = {

@@ -26,7 +26,7 @@ from notifications.states import FAILURES, IN_PROGRESS
 SWEEP = "notifications.tasks.resume_campaigns"
 START = "notifications.tasks.start_campaign"
 DISPATCH = "notifications.tasks.dispatch"
-QUEUES = ("default", "dispatch")  # of these three
+QUEUES = ("default", "dispatch", "ingest")  # of these three
 PATIENCE = 30.0  # seconds that a worker waits for a server's answer
 ENDED = (CampaignState.FINISHED, CampaignState.CANCELLED)
 

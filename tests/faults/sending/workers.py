@@ -140,6 +140,5 @@ class Works:
                 "SENDING_CONNECTIONS": str(CONNECTIONS),
             },
             processes=1,
-            queues="dispatch,default",  # the test takes its lists in itself
             log=log or self._folder / f"worker-{number}.log",
         )
