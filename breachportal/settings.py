@@ -5,6 +5,7 @@ address only, and the secrets of that role only (docs/security.md, « Who holds 
 """
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -316,8 +317,11 @@ DNS_RESOLVERS = env.dns_servers("DNS_RESOLVERS")
 # Providers' interfaces, those in the European Union where there are several; keys are sealed.
 ANYMAIL = {
     "MAILGUN_API_URL": "https://api.eu.mailgun.net/v3",
+    "SENDGRID_API_URL": "https://api.eu.sendgrid.com/v3",
     "SPARKPOST_API_URL": "https://api.eu.sparkpost.com/api/v1",
 }
+# anymail warns at each use that it has no account to try SendGrid with (docs/decisions/0033).
+warnings.filterwarnings("ignore", "django-anymail has dropped official support for SendGrid")
 # A folder that stands in for an SMS provider; without one campaigns go by e-mail only.
 SMS_OUTBOX_DIR = Path(env.read("SMS_OUTBOX_DIR")) if env.read("SMS_OUTBOX_DIR", "") else None
 SMS_ACCOUNT = env.sms_account(with_secrets=ROLE == "worker")

@@ -354,7 +354,7 @@ class Migration(migrations.Migration):
                     ('from_address', models.EmailField(max_length=254, verbose_name='adresse de l’expéditeur')),
                     ('reply_to', models.EmailField(blank=True, max_length=254, verbose_name='adresse de réponse')),
                     ('bounce_domain', models.CharField(blank=True, max_length=190, verbose_name='domaine des retours')),
-                    ('transport', models.CharField(choices=[('smtp', 'SMTP'), ('brevo', 'Brevo'), ('mailgun', 'Mailgun'), ('mailjet', 'Mailjet'), ('postmark', 'Postmark'), ('sparkpost', 'SparkPost')], max_length=12, verbose_name='envoi par')),
+                    ('transport', models.CharField(choices=[('smtp', 'SMTP'), ('brevo', 'Brevo'), ('mailgun', 'Mailgun'), ('mailjet', 'Mailjet'), ('mailtrap', 'Mailtrap'), ('mandrill', 'Mandrill'), ('postmark', 'Postmark'), ('resend', 'Resend'), ('sendgrid', 'SendGrid'), ('sparkpost', 'SparkPost')], max_length=12, verbose_name='envoi par')),
                     ('host', models.CharField(blank=True, max_length=190, verbose_name='serveur SMTP')),
                     ('port', models.PositiveIntegerField(blank=True, null=True, verbose_name='port SMTP')),
                     ('encryption', models.CharField(choices=[('starttls', 'STARTTLS, exigé'), ('tls', 'TLS dès la connexion'), ('none', 'aucune (démonstration)')], default='starttls', max_length=10, verbose_name='chiffrement')),

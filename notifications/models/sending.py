@@ -17,7 +17,11 @@ class Transport(models.TextChoices):
     BREVO = "brevo", "Brevo"
     MAILGUN = "mailgun", "Mailgun"
     MAILJET = "mailjet", "Mailjet"
+    MAILTRAP = "mailtrap", "Mailtrap"
+    MANDRILL = "mandrill", "Mandrill"
     POSTMARK = "postmark", "Postmark"
+    RESEND = "resend", "Resend"
+    SENDGRID = "sendgrid", "SendGrid"
     SPARKPOST = "sparkpost", "SparkPost"
 
 

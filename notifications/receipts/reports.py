@@ -16,7 +16,6 @@ from operator import attrgetter
 from uuid import UUID
 
 import polars as pl
-from anymail.exceptions import AnymailError
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import transaction
@@ -24,7 +23,7 @@ from django.utils.module_loading import import_string
 
 from insurers.lists.byte_columns import split
 from insurers.lists.fingerprints import FINGERPRINT_BYTES, address_fingerprints
-from insurers.lists.sealing import DamagedError, open_sealed
+from insurers.lists.sealing import open_sealed
 from insurers.models import AddressKey
 from notifications.campaigns.answers import without_addresses
 from notifications.channels.providers import METADATA, PROVIDERS, Provider
@@ -146,13 +145,13 @@ class _Told:
 
 def _told_by(receipt: SealedReceipt) -> Iterator[_Told]:
     account = account_of(receipt.identity)
+    provider = PROVIDERS[receipt.identity.transport]
     try:
-        events = _events(receipt)
-    except (DamagedError, AnymailError, ValueError, KeyError, TypeError, AttributeError):
+        events = [(event, _kind(event, provider)) for event in _events(receipt)]
+    except Exception:  # Whatever a provider wrote, the others' receipts go on.
         logger.warning("a webhook of sending identity %s could not be read", receipt.identity_id)
         return
-    for number, event in enumerate(events):
-        kind = _kind(event, PROVIDERS[receipt.identity.transport])
+    for number, (event, kind) in enumerate(events):
         token = str((event.metadata or {}).get(METADATA, ""))
         notification_id = read_token(token, account=account)
         if kind is not None and notification_id is not None:
@@ -161,7 +160,7 @@ def _told_by(receipt: SealedReceipt) -> Iterator[_Told]:
                 kind=kind,
                 receipt_id=str(event.event_id or f"{receipt.pk}:{number}"),
                 notification_id=notification_id,
-                code=f"{receipt.identity.transport}-{event.reject_reason or event.event_type}",
+                code=f"{receipt.identity.transport}-{event.reject_reason or kind.value}",
                 text=without_addresses(str(event.mta_response or ""), [str(event.recipient or "")]),
             )
 
@@ -184,8 +183,7 @@ def _events(receipt: SealedReceipt) -> list[AnymailTrackingEvent]:
 
 
 def _kind(event: AnymailTrackingEvent, provider: Provider) -> ReceiptKind | None:
-    if event.event_type == EventType.BOUNCED:
-        if provider.is_soft(event.esp_event):
-            return ReceiptKind.SOFT
+    said = provider.kind_of(event)
+    if said is None and event.event_type == EventType.BOUNCED:
         return ReceiptKind.HARD if event.reject_reason in OF_THE_ADDRESS else ReceiptKind.FAILED
-    return KINDS.get(event.event_type)
+    return said or KINDS.get(event.event_type)

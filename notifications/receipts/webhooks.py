@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from insurers.lists.sealing import seal
@@ -42,11 +43,13 @@ def take_webhook(*, identity_id: UUID, request: HttpRequest, now: datetime) -> N
         identity = SendingIdentity.objects.filter(pk=identity_id, state__in=HEARD).first()
         if identity is None or identity.transport not in PROVIDERS:
             raise WebhookRefused
-        view = import_string(PROVIDERS[identity.transport].webhook)(**view_options(identity))
+        provider, options = PROVIDERS[identity.transport], view_options(identity)
+        if provider.signs_address:
+            options["webhook_url"] = webhook_address(identity_id)
         try:
-            view.run_validators(request)
-        except AnymailWebhookValidationFailure as failure:
-            raise WebhookRefused from failure
+            import_string(provider.webhook)(**options).run_validators(request)
+        except (AnymailWebhookValidationFailure, ValueError) as failure:
+            raise WebhookRefused from failure  # ValueError: a signature of strange characters.
         brought = {
             "content_type": request.headers.get("Content-Type", ""),
             "body": base64.b64encode(request.body).decode(),
@@ -64,6 +67,11 @@ def view_options(identity: SendingIdentity) -> dict[str, Any]:
         raise WebhookRefused
     signing_key = PROVIDERS[identity.transport].signing_key
     return {signing_key: secret} if signing_key else {"webhook_secret": f"{USER}:{secret}"}
+
+
+def webhook_address(identity_id: UUID) -> str:
+    """Return the address that an identity's provider posts to, as its account is given it."""
+    return str(settings.PORTAL_URL) + reverse("provider_webhook", args=[identity_id])
 
 
 def seal_secret(secret: str) -> str:

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import islice
@@ -23,6 +24,7 @@ from notifications.channels import (
 from notifications.channels.email import EmailChannel
 from notifications.channels.letter import LetterChannel
 from notifications.channels.ovh import OvhChannel
+from notifications.channels.providers import PROVIDERS
 from notifications.channels.smpp import SmppChannel
 from notifications.channels.sms_account import SmsAccount
 from notifications.channels.sms_folder import FolderSmsChannel
@@ -31,8 +33,8 @@ from notifications.models import State
 from notifications.notices.rendering import EmailText, Message
 from notifications.states import OUTCOMES
 from tests.notifications.channels.outgoing import number, outgoing, until_down
+from tests.notifications.email.interfaces import provider, sender
 from tests.notifications.email.test_mime import BLANKS, layout
-from tests.notifications.email.test_providers import provider, sender
 from tests.providers import Controls
 from tests.smtp import smtp_server
 
@@ -77,14 +79,14 @@ def email() -> Iterator[Rig]:
             )
 
 
-@pytest.fixture
-def anymail() -> Iterator[Rig]:
+@contextmanager
+def anymail(transport: str) -> Iterator[Rig]:
     """E-mail through a provider's HTTP interface."""
-    with provider() as edge:
+    with provider(transport=transport) as edge:
         yield Rig(
-            EmailChannel(sender()),
+            EmailChannel(sender(transport)),
             lambda index: f"camille{index}@example.fr",
-            lambda: [asked["to"] for asked in edge.asked if asked["to"] not in edge.refused],
+            lambda: [taken for taken in edge.recipients if taken not in edge.refused],
             lambda address, is_permanent: edge.refused.update(
                 {address: (400 if is_permanent else 503, {"message": f"{address}: no"})}
             ),
@@ -144,15 +146,25 @@ def letter() -> Rig:
     )
 
 
-REFUSING = LEAVING = ("email", "anymail", "smpp", "http")
+REFUSING = LEAVING = ("email", *PROVIDERS, "smpp", "http")
 RIGS = (*REFUSING, "folder", "letter")
 
 
-@pytest.fixture(params=RIGS)
-def rig(request: pytest.FixtureRequest) -> Rig:
-    found = request.getfixturevalue(request.param)
+@contextmanager
+def rigged(request: pytest.FixtureRequest, name: str) -> Iterator[Rig]:
+    if name in PROVIDERS:
+        with anymail(name) as made:
+            yield made
+        return
+    found = request.getfixturevalue(name)
     assert isinstance(found, Rig)
-    return found
+    yield found
+
+
+@pytest.fixture(params=RIGS)
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    with rigged(request, request.param) as found:
+        yield found
 
 
 def test_every_channel_has_its_rig(request: pytest.FixtureRequest) -> None:
@@ -167,7 +179,11 @@ def test_every_channel_has_its_rig(request: pytest.FixtureRequest) -> None:
         if isinstance(one, type) and one.__module__ == module.__name__ and one is not Channel
         if hasattr(one, "send") and hasattr(one, "gives_way")
     }
-    assert made == {type(request.getfixturevalue(name).channel) for name in RIGS}
+    seen = set()
+    for name in RIGS:
+        with rigged(request, name) as found:
+            seen.add(type(found.channel))
+    assert made == seen
 
 
 def batch(rig: Rig, count: int = 5) -> list[Outgoing]:

@@ -1,115 +1,66 @@
-"""A provider's HTTP interface, faked at its edge by a local server."""
+"""E-mail through every provider that is offered, each behind its own HTTP interface."""
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from email import message_from_bytes, policy
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qsl
 
 import pytest
 from anymail.utils import UNSET
-from django.test import override_settings
-from django.utils.module_loading import import_string
 
 from notifications.channels import ChannelDownError, Outcome, SenderRefusedError
 from notifications.channels.email import EmailChannel
-from notifications.channels.providers import PROVIDERS, _message
-from notifications.models import State
-from notifications.receipts.tokens import read_token
-from notifications.senders.choosing import Sender
+from notifications.channels.providers import METADATA, PROVIDERS, _message
+from notifications.models import State, Transport
+from notifications.receipts.tokens import read_token, receipt_token
+from tests.notifications.email.interfaces import INTERFACES, at, provider, sender
 from tests.notifications.email.test_smtp import messages
 
-QUEUED = (200, {"id": "<x@mailgun>", "message": "Queued. Thank you."})
+over_providers = pytest.mark.parametrize("transport", PROVIDERS)
+NO = {"message": "no"}
 
 
-@dataclass
-class Edge:
-    """What the provider answers, in turn (the last for good), and what it was asked."""
-
-    answers: list[tuple[int, dict[str, str]]]
-    asked: list[dict[str, str]] = field(default_factory=list)
-    refused: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
-    """What it answers about these recipients instead."""
-    hangs_up: bool = False
+def send(transport: str, count: int = 1) -> list[Outcome]:
+    return list(EmailChannel(sender(transport)).send(messages(count)))
 
 
-@contextmanager
-def provider(*answers: tuple[int, dict[str, str]], hangs_up: bool = False) -> Iterator[Edge]:
-    """Serve Mailgun's interface on a free port."""
-    edge = Edge(list(answers) or [QUEUED], hangs_up=hangs_up)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers["Content-Length"]))
-            edge.asked.append(fields(self.headers["Content-Type"], content))
-            if edge.hangs_up:
-                self.close_connection = True
-                return
-            answer = edge.refused.get(edge.asked[-1]["to"])
-            if answer is None:
-                answer = edge.answers.pop(0) if len(edge.answers) > 1 else edge.answers[0]
-            status, body = answer
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(json.dumps(body).encode())
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
-        with override_settings(ANYMAIL={"MAILGUN_API_URL": address}):
-            yield edge
-    finally:
-        server.shutdown()
-        server.server_close()
+def test_what_people_choose_from_is_what_is_described() -> None:
+    assert set(PROVIDERS) == set(Transport) - {Transport.SMTP} == set(INTERFACES)
 
 
-def fields(content_type: str, content: bytes) -> dict[str, str]:
-    """Read a form of either kind."""
-    if content_type.startswith("application/x-www-form-urlencoded"):
-        return dict(parse_qsl(content.decode()))
-    head = f"Content-Type: {content_type}\r\n\r\n".encode()
-    form = message_from_bytes(head + content, policy=policy.HTTP)
-    return {
-        str(part.get_param("name", header="content-disposition")): str(
-            part.get_payload(decode=True).decode()  # type: ignore[union-attr]
-        )
-        for part in form.iter_parts()
-    }
+@over_providers
+def test_what_the_provider_queues_is_accepted(transport: str) -> None:
+    with provider(transport=transport) as edge:
+        outcomes = send(transport, 3)
+    reason = f"{transport}-{INTERFACES[transport].status}"
+    assert outcomes == [Outcome(n, State.ACCEPTED, reason) for n in (1, 2, 3)]
+    assert edge.recipients == [f"p{n}@example.fr" for n in (1, 2, 3)]
 
 
-def sender() -> Sender:
-    return Sender(
-        account="identity:phare",
-        from_name="Mutuelle du Phare",
-        from_address="avis@phare.example.fr",
-        reply_to="dpo@phare.example.fr",
-        bounce_domain="",
-        transport="mailgun",
-        credentials={"api_key": "key", "sender_domain": "phare.example.fr"},
-    )
+@over_providers
+def test_the_provider_is_given_the_token_the_headers_and_no_other_person(transport: str) -> None:
+    with provider(transport=transport) as edge:
+        send(transport, 2)
+    for number, asked in enumerate(edge.asked, start=1):
+        said = json.dumps(asked, ensure_ascii=False)
+        assert receipt_token(number, account="identity:phare") in said
+        assert f"<{number}@portail.example.fr>" in said
+        assert "auto-generated" in said
+        assert "dpo@phare.example.fr" in said
+        assert "avis@phare.example.fr" in said
+        assert f"p{3 - number}@example.fr" not in said
 
 
-def send(count: int = 1) -> list[Outcome]:
-    return list(EmailChannel(sender()).send(messages(count)))
+@over_providers
+def test_a_provider_is_asked_for_no_tracking_unless_only_its_account_can(transport: str) -> None:
+    offered = PROVIDERS[transport]
+    (outgoing,) = messages(1)
+    message = _message(offered, sender(transport), outgoing, "p1@example.fr")
+    wanted = False if offered.switches_tracking_off else UNSET
+    assert (message.track_opens, message.track_clicks) == (wanted, wanted)
+    assert read_token(message.metadata[METADATA], account="identity:phare") == 1
 
 
-def test_what_the_provider_queues_is_accepted() -> None:
+def test_mailgun_is_asked_for_no_tracking_in_its_own_words() -> None:
     with provider() as edge:
-        outcomes = send(3)
-    assert outcomes == [Outcome(n, State.ACCEPTED, "mailgun-queued") for n in (1, 2, 3)]
-    assert [asked["to"] for asked in edge.asked] == [f"p{n}@example.fr" for n in (1, 2, 3)]
-
-
-def test_the_provider_is_asked_for_no_tracking_and_given_the_token() -> None:
-    with provider() as edge:
-        send()
+        send("mailgun")
     (asked,) = edge.asked
     assert (asked["o:tracking-clicks"], asked["o:tracking-opens"]) == ("no", "no")
     assert read_token(asked["v:receipt"], account="identity:phare") == 1
@@ -119,6 +70,20 @@ def test_the_provider_is_asked_for_no_tracking_and_given_the_token() -> None:
     assert asked["from"] == "Mutuelle du Phare <avis@phare.example.fr>"
 
 
+def test_sendgrid_and_mandrill_are_asked_for_no_tracking_in_their_own_words() -> None:
+    with provider(transport="sendgrid") as sendgrid:
+        send("sendgrid")
+    with provider(transport="mandrill") as mandrill:
+        send("mandrill")
+    assert sendgrid.asked[0]["tracking_settings"] == {
+        "click_tracking": {"enable": False},
+        "open_tracking": {"enable": False},
+    }
+    message = mandrill.asked[0]["message"]
+    assert (message["track_clicks"], message["track_opens"]) == (False, False)
+
+
+@over_providers
 @pytest.mark.parametrize(
     ("status", "state"),
     [
@@ -128,55 +93,84 @@ def test_the_provider_is_asked_for_no_tracking_and_given_the_token() -> None:
         (502, State.UNCERTAIN),
         (503, State.DEFERRED),
         (504, State.UNCERTAIN),
-        (200, State.UNCERTAIN),
     ],
 )
-def test_a_refusal_is_for_now_for_good_or_unknown(status: int, state: State) -> None:
-    with provider((status, {"message": "no"}), QUEUED):
-        outcomes = send(2)
+def test_a_refusal_is_for_now_for_good_or_unknown(
+    transport: str, status: int, state: State
+) -> None:
+    with provider((status, NO), None, transport=transport):
+        outcomes = send(transport, 2)
     assert [outcome.state for outcome in outcomes] == [state, State.ACCEPTED]
-    assert outcomes[0].reason == f"mailgun-{status}"
+    assert outcomes[0].reason == f"{transport}-{status}"
 
 
+# SendGrid says nothing but its status.
+@pytest.mark.parametrize("transport", sorted(set(PROVIDERS) - {"sendgrid"}))
+def test_an_acceptance_that_cannot_be_read_leaves_a_doubt(transport: str) -> None:
+    with provider((200, NO), None, transport=transport):
+        outcomes = send(transport, 2)
+    assert [outcome.state for outcome in outcomes] == [State.UNCERTAIN, State.ACCEPTED]
+
+
+@over_providers
 @pytest.mark.parametrize("status", [401, 402, 403, 404])
-def test_a_refused_account_stops_everything(status: int) -> None:
-    with provider((status, {"message": "Forbidden"})), pytest.raises(SenderRefusedError):
-        send()
+def test_a_refused_account_stops_everything(transport: str, status: int) -> None:
+    with provider((status, NO), transport=transport), pytest.raises(SenderRefusedError):
+        send(transport)
 
 
-def test_a_provider_that_hangs_up_leaves_one_message_in_doubt() -> None:
-    with provider(hangs_up=True) as edge:
-        outcomes = EmailChannel(sender()).send(messages(2))
-        assert next(outcomes) == Outcome(1, State.UNCERTAIN, "mailgun-no-answer")
+@pytest.mark.parametrize("name", sorted(PROVIDERS["mandrill"].account_errors))
+def test_an_account_that_mandrill_refuses_with_a_server_error_stops_everything(name: str) -> None:
+    refusal = {"status": "error", "code": -1, "name": name, "message": "no"}
+    with provider((500, refusal), transport="mandrill"), pytest.raises(SenderRefusedError):
+        send("mandrill")
+
+
+def test_another_server_error_of_mandrill_is_of_its_message() -> None:
+    refusal = {"status": "error", "code": -2, "name": "ValidationError", "message": "no"}
+    with provider((500, refusal), None, transport="mandrill"):
+        assert [outcome.state for outcome in send("mandrill", 2)] == [
+            State.DEFERRED,
+            State.ACCEPTED,
+        ]
+
+
+@over_providers
+def test_a_provider_that_hangs_up_leaves_one_message_in_doubt(transport: str) -> None:
+    with provider(transport=transport, hangs_up=True) as edge:
+        outcomes = EmailChannel(sender(transport)).send(messages(2))
+        assert next(outcomes) == Outcome(1, State.UNCERTAIN, f"{transport}-no-answer")
         with pytest.raises(ChannelDownError):
             next(outcomes)
     assert len(edge.asked) == 1
 
 
-def test_a_provider_that_asks_to_slow_down_gets_a_rest_and_no_attempt_counts() -> None:
-    with provider(QUEUED, (429, {"message": "slow down"})) as edge:
-        outcomes = EmailChannel(sender()).send(messages(3))
+@over_providers
+def test_a_provider_that_asks_to_slow_down_gets_a_rest_and_no_attempt_counts(
+    transport: str,
+) -> None:
+    with provider(None, (429, NO), transport=transport) as edge:
+        outcomes = EmailChannel(sender(transport)).send(messages(3))
         assert next(outcomes).state == State.ACCEPTED
         with pytest.raises(ChannelDownError):
             next(outcomes)
     assert len(edge.asked) == 2
 
 
-def test_a_provider_that_is_not_there_is_down() -> None:
-    with override_settings(ANYMAIL={"MAILGUN_API_URL": "http://127.0.0.1:1"}):
-        with pytest.raises(ChannelDownError):
-            send()
+@over_providers
+def test_a_provider_that_is_not_there_is_down(transport: str) -> None:
+    with at(transport, "http://127.0.0.1:1"), pytest.raises(ChannelDownError):
+        send(transport)
 
 
-@pytest.mark.parametrize("name", PROVIDERS)
-def test_every_provider_is_given_the_token_and_no_tracking(name: str) -> None:
-    offered = PROVIDERS[name]
-    options = dict.fromkeys(offered.credentials, "x")
-    backend = import_string(f"anymail.backends.{offered.name}.EmailBackend")(**options)
-    (outgoing,) = messages(1)
-    message = _message(offered, replace(sender(), transport=name), outgoing, "p1@example.fr")
-    asked = repr(backend.build_message_payload(message, {}).get_request_params("https://x"))
-    assert message.metadata["receipt"] in asked
-    assert getattr(message, "track_opens", None) is (
-        False if offered.switches_tracking_off else UNSET
-    )
+@over_providers
+def test_the_provider_knows_the_account_by_its_key(transport: str) -> None:
+    with provider(transport=transport) as edge:
+        send(transport)
+    first, *_others = PROVIDERS[transport].credentials
+    key = f"{first}-of-phare"
+    (signed,) = edge.keys
+    if transport in ("mailgun", "mailjet"):
+        assert "Basic " in signed
+    else:
+        assert key in signed
