@@ -2,10 +2,13 @@
 
 import re
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.module_loading import import_string
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from notifications.channels.connecting import IMAP_PORTS, SMTP_PORTS
@@ -18,6 +21,9 @@ DOMAIN = re.compile(
 )
 SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 OFF = {"autocomplete": "off"}
+SIGNING = ", ".join(
+    Transport(name).label for name, provider in PROVIDERS.items() if provider.signing_key
+)
 
 
 def _secret(label: Any, help_text: Any = "") -> forms.CharField:
@@ -48,8 +54,13 @@ def _port(label: Any, ports: tuple[int, ...]) -> forms.TypedChoiceField:
 
 
 class IdentityForm(forms.Form):
-    """Who signs the messages, by which way they leave, and where bounces come back to."""
+    """Who signs the messages, by which way they leave, and where bounces come back to.
 
+    The number of the identity to be is in the form: some providers make a signing key only once
+    they know the address that the number gives.
+    """
+
+    number = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
     from_name = forms.CharField(label=_("Nom de l’expéditeur"), max_length=80)
     from_address = forms.EmailField(
         label=_("Adresse de l’expéditeur"), widget=forms.EmailInput(attrs=OFF)
@@ -95,7 +106,10 @@ class IdentityForm(forms.Form):
     sender_domain = _host(_("Domaine chez le prestataire"), _("Mailgun seulement."))
     signing_key = _secret(
         _("Clé de signature des avis de remise"),
-        _("Mailgun seulement ; pour les autres, le portail fait un mot de passe."),
+        format_lazy(
+            _("{providers} seulement ; pour les autres, le portail fait un mot de passe."),
+            providers=SIGNING,
+        ),
     )
     bounce_domain = _host(
         _("Domaine des retours"),
@@ -140,7 +154,19 @@ class IdentityForm(forms.Form):
                 self.add_error(name, _("Écrivez un nom de domaine, comme smtp.exemple.fr."))
         for name in self._missing(given):
             self.add_error(name, _("Ce champ est nécessaire pour ce mode d’envoi."))
+        if given.get("signing_key") and not self._can_verify(given):
+            self.add_error("signing_key", _("Ce n’est pas une clé de ce prestataire."))
         return given
+
+    def _can_verify(self, given: dict[str, Any]) -> bool:
+        provider = PROVIDERS.get(given.get("transport", ""))
+        if provider is None or not provider.signing_key:
+            return True
+        try:
+            import_string(provider.webhook)(**{provider.signing_key: given["signing_key"]})
+        except ValueError:
+            return False
+        return True
 
     def _missing(self, given: dict[str, Any]) -> list[str]:
         transport = given.get("transport")
@@ -161,6 +187,7 @@ class IdentityForm(forms.Form):
         transport = given["transport"]
         is_smtp = transport == Transport.SMTP
         return Proposal(
+            number=given["number"],
             from_name=given["from_name"],
             from_address=given["from_address"],
             reply_to=given["reply_to"],

@@ -7,9 +7,9 @@ was. What is proposed is never changed, so what the operator looked at is what i
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from audit.trail import account, insurer_scope, record
@@ -31,7 +31,10 @@ class IdentityRefused(Exception):  # noqa: N818 (a refusal is an answer, not an 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What an insurer's staff propose; `credentials` are sealed at once and read by nobody here."""
+    """What an insurer's staff propose; `credentials` are sealed at once and read by nobody here.
+
+    `number` becomes the identity's, unless one has it already.
+    """
 
     from_name: str
     from_address: str
@@ -49,6 +52,7 @@ class Proposal:
     messages_per_day: int | None = None
     signs: bool = False
     dkim_selector: str = ""
+    number: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def propose_identity(
         credentials["dkim_private_key"], record_text = make_key()
     for waiting in SendingIdentity.objects.filter(insurer=insurer, state=IdentityState.PROPOSED):
         _move(waiting, IdentityState.ENDED, "identity.ended", proposed_by_id, now)
-    identity = SendingIdentity.objects.create(
+    identity = SendingIdentity(
+        id=proposal.number or uuid4(),
         insurer=insurer,
         state=IdentityState.PROPOSED,
         from_name=proposal.from_name,
@@ -86,7 +91,7 @@ def propose_identity(
         port=proposal.port,
         encryption=proposal.encryption,
         sealed_credentials=seal_credentials(credentials),
-        webhook_secret=seal_secret(proposal.signing_key or password),
+        webhook_secret=seal_secret(password or proposal.signing_key),
         mailbox_host=proposal.mailbox_host,
         mailbox_port=proposal.mailbox_port,
         dkim_domain=domain,
@@ -97,6 +102,12 @@ def propose_identity(
         proposed_by_id=proposed_by_id,
         proposed_at=now,
     )
+    try:
+        with transaction.atomic():
+            identity.save(force_insert=True)
+    except IntegrityError:  # The same form, sent twice.
+        identity.pk = uuid4()
+        identity.save(force_insert=True)
     _record(identity, "identity.proposed", proposed_by_id)
     return Proposed(identity, password)
 

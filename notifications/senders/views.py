@@ -3,7 +3,6 @@
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
@@ -12,7 +11,7 @@ from insurers.permissions import require_role, staff_of
 from insurers.queueing import enqueue
 from notifications.channels.providers import PROVIDERS
 from notifications.models import SendingIdentity
-from notifications.receipts.webhooks import USER
+from notifications.receipts.webhooks import USER, webhook_address
 from notifications.senders.forms import IdentityForm
 from notifications.senders.identities import propose_identity
 from notifications.tasks import check_sender_domain
@@ -38,13 +37,15 @@ def sending_identities(request: HttpRequest, slug: str) -> HttpResponse:
             "identity": made.identity,
             "password": made.webhook_password,
             "user": USER,
-            "webhook": settings.PORTAL_URL + reverse("provider_webhook", args=[made.identity.pk]),
+            "webhook": webhook_address(made.identity.pk),
             "has_webhook": made.identity.transport in PROVIDERS,
         }
         return render(request, "notifications/identity_proposed.html", context, status=201)
+    number = form["number"].value()
     context = {
         "insurer": insurer,
         "form": form,
+        "webhook": webhook_address(number) if number and "number" not in form.errors else "",
         "identities": SendingIdentity.objects.filter(insurer=insurer).select_related(
             "check_of_domain"
         )[:20],

@@ -6,13 +6,16 @@ import pytest
 from django.db import IntegrityError, ProgrammingError, transaction
 from django.test import override_settings
 from django.urls import reverse
+from django.utils import translation
 
 from audit.models import AuditEntry
 from insurers.row_security import row_scope
+from notifications.channels.providers import PROVIDERS
 from notifications.models import IdentityState, SendingIdentity
-from notifications.receipts.webhooks import open_secret
+from notifications.receipts.webhooks import open_secret, webhook_address
 from notifications.senders.choosing import PORTAL, sender_for
 from notifications.senders.domains import own_domains
+from notifications.senders.forms import IdentityForm
 from notifications.senders.identities import (
     IdentityRefused,
     Proposal,
@@ -23,6 +26,7 @@ from notifications.senders.identities import (
 )
 from tests import cast
 from tests.conftest import WebClient, as_role
+from tests.notifications.email.posts import shown_key
 from tests.notifications.email.senders import identity
 from tests.notifications.story import built, member, send
 from tests.smtp import Recorder
@@ -113,6 +117,9 @@ def test_nobody_but_an_approver_proposes(client: WebClient, name: str) -> None:
         ({"from_address": "avis"}, "from_address"),
         ({"transport": "mailgun"}, "api_key"),
         ({"transport": "mailjet", "api_key": "k"}, "secret_key"),
+        ({"transport": "sendgrid", "api_key": "k", "signing_key": "not a key"}, "signing_key"),
+        ({"transport": "mandrill", "api_key": "k", "signing_key": "clé"}, "signing_key"),
+        ({"number": "17"}, "number"),
         ({"mailbox_host": "imap.phare.example.fr"}, "mailbox_password"),
     ],
 )
@@ -130,6 +137,67 @@ def test_a_provider_that_does_not_sign_is_given_a_password_once(client: WebClien
     secret = open_secret(SendingIdentity.objects.get().webhook_secret)
     assert secret in answer.content.decode()
     assert secret not in page(client, cast.armand()).content.decode()
+
+
+@pytest.mark.parametrize("transport", PROVIDERS)
+def test_each_provider_is_proposed_with_what_it_needs_and_nothing_less(
+    client: WebClient, transport: str
+) -> None:
+    provider, (_first, *others) = PROVIDERS[transport], PROVIDERS[transport].credentials
+    needed = ["api_key", *others, *(["signing_key"] if provider.signing_key else [])]
+    filled = dict.fromkeys(needed, "x.example.fr")
+    if provider.signing_key:
+        filled["signing_key"] = shown_key(transport)
+    common = SMTP | {"transport": transport}
+    for name in needed:
+        without = {key: value for key, value in filled.items() if key != name}
+        answer = page(client, cast.armand(), common | without)
+        assert (answer.status_code, list(answer.context["form"].errors)) == (422, [name])
+    answer = page(client, cast.armand(), common | filled)
+    found = SendingIdentity.objects.get()
+    kept = open_secret(found.webhook_secret)
+    assert (answer.status_code, found.transport, found.host) == (201, transport, "")
+    assert webhook_address(found.pk) in answer.content.decode()
+    assert kept == (filled.get("signing_key") or answer.context["password"])
+    approve(found)
+    with as_role("worker"):
+        assert set(sender_for(cast.phare().pk).credentials) == set(provider.credentials)
+
+
+def test_a_key_that_a_provider_does_not_sign_with_does_not_take_the_place_of_the_password(
+    client: WebClient,
+) -> None:
+    given = {"transport": "postmark", "api_key": "k", "signing_key": "left there"}
+    answer = page(client, cast.armand(), SMTP | given)
+    kept = open_secret(SendingIdentity.objects.get().webhook_secret)
+    assert kept == answer.context["password"] != "left there"
+
+
+def test_the_page_tells_the_address_for_webhooks_before_there_is_a_key(client: WebClient) -> None:
+    before = page(client, cast.armand())
+    number = before.context["form"]["number"].value()
+    assert webhook_address(number) in before.content.decode()
+    given = SMTP | {"number": str(number), "transport": "mailtrap", "api_key": "k"}
+    again = page(client, cast.armand(), given)
+    assert again.status_code == 422
+    assert webhook_address(number) in again.content.decode()
+    page(client, cast.armand(), given | {"signing_key": "k"})
+    assert str(SendingIdentity.objects.get().pk) == number
+
+
+def test_a_form_sent_twice_makes_a_second_proposal(client: WebClient) -> None:
+    number = page(client, cast.armand()).context["form"]["number"].value()
+    given = SMTP | {"number": str(number)}
+    statuses = [page(client, cast.armand(), given).status_code for _time in range(2)]
+    states = sorted(SendingIdentity.objects.values_list("state", flat=True))
+    assert (statuses, states) == ([201, 201], ["ended", "proposed"])
+
+
+def test_the_form_names_who_signs(client: WebClient) -> None:
+    who = "Mailgun, Mailtrap, Mandrill, SendGrid"
+    assert f"{who} seulement" in page(client, cast.armand()).content.decode()
+    with translation.override("en"):
+        assert str(IdentityForm()["signing_key"].help_text).startswith(f"{who} only;")
 
 
 def test_the_portal_signs_for_a_domain_with_a_key_that_only_the_worker_holds(
