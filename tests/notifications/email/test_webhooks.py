@@ -16,7 +16,7 @@ from notifications.receipts.webhooks import webhook_address
 from notifications.senders.choosing import account_of
 from tests import cast
 from tests.conftest import WebClient, as_role
-from tests.notifications.email.posts import SAID, Post, deliver, identity_at, proved
+from tests.notifications.email.posts import PROOFS, SAID, Post, deliver, identity_at, proved
 from tests.notifications.email.senders import SIGNING_KEY, identity
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +32,10 @@ def event(
     if name == "hard":
         said["event-data"]["reason"] = reason
     return proved(mine, said, secret=secret)
+
+
+def test_every_provider_that_is_offered_is_described() -> None:
+    assert set(SAID) == set(PROOFS) == set(PROVIDERS)
 
 
 def apply() -> int:
