@@ -1,12 +1,13 @@
 """A server that speaks as OVHcloud's SMS API does, in a process of its own.
 
 `python -m tests.ovh_server FOLDER` prints its port. FOLDER/behaviour.json, read before each
-request, says:
+request, says (every job with its time, taken or not, is a line of FOLDER/asked.jsonl):
 
 status      the code of the answer to a job, by number or "*"; nothing is taken
 invalid     the numbers that are reported as such
 throttle    how many jobs are answered 429 before one is taken
 delay       seconds before each answer to a job
+hold        no answer to a job while it says so; what it will be is settled before
 lose        the answer to a job that was taken: "drop", "garbage", "empty", "500" or "timeout"
 forget      a job that was taken is not found by its tag
 receipts    `deliveryReceipt` by number
@@ -29,6 +30,7 @@ THROTTLED: list[float] = []
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    is_held = False
 
     def do_GET(self) -> None:
         if self.path == "/1.0/auth/time":
@@ -47,9 +49,12 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         if not self.is_signed(body):
             return
-        job, wanted = json.loads(body), behaviour()
+        job = json.loads(body)
         (number,) = job["receivers"]
-        time.sleep(wanted.get("delay", 0))
+        note("asked", {"to": number, "at": time.time()})
+        time.sleep(behaviour().get("delay", 0))
+        wanted = behaviour()
+        self.is_held = bool(wanted.get("hold"))
         statuses = wanted.get("status", {})
         if code := statuses.get(number, statuses.get("*")):
             self.answer(code, {"class": "Client::BadRequest", "message": f"no {number}"})
@@ -65,11 +70,11 @@ class Handler(BaseHTTPRequestHandler):
     def take(self, job: dict[str, Any], number: str) -> None:
         line = job | {"to": number, "id": 5000 + len(TAKEN)}
         TAKEN.append(line)
-        with (FOLDER / "taken.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
+        note("taken", line)
 
     def report_or_lose(self, fault: str | None, number: str) -> None:
         if fault == "drop":
+            self.keep_waiting()
             self.close_connection = True
         elif fault == "garbage":
             self.raw(200, b"<html>\xff\x00 Bad Gateway")
@@ -99,7 +104,12 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, code: int, content: Any) -> None:
         self.raw(code, json.dumps(content).encode())
 
+    def keep_waiting(self) -> None:
+        while self.is_held and behaviour().get("hold"):
+            time.sleep(0.02)
+
     def raw(self, code: int, content: bytes) -> None:
+        self.keep_waiting()
         self.send_response(code)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -107,6 +117,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+def note(kind: str, line: dict[str, Any]) -> None:
+    with (FOLDER / f"{kind}.jsonl").open("a") as log:
+        log.write(json.dumps(line) + "\n")
 
 
 def behaviour() -> dict[str, Any]:

@@ -24,16 +24,25 @@ class Controls:
     @property
     def taken(self) -> list[dict[str, Any]]:
         """What it took, in order."""
-        try:
-            lines = (self.folder / "taken.jsonl").read_text().splitlines()
-        except FileNotFoundError:
-            return []
-        return [json.loads(line) for line in lines]
+        return self._lines("taken")
+
+    @property
+    def asked(self) -> list[dict[str, Any]]:
+        """For whom it was asked to send, taken or not, and when (`at`, by its clock)."""
+        return self._lines("asked")
 
     @property
     def numbers(self) -> list[str]:
         """Whom it took messages for, in order."""
         return [line["to"] for line in self.taken]
+
+    def _lines(self, kind: str) -> list[dict[str, Any]]:
+        try:
+            text = (self.folder / f"{kind}.jsonl").read_text()
+        except FileNotFoundError:
+            return []
+        # The last line may be half written.
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """A real SMPP server in a process of its own, which does as the test says and records what it took.
 
 `python -m tests.smsc FOLDER` prints its port. It reads FOLDER/behaviour.json before each PDU, so
-that a test changes its mind at any moment, and appends what it took to FOLDER/taken.jsonl:
+that a test changes its mind at any moment, and appends what it took to FOLDER/taken.jsonl, and
+every submit with its time, taken or not, to FOLDER/asked.jsonl:
 
 status      the status of the answer to a submit, by number; "bind" for the bind
 throttle    how many submits are answered ESME_RTHROTTLED before one is taken
 delay       seconds before each answer; mute: never an answer
 hold_from   no answer from that submit on, while it says so
+drop_held   the connection breaks instead of the answers that were held
 drop_at     the connection breaks at that submit, taken and not answered
 unbind_at   the provider unbinds after that submit is answered
 reversed    answers leave in the reverse order, by twos
@@ -17,6 +19,7 @@ receipt_ids "same", "hex-then-decimal", "decimal-then-hex"
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,12 @@ class Smsc:
             return dict(json.loads((self.folder / "behaviour.json").read_text()))
         except (OSError, ValueError):
             return {}
+
+    def note(self, pdu: Any) -> None:
+        """Record a submit, whatever becomes of it."""
+        line = {"to": pdu.destination_addr.decode(), "at": time.time()}
+        with (self.folder / "asked.jsonl").open("a") as log:
+            log.write(json.dumps(line) + "\n")
 
     def take(self, pdu: Any) -> str:
         """Record a message; return its id as the answer writes it."""
@@ -121,6 +130,7 @@ class Session:
     async def submit(self, pdu: Any) -> None:
         smsc, behaviour = self.smsc, self.smsc.behaviour()
         smsc.submits += 1
+        smsc.note(pdu)
         if smsc.throttled < behaviour.get("throttle", 0):
             smsc.throttled += 1
             self.write("submit_sm_resp", pdu, THROTTLED)
@@ -152,6 +162,9 @@ class Session:
     async def answer_later(self, answer: bytes, submit: int) -> None:
         while self.is_held(submit):
             await asyncio.sleep(0.02)
+        if self.smsc.behaviour().get("drop_held"):
+            self.writer.transport.abort()
+            return
         self.writer.write(answer)
 
     async def deliver(self) -> None:

@@ -48,12 +48,18 @@ class Foreseen(Iterator[Outgoing]):
     """Messages that `gate` lets through, with sight of the next one before it may be sent.
 
     A channel may announce the next message's address; its content waits until it comes out.
+    `goes_on` looks whether the one that came out may still be sent, once some time has passed.
     """
 
     def __init__(
-        self, messages: list[Outgoing], gate: Callable[[list[Outgoing]], Iterator[Outgoing]] = iter
+        self,
+        messages: list[Outgoing],
+        gate: Callable[[list[Outgoing]], Iterator[Outgoing]] = iter,
+        *,
+        goes_on: Callable[[], bool] = lambda: True,
     ) -> None:
         self._messages, self._passing, self._count = messages, gate(messages), 0
+        self.goes_on = goes_on
 
     def __next__(self) -> Outgoing:
         message = next(self._passing)
@@ -64,6 +70,14 @@ class Foreseen(Iterator[Outgoing]):
     def upcoming(self) -> Outgoing | None:
         """The message after the one that came out last, None where there is none."""
         return self._messages[self._count] if self._count < len(self._messages) else None
+
+
+def still_to_be_sent(messages: Iterable[Outgoing]) -> bool:
+    """Whether a message that came out, and has not left, may be sent after some time.
+
+    A channel asks before it sends anything again: staff may have stopped the campaign meanwhile.
+    """
+    return messages.goes_on() if isinstance(messages, Foreseen) else True
 
 
 class ChannelDownError(Exception):

@@ -13,7 +13,13 @@ from typing import Any, Self
 
 import httpx
 
-from notifications.channels.base import ChannelDownError, Outcome, Outgoing, SenderRefusedError
+from notifications.channels.base import (
+    ChannelDownError,
+    Outcome,
+    Outgoing,
+    SenderRefusedError,
+    still_to_be_sent,
+)
 from notifications.channels.connecting import ForbiddenAddressError, places_of
 from notifications.channels.segments import Coding, segment
 from notifications.channels.sms_account import KeepIds, SmsAccount
@@ -80,9 +86,11 @@ class OvhChannel:
     def __init__(self, account: SmsAccount, *, keep_ids: KeepIds) -> None:
         self._account = account
         self._keep_ids = keep_ids
+        self._messages: Iterable[Outgoing] = ()
 
     def send(self, messages: Iterable[Outgoing]) -> Iterator[Outcome]:
         """Yield an outcome a message; a request without an answer leaves it in doubt."""
+        self._messages = messages
         with OvhApi(self._account) as api:
             for outgoing in messages:
                 outcome, ending = self._send_one(api, outgoing)
@@ -121,6 +129,8 @@ class OvhChannel:
             if response.status_code != 429 or pause is None:
                 break
             time.sleep(pause)
+            if not still_to_be_sent(self._messages):
+                break
         return response
 
     def _refused(self, number: int, code: int) -> tuple[Outcome, Exception | None]:

@@ -14,6 +14,7 @@ from notifications.channels.base import (
     Outcome,
     Outgoing,
     SenderRefusedError,
+    still_to_be_sent,
 )
 from notifications.channels.segments import Coding, encode, segment
 from notifications.channels.smpp_link import ANSWER_SECONDS, Link, LinkLostError
@@ -110,10 +111,12 @@ class SmppChannel:
         self._keep_ids = keep_ids
         self._waiting: deque[Submission] = deque()
         self._link: Link | None = None
+        self._messages: Iterable[Outgoing] = ()
 
     def send(self, messages: Iterable[Outgoing]) -> Iterator[Outcome]:
         """Yield outcomes in the order of the messages, whatever the order of the answers."""
         self._waiting.clear()
+        self._messages = messages
         try:
             self._connect()
             yield from self._send(iter(messages))
@@ -127,6 +130,12 @@ class SmppChannel:
         self._link = None
         self._link = Link(self._account, "transmitter")
         return self._link
+
+    def _connect_again(self) -> None:
+        """Connect with a message in hand, which may take long."""
+        self._connect()
+        if not still_to_be_sent(self._messages):
+            raise ChannelDownError("stopped meanwhile")
 
     def _send(self, messages: Iterator[Outgoing]) -> Iterator[Outcome]:
         ending: Exception | None = None
@@ -173,13 +182,13 @@ class SmppChannel:
         try:
             self._read(0)  # What ended the connection meanwhile, if anything.
             if self._link is not None and self._link.is_leaving and not self._waiting:
-                self._connect()
+                self._connect_again()
             self._hand_over(submission, range(len(submission.parts)))
         except LinkLostError:
             if submission.is_answered and self._waiting:
                 return ChannelDownError("disconnected")
             if submission.is_answered:
-                self._connect()
+                self._connect_again()
                 try:
                     self._hand_over(submission, range(len(submission.parts)))
                 except LinkLostError:
@@ -230,8 +239,9 @@ class SmppChannel:
             time.sleep(BACKING_OFF[submission.throttled])
             submission.throttled += 1
             before, submission.status = submission.status, pdu.status
-            self._hand_over(submission, [number])
-            submission.status = before
+            if still_to_be_sent(self._messages):
+                self._hand_over(submission, [number])
+                submission.status = before
         else:
             submission.status = pdu.status
 

@@ -174,7 +174,11 @@ class _Gate:
 
     def let_through(self, messages: list[Outgoing]) -> Foreseen:
         """Return what may be sent; a message that does not come out was not sent."""
-        return Foreseen(messages, self._pass)
+        return Foreseen(messages, self._pass, goes_on=self._goes_on)
+
+    def _goes_on(self) -> bool:
+        self.is_open = self.is_open and by_a_clerk(is_still_sent, batch_id=self.batch_id)
+        return self.is_open
 
     def _pass(self, messages: list[Outgoing]) -> Iterator[Outgoing]:
         looked, wait = False, timedelta()
@@ -189,7 +193,7 @@ class _Gate:
             # not for a while.
             if not looked or wait > timedelta(milliseconds=200):
                 looked = True
-                self.is_open = self.is_open and by_a_clerk(is_still_sent, batch_id=self.batch_id)
+                self._goes_on()
             if not self.is_open or time.monotonic() > self.until:
                 return
             yield message

@@ -1,5 +1,6 @@
 """SMPP against a real server process: windows, refusals, throttling, broken connections."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -8,6 +9,7 @@ import pytest
 from smpplib import consts
 
 from notifications.channels import ChannelDownError, Outcome, Outgoing, SenderRefusedError
+from notifications.channels.base import Foreseen
 from notifications.channels.smpp import SmppChannel
 from notifications.channels.sms_account import SmsAccount
 from notifications.models import State
@@ -148,6 +150,23 @@ def test_a_provider_that_unbinds_is_bound_again(smsc: Controls, smpp_account: Sm
     smsc.behave(unbind_at=2)
     assert states(send(smpp_account, 4)) == [State.ACCEPTED] * 4
     assert len(smsc.taken) == 4
+
+
+def test_nothing_leaves_by_a_connection_opened_again_once_the_campaign_is_stopped(
+    smsc: Controls, smpp_account: SmsAccount
+) -> None:
+    def slowly(messages: list[Outgoing]) -> Iterator[Outgoing]:
+        for message in messages:
+            yield message
+            time.sleep(0.2)  # until the provider has unbound
+
+    smsc.behave(unbind_at=1)
+    messages = Foreseen([outgoing(1), outgoing(2)], slowly, goes_on=lambda: False)
+    outcomes = channel(smpp_account).send(messages)
+    assert next(outcomes).state == State.ACCEPTED
+    with pytest.raises(ChannelDownError):
+        next(outcomes)
+    assert smsc.numbers == [number(1)[1:]]
 
 
 def test_a_slow_provider_is_waited_for(smsc: Controls, smpp_account: SmsAccount) -> None:

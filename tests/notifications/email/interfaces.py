@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -96,6 +97,11 @@ class Edge:
     refused: dict[str, Answer] = field(default_factory=dict)
     """What it answers about these recipients instead."""
     hangs_up: bool = False
+    delay: float = 0.0
+    """Seconds before each answer."""
+    holds: bool = False
+    """While it does, there is no answer."""
+    asked_at: list[float] = field(default_factory=list)
 
 
 @contextmanager
@@ -108,12 +114,16 @@ def provider(
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))
+            edge.asked_at.append(time.time())
             # anymail says nothing of the type of what it sends to Mandrill.
             asked = read(self.headers.get("Content-Type", "application/json"), content)
             to = edge.interface.recipient(asked)
             edge.asked.append(asked)
             edge.recipients.append(to)
             edge.keys.append(f"{self.headers}{asked}")
+            time.sleep(edge.delay)
+            while edge.holds:
+                time.sleep(0.01)
             if edge.hangs_up:
                 self.close_connection = True
                 return
