@@ -196,7 +196,7 @@ def disk_of_logs_full(run: Run) -> None:
     """Both workers were started where each line of their logs fails; one is killed there."""
     run.until_taken(0.4)
     with run.strike(doubts=CONNECTIONS):
-        run.works.workers[0].kill_child()
+        run.kill(run.works.workers[0])
 
 
 def _misbehave(run: Run, behave: Behaviour) -> None:

@@ -20,6 +20,7 @@ from notifications.models import (
 )
 from notifications.references import message_id
 from notifications.register.figures import campaign_figures
+from notifications.sending.leases import LOCK_SPACE
 from notifications.sending.tickets import issue_tickets
 from notifications.states import FAILURES, IN_PROGRESS
 
@@ -65,6 +66,12 @@ STATEMENTS = (
     ("closing", "", "pg_advisory_unlock"),
 )
 
+# Which batches the connections of a worker hold.
+LEASES = f"""
+SELECT objid FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND classid = {LOCK_SPACE} AND application_name = %s
+"""
+
 
 def phase_of(statement: str, state: str) -> str:
     """Return the phase of a connection by its statement and PostgreSQL's word on it."""
@@ -103,6 +110,21 @@ def being_sent(campaign: Campaign) -> int:
 def accepted(campaign: Campaign) -> int:
     """Return how many messages are held as taken by a server."""
     return _in(campaign, State.ACCEPTED)
+
+
+def are_ended(batches: frozenset[int]) -> bool:
+    """Whether nobody holds, or has yet to recover, any of these batches."""
+    return not DispatchBatch.objects.filter(pk__in=batches, closed_at=None).exists()
+
+
+def in_doubt(batch: int) -> int:
+    """Return how many messages of a batch are marked as in doubt."""
+    return Notification.objects.filter(batch_id=batch, state=State.UNCERTAIN).count()
+
+
+def uncertain(campaign: Campaign) -> int:
+    """Return how many messages are marked as in doubt."""
+    return _in(campaign, State.UNCERTAIN)
 
 
 def bring_forward(campaign: Campaign) -> None:

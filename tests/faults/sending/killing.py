@@ -95,10 +95,10 @@ def _at_work(run: Run) -> list[Worker]:
 
 def _end(run: Run, worker: Worker, phase: str) -> None:
     """Kill the process that sends; or all of the worker, which takes longer to come back."""
-    if phase == "building" or (not run.is_small and run.random.random() < 0.5):
-        worker.kill()
-    else:
-        worker.kill_child()
+    run.kill(
+        worker,
+        is_whole=phase == "building" or (not run.is_small and run.random.random() < 0.5),
+    )
 
 
 def _hold(moment: Moment) -> Act | None:

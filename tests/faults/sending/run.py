@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from django.db import Error
 from notifications.models import Campaign, State
 from tests.faults.sending import inside
 from tests.faults.sending.mail_server import Taken
-from tests.faults.sending.workers import Works
+from tests.faults.sending.workers import CONNECTIONS, Worker, Works
 
 Found = TypeVar("Found")
 
@@ -77,6 +78,7 @@ class Run:
         self._first = len(works.mail.taken)
         self._strikes: list[tuple[float, float]] = []
         self._swept = 0.0
+        self._kills: list[frozenset[int]] = []  # the batches that each left
 
     @property
     def taken(self) -> list[Taken]:
@@ -111,8 +113,36 @@ class Run:
         yield
         self._strikes.append((began, time.time()))
 
+    def kill(self, worker: Worker, *, is_whole: bool = False) -> None:
+        """SIGKILL the process that sends, or all of a worker; note the batches that it had."""
+        worker.freeze()
+        # What an earlier kill left belongs to that one, whoever was recovering it.
+        left = self.works.leases_of(worker).difference(*self._kills)
+        self._kills.append(left)
+        if is_whole:
+            worker.kill()
+        else:
+            worker.kill_child()
+
+    def _count_doubts(self) -> None:
+        """Assert of each kill: one message in doubt a connection at most; and nobody else's are.
+
+        Before the time of any doubt has come: those that are sent again have another batch.
+        """
+        if not self._kills:
+            return
+        for left in self._kills:
+            self.wait_for(partial(inside.are_ended, left), "the end of what a kill left")
+        doubts = [[inside.in_doubt(batch) for batch in sorted(left)] for left in self._kills]
+        say(f"in doubt by batch, of each kill: {doubts}")
+        assert all(sum(of_kill) <= CONNECTIONS for of_kill in doubts), doubts
+        assert all(of_batch <= 1 for of_kill in doubts for of_batch in of_kill), doubts
+        assert sum(map(sum, doubts)) == inside.uncertain(self.campaign), doubts
+        self._kills = []
+
     def finish(self) -> None:
         """Wait for the end; retries and doubts need not wait for their time."""
+        self._count_doubts()
 
         def is_over() -> bool:
             if inside.has_ended(self.campaign):

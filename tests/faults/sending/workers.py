@@ -4,13 +4,14 @@ import os
 import signal
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from benchmarks.stage import children
 from tests.faults.gates import Gates
 from tests.faults.own_servers import OwnServers
-from tests.faults.sending.inside import GATED, GATES, phase_of
+from tests.faults.sending.inside import GATED, GATES, LEASES, phase_of
 from tests.faults.sending.mail_server import MailServer
 from tests.faults.stack import Stack
 
@@ -86,13 +87,12 @@ class Works:
 
     def phases_of(self, worker: Worker) -> list[str]:
         """Return what each connection of a frozen worker is doing, according to PostgreSQL."""
-        where = {"host": str(self.servers.folder), "user": "postgres", "dbname": self._name}
-        with psycopg.connect(**where) as admin:  # type: ignore[arg-type]
-            found = admin.execute(
-                "SELECT query, state FROM pg_stat_activity WHERE application_name = %s",
-                [worker.name],
-            ).fetchall()
-        return [phase_of(*row) for row in found]
+        activity = "SELECT query, state FROM pg_stat_activity WHERE application_name = %s"
+        return [phase_of(*row) for row in self._ask(activity, worker.name)]
+
+    def leases_of(self, worker: Worker) -> frozenset[int]:
+        """Return the batches of a frozen worker."""
+        return frozenset(batch for (batch,) in self._ask(LEASES, worker.name))
 
     def fill_the_disk_of_logs(self) -> None:
         """Start both workers again where every line they log fails."""
@@ -127,6 +127,11 @@ class Works:
     def step_clock(self, seconds: int) -> None:
         """Set how far that clock is ahead, within a second."""
         self._clock.write_text(f"{seconds:+d}")
+
+    def _ask(self, question: str, name: str) -> list[tuple[Any, ...]]:
+        where = {"host": str(self.servers.folder), "user": "postgres", "dbname": self._name}
+        with psycopg.connect(**where) as admin:  # type: ignore[arg-type]
+            return admin.execute(question, [name]).fetchall()
 
     def _stack(self, number: int, *, log: Path | None = None) -> Stack:
         return Stack(
