@@ -1,6 +1,7 @@
 """A database of its own with real worker processes, each signed in as its role, to be killed."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -98,6 +99,16 @@ class Stack:
         """SIGKILL the worker and its children, and start another."""
         self.kill_worker()
         self.start_worker()
+
+    @property
+    def beat_lives(self) -> bool:
+        """Whether this stack's beat runs."""
+        return self._beat is not None and self._beat.poll() is None
+
+    def queued_by_beat(self, task: str) -> int:
+        """Return how often this stack's beat says that it queued a task."""
+        said = f"Sending due task .* \\({re.escape(task)}\\)"
+        return len(re.findall(said, self.log.read_text(errors="replace")))
 
     def kill_beat(self) -> None:
         """SIGKILL beat."""

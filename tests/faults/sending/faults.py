@@ -128,9 +128,24 @@ def beat_killed(run: Run) -> None:
 
 
 def two_beats(run: Run) -> None:
+    """Both queue the sweep, and nobody else does, while messages leave."""
+    stacks = [worker.stack for worker in run.works.workers]
+    pace, sweeps = run.works.mail.pace, run.sweeps
+    run.works.mail.pace = 30 * IN_HAND / run.count
     with run.strike():
+        run.until_taken(0.01)
+        run.sweeps = False
+        before = [stack.queued_by_beat(inside.SWEEP) for stack in stacks]
+        for stack, number in zip(stacks, before, strict=True):
+            run.wait_for(
+                lambda s=stack, n=number: s.queued_by_beat(inside.SWEEP) > n,  # type: ignore[misc]
+                "a sweep of each beat",
+            )
+        assert len(run.taken) < run.count
+        run.sweeps, run.works.mail.pace = sweeps, pace
         run.finish()
-    run.works.workers[1].stack.kill_beat()
+        assert all(stack.beat_lives for stack in stacks)
+    stacks[1].kill_beat()
 
 
 def tasks_delivered_thrice(run: Run) -> None:
