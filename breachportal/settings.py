@@ -300,7 +300,7 @@ EMAIL_PORT = int(env.read("EMAIL_PORT", "25"))
 EMAIL_HOST_USER = env.read("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.read("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
-EMAIL_TIMEOUT = 30
+EMAIL_TIMEOUT = float(env.read("EMAIL_TIMEOUT", "30"))
 _SENDER = "portail@example.fr" if DEMO else "" if ROLE == "owner" else None
 DEFAULT_FROM_EMAIL = env.read("DEFAULT_FROM_EMAIL", _SENDER)
 # The domain whose mailbox `bounce+…` takes what cannot be delivered; without it bounces go to the

@@ -20,7 +20,7 @@ from typing import Any
 from django.conf import settings
 
 from notifications.channels.base import ChannelDownError, SenderRefusedError
-from notifications.channels.connecting import TIMEOUT, ForbiddenAddressError, connect, tls_context
+from notifications.channels.connecting import ForbiddenAddressError, connect, tls_context
 from notifications.cooperation import in_a_thread, wait_readable, wait_writable
 from notifications.models import Encryption
 from notifications.senders.choosing import PORTAL, Sender
@@ -179,7 +179,7 @@ class _Wire:
     def __init__(self, server: smtplib.SMTP) -> None:
         assert server.sock is not None
         self._socket: socket.socket = server.sock
-        self.seconds = self._socket.gettimeout() or TIMEOUT
+        self.seconds = self._socket.gettimeout() or settings.EMAIL_TIMEOUT
         self._socket.settimeout(0)
 
     def send(self, data: memoryview) -> int:
@@ -259,7 +259,9 @@ class _Server(smtplib.SMTP):
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
-        super().__init__(timeout=TIMEOUT, local_hostname=settings.PORTAL_HOST or None)
+        super().__init__(
+            timeout=settings.EMAIL_TIMEOUT, local_hostname=settings.PORTAL_HOST or None
+        )
         self._host = sender.host  # the name that STARTTLS checks in the certificate
 
     def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:

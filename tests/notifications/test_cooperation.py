@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread, get_ident
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from notifications.channels import smtp
@@ -289,7 +290,7 @@ def test_alone_each_simply_waits(pairs: Pairs) -> None:
 def test_a_server_that_does_not_greet_holds_nobody_else_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(smtp, "TIMEOUT", 1.0)
+    monkeypatch.setattr(settings, "EMAIL_TIMEOUT", 1.0)
     went_on: list[float] = []
 
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
@@ -360,7 +361,7 @@ def beside(job: Callable[[], Lost]) -> Lost:
 def test_a_server_that_does_not_read_holds_nobody_else_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(smtp, "TIMEOUT", 0.6)
+    monkeypatch.setattr(settings, "EMAIL_TIMEOUT", 0.6)
     with silent_after(b"DATA", b"354 go on\r\n") as port:
         to = sender(Script(port=port))
         assert beside(partial(lost, b"x" * 30_000_000, to)) == ("CONTENT", False)
@@ -369,7 +370,7 @@ def test_a_server_that_does_not_read_holds_nobody_else_up(
 def test_half_a_record_of_tls_holds_nobody_else_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smtp, "TIMEOUT", 0.6)
+    monkeypatch.setattr(settings, "EMAIL_TIMEOUT", 0.6)
     files = certificate(tmp_path, "127.0.0.1")
     context = ssl.create_default_context(cafile=files[0])
     monkeypatch.setattr(smtp, "tls_context", lambda: context)
@@ -384,7 +385,7 @@ def test_half_a_record_of_tls_holds_nobody_else_up(
 def test_a_reply_that_comes_byte_by_byte_is_waited_for_no_longer_than_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(smtp, "TIMEOUT", 0.6)
+    monkeypatch.setattr(settings, "EMAIL_TIMEOUT", 0.6)
     with silent_after(b"MAIL", *[b"%d" % (n // 10 % 10) for n in range(25, 60)]) as port:
         begun = time.monotonic()
         assert beside(partial(lost, b"", sender(Script(port=port)))) == ("MAIL", False)

@@ -1,12 +1,14 @@
 """The table of faults. Each is a function of a run: it lets some messages leave, then strikes."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.utils import timezone
 
 from notifications.campaigns.stopping import cancel_campaign, pause_campaign, resume_paused
+from notifications.models import State
 from notifications.sending.doubts import DoubtPolicy
 from tests import cast
 from tests.faults.sending import inside
@@ -103,13 +105,30 @@ def server_breaks_off(step: Step, *, times: int) -> Callable[[Run], None]:
 
 
 def server_hangs(run: Run) -> None:
-    """It takes messages and gives no answer; at full size for longer than a worker waits."""
-    seconds = 2.0 if run.is_small else inside.PATIENCE + 10
+    """It takes messages and gives no answer, for longer than a worker waits.
+
+    At full size to all; of a small campaign, two are too few to halt it.
+    """
+    hung = 2 if run.is_small else IN_HAND
+    left = iter(range(hung if run.is_small else run.count))
+
+    def hangs(moment: Moment) -> Act | None:
+        return Act.HOLD if moment.step is Step.END and next(left, None) is not None else None
+
     run.until_taken(0.4)
-    hangs: Behaviour = lambda moment: Act.HOLD if moment.step is Step.END else None  # noqa: E731
-    with run.strike(doubts=0 if run.is_small else IN_HAND), run.works.mail.behaving(hangs):
+    with run.strike(doubts=hung), run.works.mail.behaving(hangs):
         run.wait_for(lambda: run.works.mail.held, "a message without an answer")
-        run.let_pass(seconds)
+        run.wait_for(
+            lambda: len(inside.unanswered(run.campaign)) == hung, "the end of a worker's wait"
+        )
+        run.let_pass(0.0 if run.is_small else 10.0)
+    doubted = inside.unanswered(run.campaign)
+    run.finish()
+    found = [one for one in inside.messages_of(run.campaign) if one.message_id in doubted]
+    assert len(found) == hung
+    assert all(one.state == State.ACCEPTED and one.is_resent for one in found), found
+    times = Counter(one.message_id for one in run.taken)
+    assert {times[one] for one in doubted} == {2}
 
 
 def server_is_slow(run: Run) -> None:
@@ -253,7 +272,7 @@ FAULTS = (
         server_breaks_off(Step.END, times=2),
         DoubtPolicy.RETRY,
     ),
-    Fault("SMTP hanging", server_hangs),
+    Fault("SMTP hanging, doubts sent again", server_hangs, DoubtPolicy.RETRY),
     Fault("SMTP slow", server_is_slow),
     Fault(
         "beat killed, Redis flushed",

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Max, Sum
 from django.utils import timezone
 
+from notifications.channels.email import NO_ANSWER
 from notifications.models import (
     Acceptance,
     Campaign,
@@ -23,12 +24,13 @@ from notifications.register.figures import campaign_figures
 from notifications.sending.leases import LOCK_SPACE
 from notifications.sending.tickets import issue_tickets
 from notifications.states import FAILURES, IN_PROGRESS
+from tests.faults.sending.size import IS_SMALL
 
 SWEEP = "notifications.tasks.resume_campaigns"
 START = "notifications.tasks.start_campaign"
 DISPATCH = "notifications.tasks.dispatch"
 QUEUES = ("default", "dispatch", "ingest")  # of these three
-PATIENCE = 30.0  # seconds that a worker waits for a server's answer
+PATIENCE = 4.0 if IS_SMALL else 30.0  # seconds that a worker waits for a server's answer
 ENDED = (CampaignState.FINISHED, CampaignState.CANCELLED)
 
 # Where a worker can be kept, and killed, with nothing of that phase committed: the claims of an
@@ -125,6 +127,12 @@ def in_doubt(batch: int) -> int:
 def uncertain(campaign: Campaign) -> int:
     """Return how many messages are marked as in doubt."""
     return _in(campaign, State.UNCERTAIN)
+
+
+def unanswered(campaign: Campaign) -> set[str]:
+    """Return the messages that are in doubt because their server gave no answer."""
+    found = Notification.objects.filter(campaign=campaign, state=State.UNCERTAIN, reason=NO_ANSWER)
+    return {message_id(pk) for pk in found.values_list("pk", flat=True)}
 
 
 def bring_forward(campaign: Campaign) -> None:

@@ -11,7 +11,7 @@ import psycopg
 from benchmarks.stage import children
 from tests.faults.gates import Gates
 from tests.faults.own_servers import OwnServers
-from tests.faults.sending.inside import GATED, GATES, LEASES, phase_of
+from tests.faults.sending.inside import GATED, GATES, LEASES, PATIENCE, phase_of
 from tests.faults.sending.mail_server import MailServer
 from tests.faults.stack import Stack
 
@@ -143,6 +143,7 @@ class Works:
             environment={
                 "PGAPPNAME": f"worker-{number}",
                 "SENDING_CONNECTIONS": str(CONNECTIONS),
+                "EMAIL_TIMEOUT": str(PATIENCE),
             },
             processes=1,
             log=log or self._folder / f"worker-{number}.log",
