@@ -9,8 +9,10 @@ from django.test import override_settings
 from notifications.channels.connecting import ForbiddenAddressError
 from notifications.models import (
     AnswerExample,
+    DeliveryEvent,
     IdentityState,
     Notification,
+    Receipt,
     SendingIdentity,
     State,
     Suppression,
@@ -102,7 +104,14 @@ def test_the_same_letter_twice_is_one_receipt(sent: Notification) -> None:
     letter = about(sent, letters.postfix())
     assert apply(letter)
     assert apply(letter)
-    assert Suppression.objects.count() == 1
+    assert (Receipt.objects.count(), Suppression.objects.count()) == (1, 1)
+    (event,) = DeliveryEvent.objects.exclude(previous_state__in=("", "pending", "sending"))
+    assert (event.notification_id, event.previous_state, event.state, event.messages) == (
+        sent.pk,
+        State.ACCEPTED,
+        State.BOUNCED,
+        1,
+    )
 
 
 def test_a_maildir_is_read_once_and_what_is_not_ours_stays(
