@@ -72,7 +72,7 @@ logger = logging.getLogger(__name__)
 SLICE_SECONDS = 5.0  # then other tasks have their turn
 SWEPT_FOR = 30.0  # seconds that what a sweep queues is worth; the next one queues it again
 
-_speeds: Speeds = {}  # A worker process sends for the same campaigns slice after slice.
+_speeds = Speeds()  # A worker process sends for the same campaigns slice after slice.
 
 
 @shared_task

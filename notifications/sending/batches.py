@@ -5,6 +5,7 @@ connections that are sending.
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -32,10 +33,29 @@ from notifications.sending.turns import Turn, turns_in_order
 DOWN_DELAY = timedelta(seconds=30)
 PATIENCE = 5.0  # seconds; longer waits are left to the sweep
 FIRST_BATCH, SMALLEST_BATCH = 100, 20
+SPEEDS_KEPT = 100  # more campaigns than send at once
 BATCH_SECONDS = 2.0  # of sending, about: a slow server would leave most of a long batch
 
-Speeds = dict[tuple[int, Channel], float]
-"""Messages a second over a connection, as the last batch of a campaign on a channel went."""
+
+class Speeds:
+    """Messages a second over a connection, as the last batch of a campaign on a channel went.
+
+    Of those that sent last, `SPEEDS_KEPT` at most: a worker process outlives many campaigns.
+    """
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[tuple[int, Channel], float] = OrderedDict()
+
+    def of(self, campaign_id: int, channel: Channel) -> float | None:
+        """Return the last speed, None where none is known."""
+        return self._seen.get((campaign_id, channel))
+
+    def note(self, campaign_id: int, channel: Channel, speed: float) -> None:
+        """Keep a speed, and forget that of whoever has not sent for longest."""
+        self._seen[campaign_id, channel] = speed
+        self._seen.move_to_end((campaign_id, channel))
+        if len(self._seen) > SPEEDS_KEPT:
+            self._seen.popitem(last=False)
 
 
 @dataclass
@@ -43,7 +63,7 @@ class Crew:
     """What all connections of a process share."""
 
     recorder: Recorder
-    speeds: Speeds = field(default_factory=dict)
+    speeds: Speeds = field(default_factory=Speeds)
     letterheads: Letterheads = field(default_factory=Letterheads)
     _looking: int = 0
     _guard: Lock = field(default_factory=Lock)
@@ -69,7 +89,8 @@ class Hand:
 
     def next_size(self, turn: Turn) -> int:
         """Return how many messages to lease: all connections of a process end together."""
-        speed = self.crew.speeds.get((turn.campaign_id, turn.channel), FIRST_BATCH / BATCH_SECONDS)
+        known = self.crew.speeds.of(turn.campaign_id, turn.channel)
+        speed = FIRST_BATCH / BATCH_SECONDS if known is None else known
         seconds = min(BATCH_SECONDS, self.end - time.monotonic())
         return max(SMALLEST_BATCH, min(BATCH_SIZE, int(speed * seconds)))
 

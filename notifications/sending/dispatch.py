@@ -106,7 +106,8 @@ def _is_taken(batch: Batch, hand: Hand) -> bool:
         )
         return False
     if watch.seen:
-        hand.crew.speeds[campaign.pk, batch.channel] = watch.seen / (time.monotonic() - started)
+        speed = watch.seen / (time.monotonic() - started)
+        hand.crew.speeds.note(campaign.pk, batch.channel, speed)
     return True
 
 

@@ -28,7 +28,7 @@ def dispatch_by_turns(*, seconds: float, connections: int, speeds: Speeds | None
     `speeds` are what earlier calls of this process have seen: batches are as long from the start.
     """
     with _recorder() as recorder, ThreadPoolExecutor(1) as pool:
-        crew = Crew(recorder, {} if speeds is None else speeds)
+        crew = Crew(recorder, Speeds() if speeds is None else speeds)
         sending = pool.submit(_dispatch_beside, seconds, connections, crew)
         while wait([sending], timeout=COUNTED_EVERY).not_done:
             # A server that makes the next message wait does not hide what became of this one.

@@ -12,7 +12,15 @@ from django.utils import timezone
 
 from notifications.models import Channel, DispatchBatch, Notification, SenderPace, State
 from notifications.senders.choosing import PORTAL
-from notifications.sending.batches import BATCH_SECONDS, FIRST_BATCH, SMALLEST_BATCH, Crew, Hand
+from notifications.sending.batches import (
+    BATCH_SECONDS,
+    FIRST_BATCH,
+    SMALLEST_BATCH,
+    SPEEDS_KEPT,
+    Crew,
+    Hand,
+    Speeds,
+)
 from notifications.sending.dispatch import dispatch
 from notifications.sending.leases import BATCH_SIZE, claim_batch, close_batch
 from notifications.sending.pacing import (
@@ -228,9 +236,21 @@ def test_campaigns_take_turns_batch_by_batch(
 )
 def test_a_batch_is_as_long_as_its_server_is_quick(pace: float, left: float, size: int) -> None:
     turn = Turn(7, Channel.EMAIL)
-    crew = Crew(OutcomeRecorder(connection), {(7, Channel.EMAIL): pace})
+    crew = Crew(OutcomeRecorder(connection))
+    crew.speeds.note(7, Channel.EMAIL, pace)
     hand = Hand(crew, end=monotonic() + left)
     assert size - 1 <= hand.next_size(turn) <= size
+
+
+def test_a_process_remembers_the_campaigns_that_sent_last_and_no_others() -> None:
+    speeds = Speeds()
+    for campaign in range(3 * SPEEDS_KEPT):
+        speeds.note(campaign, Channel.EMAIL, float(campaign))
+        speeds.note(0, Channel.SMS, 7.0)  # This one goes on sending.
+    known = [n for n in range(3 * SPEEDS_KEPT) if speeds.of(n, Channel.EMAIL) is not None]
+    assert known == list(range(2 * SPEEDS_KEPT + 1, 3 * SPEEDS_KEPT))
+    assert speeds.of(known[-1], Channel.EMAIL) == float(known[-1])
+    assert speeds.of(0, Channel.SMS) == 7.0
 
 
 def test_a_small_campaign_is_shared_out(mail: Recorder) -> None:
