@@ -213,12 +213,15 @@ def campaign(rig: Rig) -> Campaign:
 
 @contextmanager
 def worker() -> Iterator[None]:
-    """Send for the block as a worker process does, slice after slice."""
+    """Send for the block as a worker process does, slice after slice.
+
+    Over one connection: two that lease at once share the campaign out as it happens.
+    """
     is_over = Event()
 
     def send() -> None:
         while not is_over.wait(0.05):
-            dispatch_by_turns(seconds=5, connections=2)
+            dispatch_by_turns(seconds=5, connections=1)
 
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(at_once, send)
