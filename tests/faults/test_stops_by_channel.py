@@ -32,8 +32,8 @@ from tests.faults.sending.faults import AT_MOST
 from tests.faults.stack import own_database
 from tests.faults.test_effects_at_once import at_once
 from tests.notifications.channels.conftest import account_at
-from tests.notifications.email.senders import identity
 from tests.notifications.email.interfaces import Edge, provider
+from tests.notifications.email.senders import identity
 from tests.notifications.story import built, member
 from tests.providers import Controls, provider_process
 
