@@ -1,5 +1,7 @@
 """A provider's words are shown to staff without whom they are about, and without a way out."""
 
+import time
+
 import pytest
 from django.utils import translation
 
@@ -24,6 +26,19 @@ def test_the_parts_of_the_address_go() -> None:
 
 def test_words_that_only_hold_a_part_stay() -> None:
     assert without_addresses("unavailable", ["una@a.fr"]) == "unavailable"
+
+
+def test_a_word_of_a_million_letters_takes_no_time() -> None:
+    began = time.monotonic()
+    assert scrubbed("550 " + 1_000_000 * "a") == "550"
+    parts = ".".join(str(number) for number in range(100, 100_000))
+    assert without_addresses(500_000 * "ab ", [f"{parts}@a.fr"]).startswith("ab ab")
+    assert time.monotonic() - began < 5
+
+
+def test_an_address_that_is_cut_goes() -> None:
+    said = "550 " + 99 * "somebody@example.fr " + 200 * "c" + "@a.fr"
+    assert scrubbed(said) == ("550" + 99 * " …")[:200]
 
 
 @pytest.mark.parametrize(
