@@ -58,7 +58,8 @@ def record_receipt(
     `DELAYED` is for a provider that goes on trying; `SOFT` for one that gave up for a temporary
     reason, so that the portal tries again itself.
     """
-    key = hashlib.sha256("\0".join([sender, kind, receipt_id]).encode()).hexdigest()
+    name = "\0".join([sender, kind, receipt_id]).encode(errors="backslashreplace")
+    key = hashlib.sha256(name).hexdigest()
     with transaction.atomic():
         if notification_id is None and reference:
             notification_id = _by_reference(sender, reference)

@@ -147,18 +147,17 @@ def _told_by(receipt: SealedReceipt) -> Iterator[_Told]:
     account = account_of(receipt.identity)
     provider = PROVIDERS[receipt.identity.transport]
     try:
-        events = [(event, _kind(event, provider)) for event in _events(receipt)]
+        events = [(event, _kind(event, provider), _token(event)) for event in _events(receipt)]
     except Exception:  # Whatever a provider wrote, the others' receipts go on.
         logger.warning("a webhook of sending identity %s could not be read", receipt.identity_id)
         return
-    for number, (event, kind) in enumerate(events):
-        token = str((event.metadata or {}).get(METADATA, ""))
+    for event, kind, token in events:
         notification_id = read_token(token, account=account)
         if kind is not None and notification_id is not None:
             yield _Told(
                 sender=account,
                 kind=kind,
-                receipt_id=str(event.event_id or f"{receipt.pk}:{number}"),
+                receipt_id=str(event.event_id or _digest(event)),
                 notification_id=notification_id,
                 code=f"{receipt.identity.transport}-{event.reject_reason or kind.value}",
                 text=without_addresses(str(event.mta_response or ""), [str(event.recipient or "")]),
@@ -180,6 +179,15 @@ def _events(receipt: SealedReceipt) -> list[AnymailTrackingEvent]:
         }
     )
     return list(view.parse_events(request))
+
+
+def _token(event: AnymailTrackingEvent) -> str:
+    return str((event.metadata or {}).get(METADATA, ""))
+
+
+def _digest(event: AnymailTrackingEvent) -> str:
+    """Name an event that its provider does not: posted again, it says the same."""
+    return hashlib.sha256(json.dumps(event.esp_event, sort_keys=True).encode()).hexdigest()
 
 
 def _kind(event: AnymailTrackingEvent, provider: Provider) -> ReceiptKind | None:

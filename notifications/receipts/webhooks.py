@@ -27,6 +27,8 @@ from notifications.models import IdentityState, SealedReceipt, SendingIdentity
 USER = "portail"
 # Receipts come for days after an identity was replaced by another.
 HEARD = (IdentityState.APPROVED, IdentityState.ENDED)
+# What anymail raises over a proof of strange characters, of another form, or nested too deep.
+UNREADABLE = (ValueError, TypeError, RecursionError)
 
 
 class WebhookRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)
@@ -48,8 +50,8 @@ def take_webhook(*, identity_id: UUID, request: HttpRequest, now: datetime) -> N
             options["webhook_url"] = webhook_address(identity_id)
         try:
             import_string(provider.webhook)(**options).run_validators(request)
-        except (AnymailWebhookValidationFailure, ValueError) as failure:
-            raise WebhookRefused from failure  # ValueError: a signature of strange characters.
+        except (AnymailWebhookValidationFailure, *UNREADABLE) as failure:
+            raise WebhookRefused from failure
         brought = {
             "content_type": request.headers.get("Content-Type", ""),
             "body": base64.b64encode(request.body).decode(),

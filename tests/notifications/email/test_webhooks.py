@@ -215,6 +215,56 @@ def test_what_cannot_be_read_keeps_nobody_else_waiting(
     assert str(mine.pk) in caplog.text
 
 
+@pytest.mark.parametrize("words", ["550 \x00 unknown", "550 \ud800 unknown"])
+def test_words_that_postgresql_cannot_keep_keep_nobody_waiting(
+    client: WebClient, sent: Notification, words: str
+) -> None:
+    mine = identity_at("mailtrap")
+    said = SAID["mailtrap"]("hard", receipt_token(sent.pk, account=account_of(mine)))
+    said["events"][0] |= {"response": words, "event_id": words}
+    assert deliver(client, mine, proved(mine, said)) == 200
+    assert apply() == 1
+    sent.refresh_from_db()
+    assert sent.state == State.BOUNCED
+
+
+def test_metadata_of_another_form_keep_nobody_waiting(
+    client: WebClient, sent: Notification
+) -> None:
+    mine = identity_at("sparkpost")
+    said = SAID["sparkpost"]("hard", receipt_token(sent.pk, account=account_of(mine)))
+    odd = SAID["sparkpost"]("hard", "")
+    odd[0]["msys"]["message_event"]["rcpt_meta"] = ["x"]
+    deliver(client, mine, proved(mine, odd))
+    deliver(client, mine, proved(mine, said))
+    assert apply() == 2
+    sent.refresh_from_db()
+    assert sent.state == State.BOUNCED
+
+
+@over_providers
+def test_a_webhook_that_comes_again_after_another_attempt_moves_nothing(
+    client: WebClient, sent: Notification, transport: str
+) -> None:
+    mine = identity_at(transport)
+    said = SAID[transport]("soft", receipt_token(sent.pk, account=account_of(mine)))
+    post = proved(mine, said)
+    for state in (State.DEFERRED, State.ACCEPTED):
+        deliver(client, mine, post)
+        assert apply() == 1
+        sent.refresh_from_db()
+        assert sent.state == state
+        Notification.objects.update(state=State.ACCEPTED)
+
+
+NO_WEBHOOKS = ["[]", "null", '{"signature": []}', "[" * 100_000, '{"signature":' * 100_000]
+
+
+@pytest.mark.parametrize("content", NO_WEBHOOKS, ids=lambda content: content[:16])
+def test_what_mailgun_cannot_have_signed_is_refused(client: WebClient, content: str) -> None:
+    assert deliver(client, identity_at("mailgun"), Post(content)) == 403
+
+
 def test_what_is_kept_shows_no_address_and_the_web_role_cannot_read_it(
     client: WebClient, sent: Notification
 ) -> None:
