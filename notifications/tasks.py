@@ -110,7 +110,7 @@ def tell_crowded(*, campaign_id: int) -> None:
 def reach(*, list_id: int) -> None:
     """Count how a newly accepted list can be reached."""
     # Of a list that is withdrawn or purged meanwhile nothing is to be reached.
-    found = AffectedList.objects.open_to_campaigns().filter(pk=list_id).first()
+    found = AffectedList.objects.open_to_campaigns().filter(pk=list_id, reach=None).first()
     if found is None:
         return
     with transaction.atomic():
@@ -170,17 +170,17 @@ def resume_campaigns() -> None:
     settle_stale(now=timezone.now())
     reopen_what_waits()
     for campaign_id in confirmed_and_waiting():
-        enqueue(tell_crowded, campaign_id=campaign_id)
+        enqueue(tell_crowded, expires=SWEPT_FOR, campaign_id=campaign_id)
     uncounted = AffectedList.objects.open_to_campaigns().filter(reach=None)
     for list_id in uncounted.values_list("pk", flat=True):
-        enqueue(reach, list_id=list_id)
+        enqueue(reach, expires=SWEPT_FOR, list_id=list_id)
     for export_id in LetterExport.objects.filter(made_at=None).values_list("pk", flat=True):
         enqueue(make_letters, export_id=export_id)
     for pack_id in packs_to_make():
         enqueue(make_evidence, expires=SWEPT_FOR, pack_id=str(pack_id))
     erase_old_packs(now=timezone.now())
     for campaign in Campaign.objects.filter(state=CampaignState.APPROVED):
-        enqueue(start_campaign, campaign_id=campaign.pk)
+        enqueue(start_campaign, expires=SWEPT_FOR, campaign_id=campaign.pk)
     for campaign in Campaign.objects.filter(state=CampaignState.SENDING):
         finish_if_done(campaign_id=campaign.pk, now=timezone.now())
     wake_dispatchers()
