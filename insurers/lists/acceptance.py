@@ -84,16 +84,17 @@ def _publish(affected_list: AffectedList) -> None:
     else:
         changes = _take_in(affected_list, earlier, whole)
     move(list_id=affected_list.pk, to=ListState.ACCEPTED, **changes)
+    affected_list.refresh_from_db()
+    if affected_list.effect != ListEffect.WITHDRAW:
+        list_accepted.send(sender=AffectedList, affected_list=affected_list)
+    announce_listings(affected_list, gone=[found.pk for found in whole])
+    # Last: a person's step holds a campaign, which is settled above, while it waits for the trail.
     record(
         action="list.published",
         scope=insurer_scope(affected_list.insurer_id),
         subject=f"list:{affected_list.pk}",
         detail={"effect": affected_list.effect, **changes},
     )
-    affected_list.refresh_from_db()
-    if affected_list.effect != ListEffect.WITHDRAW:
-        list_accepted.send(sender=AffectedList, affected_list=affected_list)
-    announce_listings(affected_list, gone=[found.pk for found in whole])
 
 
 def _still_unused(list_ids: Sequence[int]) -> list[AffectedList]:

@@ -46,13 +46,13 @@ def withdraw_list(*, list_id: int) -> None:
             let_come_back(found)
             ended = _end(found)
             move(list_id=found.pk, to=ListState.WITHDRAWN)
-            record(
+            announce_listings(found, gone=() if found.is_in_use else [found.pk])
+            record(  # Last, as when a list is published.
                 action="list.taken_out",
                 scope=insurer_scope(found.insurer_id),
                 subject=f"list:{found.pk}",
                 detail={"people_withdrawn": ended},
             )
-            announce_listings(found, gone=() if found.is_in_use else [found.pk])
 
 
 def _end(affected_list: AffectedList) -> int:

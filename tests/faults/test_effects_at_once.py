@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.db import connection
 from django.test import override_settings
@@ -14,7 +15,9 @@ from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
 from insurers.lists.acceptance import decide_to_accept, publish_list
+from insurers.lists.withdrawal import decide_to_withdraw, withdraw_list
 from insurers.models import AffectedList, ListEffect
+from notifications.campaigns.stopping import pause_campaign
 from notifications.models import Campaign, CampaignState, Notification, State
 from notifications.outbox.building import build_outbox
 from notifications.outbox.settling import settle_stale
@@ -108,6 +111,48 @@ def test_an_outbox_built_while_its_people_are_withdrawn_writes_to_nobody_else(
     assert campaign_figures(campaign).cancelled_by_reason in ({}, {"withdrawn": 100})
     at_once(partial(dispatch_campaign, campaign_id=campaign.pk, seconds=60))
     assert sorted(mail.recipients) == sorted(f"p{n}@example.fr" for n in range(100, 200))
+
+
+@pytest.mark.parametrize("by_whole", [False, True])
+def test_a_campaign_is_paused_while_people_are_taken_out(mail: Recorder, by_whole: bool) -> None:
+    campaign = prepare(add(*(member(n, email=f"p{n}@example.fr") for n in range(20))))
+    if by_whole:
+        whole = campaign.affected_list
+        decide_to_withdraw(affected_list=whole, decided_by=cast.paule(), now=cast.NOW)
+        take_out: Callable[[], object] = partial(withdraw_list, list_id=whole.pk)
+    else:
+        take_out = publish(decided(*range(10), effect=ListEffect.WITHDRAW))
+    name = connection.settings_dict["NAME"]
+    host = os.environ["PORTAL_TEST_FOLDER"]
+    with psycopg.connect(host=host, user="postgres", dbname=name) as other:
+        other.execute("LOCK TABLE notifications_deliveryevent IN SHARE MODE")
+
+        def pause_once_it_writes_its_events() -> None:
+            limit = time.monotonic() + 60
+            while not _waits_to_write_events():
+                assert time.monotonic() < limit, "nothing was taken out"
+            try:
+                pause_campaign(
+                    campaign_id=campaign.pk, person_id=cast.armand().pk, now=timezone.now()
+                )
+            finally:
+                other.commit()
+
+        at_once(take_out, pause_once_it_writes_its_events)
+    campaign.refresh_from_db()
+    assert campaign.state == CampaignState.PAUSED
+    check_figures()
+
+
+def _waits_to_write_events() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("RESET ROLE")
+        cursor.execute(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO notifications_delivery%%'"
+            " AND pid <> pg_backend_pid()"
+        )
+        return cursor.fetchone() is not None
 
 
 def test_a_withdrawal_while_workers_send_leaves_nobody_in_between(mail: Recorder) -> None:
