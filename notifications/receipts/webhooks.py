@@ -27,8 +27,9 @@ from notifications.models import IdentityState, SealedReceipt, SendingIdentity
 USER = "portail"
 # Receipts come for days after an identity was replaced by another.
 HEARD = (IdentityState.APPROVED, IdentityState.ENDED)
-# What anymail raises over a proof of strange characters, of another form, or nested too deep.
-UNREADABLE = (ValueError, TypeError, RecursionError)
+# What anymail raises over a proof of strange characters, of another form, or nested too deep, and
+# over a key that verifies nothing.
+UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError)
 
 
 class WebhookRefused(Exception):  # noqa: N818 (a refusal is an answer, not an error)

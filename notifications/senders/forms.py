@@ -4,6 +4,8 @@ import re
 from typing import Any
 from uuid import uuid4
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -163,10 +165,12 @@ class IdentityForm(forms.Form):
         if provider is None or not provider.signing_key:
             return True
         try:
-            import_string(provider.webhook)(**{provider.signing_key: given["signing_key"]})
-        except ValueError:
+            view = import_string(provider.webhook)(**{provider.signing_key: given["signing_key"]})
+        except (ValueError, UnsupportedAlgorithm):
             return False
-        return True
+        # SendGrid's is of an elliptic curve; the key of its DKIM, which looks alike, is not.
+        key = getattr(view, "webhook_verification_key", None)
+        return key is None or isinstance(key, EllipticCurvePublicKey)
 
     def _missing(self, given: dict[str, Any]) -> list[str]:
         transport = given.get("transport")

@@ -1,5 +1,7 @@
 """The sender of an insurer's e-mail, as its approvers see it: in service, proposed, ended."""
 
+from uuid import UUID
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -42,10 +44,11 @@ def sending_identities(request: HttpRequest, slug: str) -> HttpResponse:
         }
         return render(request, "notifications/identity_proposed.html", context, status=201)
     number = form["number"].value()
+    is_number = number and "number" not in form.errors
     context = {
         "insurer": insurer,
         "form": form,
-        "webhook": webhook_address(number) if number and "number" not in form.errors else "",
+        "webhook": webhook_address(UUID(str(number))) if is_number else "",
         "identities": SendingIdentity.objects.filter(insurer=insurer).select_related(
             "check_of_domain"
         )[:20],

@@ -1,8 +1,12 @@
 """An insurer proposes how its e-mail leaves; only the portal operator puts it into service."""
 
+import base64
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.db import IntegrityError, ProgrammingError, transaction
 from django.test import override_settings
 from django.urls import reverse
@@ -103,6 +107,45 @@ def test_a_form_with_an_error_does_not_give_passwords_back(client: WebClient) ->
 def test_nobody_but_an_approver_proposes(client: WebClient, name: str) -> None:
     assert page(client, getattr(cast, name)(), SMTP).status_code in (403, 404)
     assert not SendingIdentity.objects.exists()
+
+
+def _in_base64(key: Any) -> str:
+    shown = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(shown).decode()
+
+
+# An elliptic curve that does not exist, and keys that sign otherwise or not at all.
+OF_NO_CURVE = base64.b64encode(
+    base64.b64decode(shown_key("sendgrid")).replace(
+        bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030177")
+    )
+).decode()
+OTHER_KEYS = [
+    OF_NO_CURVE,
+    _in_base64(rsa.generate_private_key(65537, 2048)),
+    _in_base64(ed25519.Ed25519PrivateKey.generate()),
+    _in_base64(x25519.X25519PrivateKey.generate()),
+]
+
+
+@pytest.mark.parametrize("key", OTHER_KEYS, ids=["no curve", "rsa", "ed25519", "x25519"])
+def test_a_key_with_which_sendgrid_does_not_sign_is_refused(client: WebClient, key: str) -> None:
+    given = {"transport": "sendgrid", "api_key": "k", "signing_key": key}
+    answer = page(client, cast.armand(), SMTP | given)
+    assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["signing_key"])
+
+
+@pytest.mark.parametrize("written", ["{}", "{{{}}}", "urn:uuid:{}"])
+def test_a_number_in_another_spelling_gives_the_same_address(
+    client: WebClient, written: str
+) -> None:
+    number = uuid4()
+    given = SMTP | {"number": written.format(number)}
+    answer = page(client, cast.armand(), given | {"port": ""})
+    assert answer.status_code == 422
+    assert webhook_address(number) in answer.content.decode()
+    page(client, cast.armand(), given)
+    assert SendingIdentity.objects.get().pk == number
 
 
 @pytest.mark.parametrize(
