@@ -23,10 +23,10 @@ def with_health(others: WSGIApplication) -> WSGIApplication:
     """
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
+        path = environ.get("PATH_INFO", "").rstrip("/") + "/"
         if not path.startswith(PREFIX):
             return others(environ, start_response)
-        status, text = _health(path.removeprefix(PREFIX).rstrip("/"))
+        status, text = _health(path.removeprefix(PREFIX).removesuffix("/"))
         headers = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
         start_response(f"{status.value} {status.phrase}", headers)
         return [f"{text}\n".encode()]

@@ -40,8 +40,9 @@ def test_a_process_that_lives_a_silent_one_and_one_that_never_lived(process: str
     assert page.headers["Cache-Control"] == "no-store"
 
 
-def test_a_process_that_there_is_not() -> None:
-    page = get("/sante/web")
+@pytest.mark.parametrize("path", ["/sante/web", "/sante/", "/sante", "/sante/worker/x"])
+def test_a_process_that_there_is_not(path: str) -> None:
+    page = get(path)
     assert (page.status_code, page.text) == (404, "worker reply beat\n")
 
 
