@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
@@ -19,6 +19,7 @@ import polars as pl
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import transaction
+from django.db.models.functions import Length
 from django.utils.module_loading import import_string
 
 from insurers.lists.byte_columns import split
@@ -46,6 +47,7 @@ KINDS = {
 }
 OF_THE_ADDRESS = {RejectReason.BOUNCED, RejectReason.INVALID}
 AT_ONCE = 200
+BYTES_AT_ONCE = 16 * 1024**2  # several times that once they are opened and read
 
 
 def apply_letter(*, content: bytes, account: str, insurer_id: UUID | None, now: datetime) -> bool:
@@ -118,8 +120,10 @@ def apply_sealed_receipts(*, now: datetime) -> int:
 
 def _apply_some(now: datetime) -> int:
     with transaction.atomic():
-        found = SealedReceipt.objects.select_for_update(skip_locked=True, of=("self",))
-        receipts = list(found.select_related("identity").order_by("received_at")[:AT_ONCE])
+        found = SealedReceipt.objects.select_for_update(skip_locked=True).order_by("received_at")
+        held = found.annotate(size=Length("sealed")).values_list("pk", "size")[:AT_ONCE]
+        taken = SealedReceipt.objects.filter(pk__in=_few(held)).order_by("received_at")
+        receipts = list(taken.select_related("identity"))
         told = [found for receipt in receipts for found in _told_by(receipt)]
         # Messages are locked in one order, and all before any event of theirs is written; what is
         # said of one stays in its own order.
@@ -129,6 +133,18 @@ def _apply_some(now: datetime) -> int:
             record_receipt(**vars(told_one), now=now)
         SealedReceipt.objects.filter(pk__in=[receipt.pk for receipt in receipts]).delete()
     return len(receipts)
+
+
+def _few(held: Iterable[tuple[UUID, int]]) -> list[UUID]:
+    """Return the first of these receipts, one at least, that are held whole in memory."""
+    few: list[UUID] = []
+    total = 0
+    for pk, size in held:
+        total += size
+        if few and total > BYTES_AT_ONCE:
+            break
+        few.append(pk)
+    return few
 
 
 @dataclass(frozen=True)

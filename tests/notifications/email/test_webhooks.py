@@ -1,6 +1,7 @@
 """Providers' webhooks: signed or refused, sealed by the web process, applied by the worker."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from uuid import uuid4
 
@@ -255,6 +256,23 @@ def test_a_webhook_that_comes_again_after_another_attempt_moves_nothing(
         sent.refresh_from_db()
         assert sent.state == state
         Notification.objects.update(state=State.ACCEPTED)
+
+
+def test_large_webhooks_are_not_all_held_in_memory(client: WebClient, sent: Notification) -> None:
+    mine = identity_at("sparkpost")
+    said = SAID["sparkpost"]("hard", receipt_token(sent.pk, account=account_of(mine)))
+    said[0]["msys"]["message_event"]["rcpt_tags"] = 4 * 1024**2 * "x"
+    for _ in range(20):
+        assert deliver(client, mine, proved(mine, said)) == 200
+    tracemalloc.start()
+    try:
+        assert apply() == 20
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 80 * 1024**2
+    sent.refresh_from_db()
+    assert sent.state == State.BOUNCED
 
 
 NO_WEBHOOKS = ["[]", "null", '{"signature": []}', "[" * 100_000, '{"signature":' * 100_000]
