@@ -175,7 +175,7 @@ def resume_campaigns() -> None:
     for list_id in uncounted.values_list("pk", flat=True):
         enqueue(reach, expires=SWEPT_FOR, list_id=list_id)
     for export_id in LetterExport.objects.filter(made_at=None).values_list("pk", flat=True):
-        enqueue(make_letters, export_id=export_id)
+        enqueue(make_letters, expires=SWEPT_FOR, export_id=export_id)
     for pack_id in packs_to_make():
         enqueue(make_evidence, expires=SWEPT_FOR, pack_id=str(pack_id))
     erase_old_packs(now=timezone.now())

@@ -1,4 +1,4 @@
-"""What the sweep queues beside lists, whose workers may be busy for many minutes."""
+"""What the sweep queues again and again, for workers that may be busy for many minutes."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from notifications import tasks
-from notifications.models import CrowdedAddress, CrowdedChoice, ListReach
+from notifications.models import CrowdedAddress, CrowdedChoice, LetterExport, ListReach
 from tests import cast
 from tests.conftest import as_role
 from tests.notifications.effects import add
@@ -32,11 +32,18 @@ def test_what_it_queues_again_and_again_expires_lest_it_pile_up(
     CrowdedChoice.objects.create(
         id=address.pk, campaign=campaign, people=9, first_rows=[], confirmed_at=cast.NOW
     )
+    LetterExport.objects.create(
+        campaign=campaign,
+        insurer=cast.phare(),
+        recipient="age1",
+        requested_by=cast.paule(),
+        requested_at=cast.NOW,
+    )
     monkeypatch.setattr(tasks, "enqueue", note)
     with as_role("worker"):
         tasks.resume_campaigns()
-    often = {name: queued.get(name) for name in ("start_campaign", "tell_crowded", "reach")}
-    assert often == dict.fromkeys(often, tasks.SWEPT_FOR)
+    names = ("start_campaign", "tell_crowded", "reach", "make_letters")
+    assert queued == dict.fromkeys(names, tasks.SWEPT_FOR)
 
 
 def test_a_list_is_counted_once_however_often_that_is_queued() -> None:
