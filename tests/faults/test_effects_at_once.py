@@ -122,14 +122,12 @@ def test_a_campaign_is_paused_while_people_are_taken_out(mail: Recorder, by_whol
         take_out: Callable[[], object] = partial(withdraw_list, list_id=whole.pk)
     else:
         take_out = publish(decided(*range(10), effect=ListEffect.WITHDRAW))
-    name = connection.settings_dict["NAME"]
-    host = os.environ["PORTAL_TEST_FOLDER"]
-    with psycopg.connect(host=host, user="postgres", dbname=name) as other:
+    with as_another_worker() as other:
         other.execute("LOCK TABLE notifications_deliveryevent IN SHARE MODE")
 
         def pause_once_it_writes_its_events() -> None:
             limit = time.monotonic() + 60
-            while not _waits_to_write_events():
+            while not somebody_waits_to("INSERT INTO notifications_deliveryevent"):
                 assert time.monotonic() < limit, "nothing was taken out"
             try:
                 pause_campaign(
@@ -144,13 +142,20 @@ def test_a_campaign_is_paused_while_people_are_taken_out(mail: Recorder, by_whol
     check_figures()
 
 
-def _waits_to_write_events() -> bool:
+def as_another_worker() -> psycopg.Connection[tuple[object, ...]]:
+    name = connection.settings_dict["NAME"]
+    return psycopg.connect(host=os.environ["PORTAL_TEST_FOLDER"], user="postgres", dbname=name)
+
+
+def somebody_waits_to(statement: str) -> bool:
+    """Whether another connection of this database waits for a lock with that statement."""
     with connection.cursor() as cursor:
         cursor.execute("RESET ROLE")
         cursor.execute(
             "SELECT FROM pg_stat_activity WHERE datname = current_database()"
-            " AND wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO notifications_delivery%%'"
-            " AND pid <> pg_backend_pid()"
+            " AND wait_event_type = 'Lock' AND strpos(query, %s) > 0"
+            " AND pid <> pg_backend_pid()",
+            [statement],
         )
         return cursor.fetchone() is not None
 

@@ -1,12 +1,10 @@
 """Outboxes made at the same moment: the constraint decides who tells whom, not a query before."""
 
-import os
 import time
 from functools import partial
 
-import psycopg
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection
 
 from insurers.lists.locks import PUBLICATION_CLASS
 from insurers.models import AffectedMember, ListingMark
@@ -17,7 +15,13 @@ from notifications.register.figures import campaign_figures
 from notifications.sending.dispatch import dispatch_campaign
 from notifications.states import Standing
 from tests import cast
-from tests.faults.test_effects_at_once import at_once, mail, until_built  # noqa: F401 (a fixture)
+from tests.faults.test_effects_at_once import (
+    as_another_worker,
+    at_once,
+    mail,  # noqa: F401 (a fixture)
+    somebody_waits_to,
+    until_built,
+)
 from tests.notifications.effects import add, check_figures, prepare, withdraw
 from tests.notifications.story import approved, member
 from tests.smtp import Recorder
@@ -78,11 +82,6 @@ def test_nobody_waits_for_an_outbox_that_is_being_made(mail: Recorder) -> None: 
     assert Notification.objects.filter(campaign=approved_now).count() == 10
 
 
-def as_another_worker() -> psycopg.Connection[tuple[object, ...]]:
-    name = connections["default"].settings_dict["NAME"]
-    return psycopg.connect(host=os.environ["PORTAL_TEST_FOLDER"], user="postgres", dbname=name)
-
-
 def test_claims_that_nobody_can_see_yet_are_respected(mail: Recorder) -> None:  # noqa: F811
     campaign = campaign_over(*range(50))
     place = (campaign.breach_id, campaign.insurer_id, cast.operator().pk)
@@ -91,7 +90,7 @@ def test_claims_that_nobody_can_see_yet_are_respected(mail: Recorder) -> None:  
 
         def commit_once_the_outbox_waits() -> None:
             deadline = time.monotonic() + 60
-            while not _waits_for_a_claim():
+            while not somebody_waits_to("INSERT INTO notifications_told"):
                 assert time.monotonic() < deadline
             other.commit()
 
@@ -99,17 +98,6 @@ def test_claims_that_nobody_can_see_yet_are_respected(mail: Recorder) -> None:  
     figures = campaign_figures(Campaign.objects.get())
     assert (figures.people[Standing.TOLD_ALREADY], Notification.objects.count()) == (20, 30)
     assert figures.adds_up
-
-
-def _waits_for_a_claim() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("RESET ROLE")
-        cursor.execute(
-            "SELECT FROM pg_stat_activity WHERE datname = current_database()"
-            " AND wait_event_type = 'Lock' AND query LIKE '%%INSERT INTO notifications_told%%'"
-            " AND pid <> pg_backend_pid()"
-        )
-        return cursor.fetchone() is not None
 
 
 DIE_WHEN_SENDING = """
